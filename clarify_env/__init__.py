@@ -1,0 +1,59 @@
+"""Games in which an assistant must choose between asking, listing and guessing.
+
+    import clarify_env
+
+    env = clarify_env.make("synthetic-v0", turn_cost=0.1)
+    observations, infos = env.reset(seed=0)
+"""
+
+from clarify_env.costs import SEEN, UNSEEN, CostGrid, CostRange, Costs, CostSampler, FixedCosts
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode, Step
+from clarify_env.errors import ClarifyError
+from clarify_env.game import Game, Stop, StopReason, Term, Turn
+from clarify_env.moves import Answer, Ask, Enumerate, Move, Pass, Reply, Select, TextMove
+from clarify_env.registry import make, make_vec, register, registry
+from clarify_env.task import Fact, Interpretation, Task
+from clarify_env.usermodel import UserModel
+from clarify_env.vector import VectorEnv
+
+__version__ = "0.1.0"
+
+register("ambigqa-v0", "clarify_env.ambigqa:make_ambigqa")
+register("synthetic-v0", "clarify_env.synthetic:make_synthetic")
+
+__all__ = [
+    "SEEN",
+    "UNSEEN",
+    "Answer",
+    "Ask",
+    "ClarifyError",
+    "CostGrid",
+    "CostRange",
+    "CostSampler",
+    "Costs",
+    "Enumerate",
+    "Episode",
+    "Fact",
+    "FixedCosts",
+    "Game",
+    "GameEnv",
+    "Interpretation",
+    "Move",
+    "Pass",
+    "Reply",
+    "Select",
+    "Step",
+    "Stop",
+    "StopReason",
+    "Task",
+    "Term",
+    "TextMove",
+    "Turn",
+    "UserModel",
+    "VectorEnv",
+    "make",
+    "make_vec",
+    "register",
+    "registry",
+]

@@ -1,0 +1,179 @@
+"""`ambigqa-v0`: real ambiguous questions (AmbigQA, arXiv 2004.10645) with their meanings and answers.
+
+Data: the "light" JSON files of the public release (`train_light.json`, `dev_light.json`) from `data_dir`
+or `$CLARIFY_ENV_DATA/ambignq`, else `sewon/ambig_qa` from the Hugging Face hub through `datasets`.
+
+How a question becomes a task (rules of ours, each with a test):
+- It has several meanings if any annotator gave several: the annotation with the most question-answer pairs
+  counts, the first of equals. Else the answers of all annotators are aliases of its one meaning. Questions
+  with one meaning stay in: asking about them only costs.
+- At most the first 8 meanings count, in the annotator's order; all are equally likely.
+- Two meanings in the same words (after normalisation) are one, with the aliases of both.
+- Meanings that share an answer, or all of them, stay as they are: asking is worth nothing there, and a
+  policy has to notice.
+- Aliases are stripped of outer space; blank, repeated and over-long ones (more than 100 words: pasted
+  tables) are dropped. A meaning without an alias is dropped; a question without a meaning is rejected, with
+  its reason in `load(...).rejected`.
+
+Version history: v0, first version.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clarify_env.clarification import ClarificationGame, State
+from clarify_env.costs import CostSampler
+from clarify_env.data import VARIABLE, find_file, read_json
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.task import Interpretation, Task
+from clarify_env.text import tokens, words
+
+FILES = {
+    "train": ("train_light.json", "train.json"),
+    "validation": ("dev_light.json", "dev.json", "validation.json"),
+}
+MAX_MEANINGS = 8
+MAX_ALIAS_WORDS = 100
+
+
+class Loaded(NamedTuple):
+    """The tasks of a split, and (id, reason) of the questions that were rejected."""
+
+    tasks: tuple[Task, ...]
+    rejected: tuple[tuple[str, str], ...]
+
+
+def _rows(annotations: Any) -> list[dict[str, Any]]:
+    """Annotations as a list of dicts, from the raw form or the hub's column-wise one."""
+    if isinstance(annotations, list):
+        return annotations
+    rows = []
+    for kind, answer, pairs in zip(
+        annotations["type"], annotations["answer"], annotations["qaPairs"], strict=True
+    ):
+        listed = [
+            {"question": question, "answer": aliases}
+            for question, aliases in zip(pairs["question"], pairs["answer"], strict=True)
+        ]
+        rows.append({"type": kind, "answer": answer, "qaPairs": listed})
+    return rows
+
+
+def _aliases(answers: list[str]) -> tuple[str, ...]:
+    stripped = dict.fromkeys(answer.strip() for answer in answers)
+    return tuple(a for a in stripped if a and tokens(a) and words(a) <= MAX_ALIAS_WORDS)
+
+
+def parse(row: dict[str, Any]) -> Task | str:
+    """The task of one record, or the reason why there is none.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: the record does not have AmbigQA's form.
+    """
+    question = row["question"].strip()
+    annotations = _rows(row["annotations"])
+    several = [a["qaPairs"] for a in annotations if a["type"] == "multipleQAs" and a["qaPairs"]]
+    if several:
+        meanings = [(pair["question"].strip(), pair["answer"]) for pair in max(several, key=len)]
+    else:
+        meanings = [(question, [x for a in annotations if a["type"] == "singleAnswer" for x in a["answer"]])]
+    merged: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+    for text, answers in meanings:
+        merged.setdefault(tokens(text), (text, []))[1].extend(answers)
+    kept = [(text, _aliases(answers)) for text, answers in merged.values()]
+    kept = [(text, answers) for text, answers in kept if text and answers][:MAX_MEANINGS]
+    if not question:
+        return "no question"
+    if not kept:
+        return f"no answer of 1 to {MAX_ALIAS_WORDS} words"
+    weight = 1.0 / len(kept)
+    return Task(str(row["id"]), question, tuple(Interpretation(t, a, weight) for t, a in kept))
+
+
+def _load(rows: Any, source: str) -> Loaded:
+    tasks, rejected = [], []
+    if not hasattr(rows, "__iter__") or isinstance(rows, (str, dict)):
+        raise ClarifyError(f"{source}: holds a {type(rows).__name__}; AmbigQA is a list of questions")
+    for i, row in enumerate(rows):
+        try:
+            parsed = parse(row)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            id = f" (id {row['id']})" if isinstance(row, dict) and "id" in row else ""
+            problem = f"{type(error).__name__}: {error}"
+            raise ClarifyError(f"{source}: record {i}{id} does not have AmbigQA's form: {problem}") from None
+        if isinstance(parsed, str):
+            rejected.append((str(row["id"]), parsed))
+        else:
+            tasks.append(parsed)
+    if not tasks:
+        raise ClarifyError(f"{source}: the split is empty, it holds no usable question")
+    return Loaded(tuple(tasks), tuple(rejected))
+
+
+@lru_cache(maxsize=4)
+def _from_file(path: Path, _stamp: tuple[int, int]) -> Loaded:
+    return _load(read_json(path), str(path))
+
+
+@lru_cache(maxsize=2)
+def _from_hub(split: str) -> Loaded:
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise ClarifyError(
+            "ambigqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of train_light.json and "
+            f"dev_light.json; or set {VARIABLE} to the folder that holds ambignq/; or pip install "
+            "'clarify_env[hub]' to download it from the Hugging Face hub"
+        ) from None
+    try:
+        rows = load_dataset("sewon/ambig_qa", "light", split=split)
+    except Exception as error:  # whatever the hub's client raises, the user can do the same about it
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClarifyError(
+            f"ambigqa-v0: the hub's sewon/ambig_qa could not be loaded ({reason[:200]}); give "
+            f"data_dir=FOLDER (--data-dir) or set {VARIABLE}"
+        ) from None
+    return _load(rows, "sewon/ambig_qa")
+
+
+def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
+    """The questions of a split, read once per process.
+
+    Args:
+        split: "train" or "validation".
+        data_dir: the folder of the JSON files; None for `$CLARIFY_ENV_DATA/ambignq`, then the hub.
+
+    Raises:
+        ClarifyError: there are no data, or they are malformed (file and position).
+    """
+    choose("split", split, FILES)
+    path = find_file(data_dir, "ambignq", FILES[split])
+    if path is None:
+        return _from_hub(split)
+    stat = path.stat()
+    return _from_file(path, (stat.st_mtime_ns, stat.st_size))
+
+
+def make_ambigqa(
+    costs: CostSampler,
+    split: str = "train",
+    data_dir: str | os.PathLike[str] | None = None,
+    knowledge: str = "open",
+    max_turns: int = 5,
+    render_mode: str | None = None,
+) -> GameEnv[State]:
+    """`ambigqa-v0`; see the module's docstring.
+
+    Args:
+        costs: the costs of each episode.
+        split: "train" or "validation".
+        data_dir: the folder of the JSON files; None for `$CLARIFY_ENV_DATA/ambignq`, then the hub.
+        knowledge: "open" (the asker holds notes) or "closed" (the question alone).
+        max_turns: messages that the asker may send, >= 1.
+        render_mode: None or "ansi".
+    """
+    game = ClarificationGame(load(split, data_dir).tasks, costs, knowledge, max_turns)
+    return GameEnv(game, "ambigqa-v0", render_mode=render_mode)

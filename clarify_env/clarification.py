@@ -1,0 +1,248 @@
+"""The clarification game (arXiv 2512.04068): an asker, a user, an ambiguous question, and what it costs.
+
+| phase   | on turn | moves                           | leads to                                       |
+| ------- | ------- | ------------------------------- | ---------------------------------------------- |
+| asking  | asker   | `Ask`                           | replying; costs `turn_cost`                    |
+|         |         | `Answer`, `Enumerate`           | selecting; costs `word_cost` per word          |
+| replying| user    | `Reply`                         | asking                                         |
+|selecting| user    | `Select`                        | the end; earns the accuracy of what it selected|
+
+The episode terminates with the user's selection, or with an illegal or unreadable move (accuracy 0, costs
+stand); it is truncated when the asker's last allowed message is another question. Reward, shared by the
+team: accuracy - turn_cost * asks - word_cost * words, each term paid when it is incurred.
+
+A user can only take away what it was offered: the tokens of a selection come from the answer, or from one
+option of the enumeration. Otherwise a user who knows the answer could play in the asker's place.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from gymnasium.spaces import Box, Space
+
+from clarify_env.costs import Costs, CostSampler, checked
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
+from clarify_env.moves import Answer, Ask, Enumerate, Move, Reply, Select
+from clarify_env.spaces import Records, UnicodeText
+from clarify_env.task import Fact, Interpretation, Task
+from clarify_env.text import best_f1, exact_match, overlap, tokens
+
+ASKING, REPLYING, SELECTING, OVER = range(4)
+KNOWLEDGE = ("open", "closed")
+MAX_CHARS = 20_000
+
+
+class State(NamedTuple):
+    """Everything about an episode: what nature chose, the transcript, and what was counted."""
+
+    task: Task
+    intent: int
+    costs: Costs
+    notes: tuple[Interpretation, ...]
+    costs_array: Any
+    phase: int = ASKING
+    history: tuple[Turn, ...] = ()
+    asks: int = 0
+    words: int = 0
+    accuracy: float = 0.0
+    exact: float = 0.0
+    stop: Stop | None = None
+
+
+_LEGAL: tuple[Mapping[str, tuple[type[Move], ...]], ...] = (
+    {"asker": (Ask, Enumerate, Answer)},
+    {"user": (Reply,)},
+    {"user": (Select,)},
+    {},
+)
+
+
+def offered(message: Move, selection: str) -> bool:
+    """Whether all tokens of `selection` come from `message`: its answer, or one of its options."""
+    if isinstance(message, Enumerate):
+        chosen = tokens(selection)
+        return any(
+            selection == answer or overlap(chosen, tokens(label) + tokens(answer)) == len(chosen)
+            for label, answer in message.options
+        )
+    if selection == message.text:
+        return True
+    chosen = tokens(selection)
+    return overlap(chosen, tokens(message.text)) == len(chosen)
+
+
+class ClarificationGame(Game[State]):
+    """Rules of the clarification game over a list of tasks.
+
+    Args:
+        tasks: what nature draws from, evenly.
+        costs: drawn at the start of each episode.
+        knowledge: "open": the asker holds notes, the interpretations with their answers and weights in
+            an order shuffled per episode; "closed": the question alone.
+        max_turns: messages that the asker may send, >= 1; if the last one is a question, the episode is
+            truncated there.
+    """
+
+    players: ClassVar[tuple[str, ...]] = ("asker", "user")
+    moves: ClassVar[Mapping[str, tuple[type[Move], ...]]] = {
+        "asker": (Ask, Enumerate, Answer),
+        "user": (Reply, Select),
+    }
+    terms: ClassVar[Mapping[str, Term]] = {
+        "accuracy": Term("accuracy"),
+        "turn_cost": Term("asks", "turn"),
+        "word_cost": Term("words", "word"),
+    }
+    options: ClassVar[tuple[str, ...]] = ("task", "intent", "costs", "order")
+
+    def __init__(
+        self, tasks: Sequence[Task], costs: CostSampler, knowledge: str = "open", max_turns: int = 5
+    ) -> None:
+        if not tasks:
+            raise ClarifyError("no tasks: the split is empty")
+        if not isinstance(max_turns, int) or max_turns < 1:
+            raise ClarifyError(f"max_turns={max_turns!r}: the asker needs at least 1 message")
+        self.tasks = tasks
+        self.costs = costs
+        self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
+        self.max_turns = max_turns
+        self._at: dict[str, int] = {}
+
+    def task(self, key: int | str) -> Task:
+        """The task with this position or id."""
+        if isinstance(key, str):
+            if not self._at:
+                self._at = {task.id: i for i, task in enumerate(self.tasks)}
+            if key not in self._at:
+                raise ClarifyError(f"options['task']={key!r}: no task has this id")
+            key = self._at[key]
+        if not 0 <= key < len(self.tasks):
+            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
+        return self.tasks[key]
+
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
+        """Draw task, intent, costs and the order of the notes; `options` pins any of them.
+
+        The same four draws are made whatever is pinned, so that pinning one leaves the others as they were.
+        """
+        draws = rng.random(2).tolist()
+        sampled = self.costs.sample(rng)
+        key = options.get("task")
+        task = self.tasks[int(draws[0] * len(self.tasks))] if key is None else self.task(key)
+        meanings = task.interpretations
+        count = len(meanings)
+        intent = options.get("intent")
+        if intent is None:
+            intent, left = 0, draws[1] - meanings[0].weight
+            while left >= 0.0 and intent < count - 1:
+                intent += 1
+                left -= meanings[intent].weight
+        elif not isinstance(intent, (int, np.integer)) or not 0 <= intent < count:
+            raise ClarifyError(f"options['intent']={intent!r}: the task has {count} meanings, from 0")
+        costs = options.get("costs")
+        costs = sampled if costs is None else checked(Costs(*costs))
+        order = options.get("order")
+        if order is None:
+            keys = rng.random(count).tolist()
+            order = sorted(range(count), key=keys.__getitem__) if count > 1 else (0,)
+        elif sorted(order) != list(range(count)):
+            raise ClarifyError(f"options['order']={order!r}: not an order of the task's {count} meanings")
+        notes = tuple([meanings[i] for i in order]) if self.knowledge == "open" else ()
+        array = np.array(costs, dtype=np.float64)
+        array.flags.writeable = False
+        return State(task, int(intent), costs, notes, array)
+
+    def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
+        """The player on turn with its kinds of moves."""
+        return _LEGAL[state.phase]
+
+    def apply(self, state: State, moves: Mapping[str, Move]) -> tuple[State, Paid]:
+        """The transition table of the module's docstring."""
+        task, intent, costs, notes, array, phase, history, asks, words, accuracy, exact, stop = state
+        ((player, move),) = moves.items()
+        history = (*history, Turn(player, move))
+        paid: Paid = ()
+        if phase == REPLYING:
+            phase = ASKING
+        elif phase == SELECTING:
+            phase = OVER
+            if offered(history[-2].move, move.text):
+                stop = Stop(StopReason.SELECTED)
+                gold = task.interpretations[intent].answers
+                accuracy, exact = best_f1(move.text, gold), exact_match(move.text, gold)
+                paid = (("accuracy", accuracy),)
+            else:
+                detail = f"user selected {move.text[:80]!r}, which the last message does not offer"
+                stop = Stop(StopReason.ILLEGAL, detail)
+        elif type(move) is Ask:
+            asks += 1
+            paid = (("turn_cost", 1),)
+            phase = REPLYING
+            if asks >= self.max_turns:
+                phase, stop = OVER, Stop(StopReason.MAX_TURNS, f"the asker's {asks} messages are spent")
+        else:
+            words = move.words
+            paid = (("word_cost", words),)
+            phase = SELECTING
+        return (
+            State(task, intent, costs, notes, array, phase, history, asks, words, accuracy, exact, stop),
+            paid,
+        )
+
+    def stopped(self, state: State, stop: Stop) -> State:
+        """The state with the episode over: accuracy 0, costs stand."""
+        return state._replace(phase=OVER, stop=stop)
+
+    def observe(self, state: State, player: str) -> dict[str, Any]:
+        """Asker: question, notes, document, costs, transcript. User: question, intent, facts, costs, transcript."""
+        task = state.task
+        if player == "asker":
+            return {
+                "question": task.question,
+                "notes": state.notes,
+                "document": task.document,
+                "costs": state.costs_array,
+                "transcript": state.history,
+            }
+        meant = task.interpretations[state.intent]
+        return {
+            "question": task.question,
+            "intent": meant.text,
+            "facts": meant.facts,
+            "costs": state.costs_array,
+            "transcript": state.history,
+        }
+
+    def spaces(self, player: str) -> dict[str, Space[Any]]:
+        """Spaces of the observations; `costs` is the pair (turn, word)."""
+        shared: dict[str, Space[Any]] = {
+            "question": UnicodeText(),
+            "costs": Box(0.0, np.inf, (2,), np.float64),
+            "transcript": Records(Turn),
+        }
+        if player == "asker":
+            return {**shared, "notes": Records(Interpretation), "document": UnicodeText(1_000_000)}
+        return {**shared, "intent": UnicodeText(), "facts": Records(Fact)}
+
+    def quantities(self, state: State) -> dict[str, float]:
+        """accuracy (token F1), asks, words, and exact (exact match)."""
+        return {
+            "accuracy": state.accuracy,
+            "asks": state.asks,
+            "words": state.words,
+            "exact": state.exact,
+        }
+
+    def setup(self, state: State) -> dict[str, Any]:
+        """The task's id, the intent and the texts that a reader of the transcript needs."""
+        meant = state.task.interpretations[state.intent]
+        return {
+            "task": state.task.id,
+            "intent": state.intent,
+            "question": state.task.question,
+            "meaning": meant.text,
+            "answers": list(meant.answers),
+            "meanings": len(state.task.interpretations),
+        }

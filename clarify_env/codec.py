@@ -1,0 +1,108 @@
+"""Text to moves and back: one tagged block a message, and no guess where a message is unclear.
+
+    <ask>Which Jordan Hale do you mean?</ask>
+    <answer>Port Arden</answer>
+    <enumerate>
+    the painter => Port Arden
+    the chemist => Oslo
+    </enumerate>
+
+What stands outside the block is the writer's own business: nobody reads it and nobody pays for it. A
+player who can make only one kind of move (the user) may leave the tags out; whatever it then writes is
+text, also where it looks like another player's move. Inside a block `&lt;`, `&gt;`, `&amp;` and `&#10;`
+stand for the characters that would break the form, so that every move survives the round trip.
+"""
+
+import re
+from collections.abc import Sequence
+
+from clarify_env.errors import ClarifyError
+from clarify_env.moves import Enumerate, Move, Pass, TextMove
+
+ARROW = "=>"
+_ESCAPED = re.compile(r"&(?:(amp|lt|gt)|#([0-9]{1,7}));")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">"}
+_SPECIAL = re.compile(r"[&<>]|^\s|\s$|[^\S ]")
+
+
+class Unreadable(ClarifyError):
+    """A message that is no move."""
+
+
+def _escape(text: str) -> str:
+    back = {character: name for name, character in _NAMED.items()}
+    return _SPECIAL.sub(
+        lambda m: f"&{back[m[0]]};" if m[0] in back else f"&#{ord(m[0])};",
+        text,
+    )
+
+
+def _unescape(text: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        if match[1]:
+            return _NAMED[match[1]]
+        code = int(match[2])
+        return chr(code) if code <= 0x10FFFF else match[0]
+
+    return _ESCAPED.sub(replace, text)
+
+
+def encode(move: Move) -> str:
+    """The message that `decode` reads as `move`."""
+    if isinstance(move, Pass):
+        return ""
+    if isinstance(move, Enumerate):
+        lines = "".join(f"\n{_escape(label)} {ARROW} {_escape(answer)}" for label, answer in move.options)
+        return f"<{move.kind}>{lines}\n</{move.kind}>"
+    return f"<{move.kind}>{_escape(move.text)}</{move.kind}>"
+
+
+def _enumeration(body: str) -> Enumerate:
+    options = []
+    for line in filter(None, (line.strip() for line in body.split("\n"))):
+        parts = line.split(ARROW)
+        if len(parts) != 2:
+            raise Unreadable(f"line {line[:80]!r} of <enumerate> is not 'label {ARROW} answer'")
+        options.append((_unescape(parts[0].strip()), _unescape(parts[1].strip())))
+    return Enumerate(options)
+
+
+def decode(text: str, kinds: Sequence[type[Move]], max_chars: int = 20_000) -> Move:
+    """The move of one of `kinds` that `text` holds.
+
+    Args:
+        text: a player's message; blank for no move.
+        kinds: the kinds of moves that the player may make.
+        max_chars: the longest message that is read.
+
+    Raises:
+        Unreadable: the message is too long, has no block or several, or one that is malformed.
+    """
+    if len(text) > max_chars:
+        raise Unreadable(f"a message of {len(text):,} characters; the limit is {max_chars:,}")
+    if not text.strip():
+        return Pass()
+    tags = {kind.kind: kind for kind in kinds}
+    found = list(re.finditer(rf"<(/?)({'|'.join(map(re.escape, tags))})>", text)) if tags else []
+    if len(kinds) == 1 and issubclass(kinds[0], TextMove):
+        whole = [m.group(1) for m in found] == ["", "/"] and _spans(found, text)
+        body = text[found[0].end() : found[1].start()] if whole else text
+        return kinds[0](_unescape(body.strip()) if whole else body.strip())
+    shown = " ".join(text.split())[:80]
+    if not found:
+        expected = " or ".join(f"<{name}>...</{name}>" for name in tags)
+        raise Unreadable(f"no move in {shown!r}; expected {expected or 'nothing'}")
+    if [m.group(1) for m in found] != ["", "/"] or found[0].group(2) != found[1].group(2):
+        raise Unreadable(f"not exactly one block in {shown!r}; expected one <tag>...</tag>")
+    kind, body = tags[found[0].group(2)], text[found[0].end() : found[1].start()]
+    try:
+        return _enumeration(body) if kind is Enumerate else kind.from_data(_unescape(body.strip()))
+    except Unreadable:
+        raise
+    except ClarifyError as error:
+        raise Unreadable(str(error)) from None
+
+
+def _spans(found: list[re.Match[str]], text: str) -> bool:
+    """Whether nothing stands before the first tag or after the last one."""
+    return not text[: found[0].start()].strip() and not text[found[1].end() :].strip()

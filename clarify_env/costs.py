@@ -1,0 +1,107 @@
+"""Costs: what a clarification and a word cost, fixed or drawn anew for every episode."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from clarify_env.errors import ClarifyError
+
+
+class Costs(NamedTuple):
+    """What the team pays (arXiv 2512.04068).
+
+    Args:
+        turn: alpha, per clarifying question; finite, >= 0.
+        word: beta, per word of the final message; finite, >= 0.
+    """
+
+    turn: float = 0.0
+    word: float = 0.0
+
+
+def checked(costs: Costs) -> Costs:
+    """`costs` as plain floats, or a ClarifyError where one is negative, NaN, infinite or no number."""
+    values = []
+    for name, value in zip(costs._fields, costs, strict=True):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0.0 <= number < math.inf:
+            raise ClarifyError(f"{name}_cost={value!r}: a cost is a finite number >= 0")
+        values.append(number + 0.0)
+    return Costs(*values)
+
+
+class CostSampler(Protocol):
+    """Anything that draws the costs of an episode."""
+
+    def sample(self, rng: np.random.Generator) -> Costs:
+        """Costs drawn with `rng`."""
+        ...
+
+
+class FixedCosts:
+    """The same costs in every episode."""
+
+    def __init__(self, turn: float = 0.0, word: float = 0.0) -> None:
+        self.costs = checked(Costs(turn, word))
+
+    def sample(self, rng: np.random.Generator) -> Costs:
+        """The fixed costs; draws nothing."""
+        return self.costs
+
+    def __repr__(self) -> str:
+        return f"FixedCosts(turn={self.costs.turn:g}, word={self.costs.word:g})"
+
+
+class CostGrid:
+    """Every pair of the given turn and word costs, equally likely; iterates over them in order."""
+
+    def __init__(self, turn: Iterable[float], word: Iterable[float]) -> None:
+        self.turn, self.word = tuple(turn), tuple(word)
+        self.cells = tuple(checked(Costs(a, b)) for a in self.turn for b in self.word)
+        if not self.cells:
+            raise ClarifyError("CostGrid: needs at least one turn cost and one word cost")
+
+    def sample(self, rng: np.random.Generator) -> Costs:
+        """One cell of the grid."""
+        return self.cells[int(rng.random() * len(self.cells))]
+
+    def __iter__(self) -> Iterator[Costs]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __repr__(self) -> str:
+        return f"CostGrid(turn={self.turn}, word={self.word})"
+
+
+class CostRange:
+    """Turn and word costs drawn independently and evenly from two closed ranges."""
+
+    def __init__(self, turn: tuple[float, float], word: tuple[float, float]) -> None:
+        self.low = checked(Costs(turn[0], word[0]))
+        self.high = checked(Costs(turn[1], word[1]))
+        if self.low.turn > self.high.turn or self.low.word > self.high.word:
+            raise ClarifyError(f"CostRange(turn={turn}, word={word}): the lower end comes first")
+
+    def sample(self, rng: np.random.Generator) -> Costs:
+        """A point of the ranges."""
+        a, b = rng.random(), rng.random()
+        return Costs(
+            self.low.turn + a * (self.high.turn - self.low.turn),
+            self.low.word + b * (self.high.word - self.low.word),
+        )
+
+    def __repr__(self) -> str:
+        return f"CostRange(turn={(self.low.turn, self.high.turn)}, word={(self.low.word, self.high.word)})"
+
+
+# The grids of the main job: costs that training draws, and costs that it never sees. The unseen ones lie
+# between the seen ones and beyond them at either end. They are ours: the paper's are not published.
+SEEN = CostGrid(turn=(0.02, 0.1, 0.3), word=(0.002, 0.01, 0.04))
+UNSEEN = CostGrid(turn=(0.01, 0.05, 0.2, 0.4), word=(0.001, 0.005, 0.02, 0.06))

@@ -1,0 +1,269 @@
+"""The PettingZoo environment: a thin shell that turns the pure rules of a game into five dicts.
+
+What an agent meets, whatever the game:
+- an observation is a dict; its `transcript` holds the moves so far, and its `action_mask` says what can be
+  played now: entry 0 is passing, then one entry per kind of `action_space(agent).kinds`;
+- an action is a `Move`, a message (str) for the codec, or None, which passes. Whoever is not on turn passes;
+- an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
+  what is no action at all (a number, a missing player) raises and changes nothing;
+- `infos[agent]["terms"]` holds the named reward terms of the step; they add up to its reward. At the end
+  `infos[agent]["episode"]` holds the quantities, the totals and the reason.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from gymnasium.spaces import Dict, MultiBinary, Space
+from pettingzoo.utils.env import ParallelEnv
+
+from clarify_env.codec import Unreadable, decode
+from clarify_env.episode import Episode, Step, totals
+from clarify_env.errors import ClarifyError, nearest
+from clarify_env.game import Game, StateLike, Stop, StopReason
+from clarify_env.moves import Move, Pass
+from clarify_env.render import ansi
+from clarify_env.spaces import Moves
+
+S = TypeVar("S", bound=StateLike)
+Observations = dict[str, dict[str, Any]]
+Infos = dict[str, dict[str, Any]]
+
+
+class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
+    """A game as a PettingZoo parallel environment.
+
+    Args:
+        game: the rules.
+        name: the registered id, for messages and records.
+        max_chars: the longest message or move that is let through, in characters.
+        render_mode: None, or "ansi" for the transcript as coloured text.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "is_parallelizable": True}  # type: ignore[misc]
+
+    def __init__(
+        self, game: Game[S], name: str, max_chars: int = 20_000, render_mode: str | None = None
+    ) -> None:
+        if render_mode not in (None, "ansi"):
+            raise ClarifyError(f"render_mode={render_mode!r}: only None and 'ansi' are known")
+        self.game = game
+        self.name = name
+        self.max_chars = max_chars
+        self.render_mode = render_mode
+        self.metadata = {**type(self).metadata, "name": name}
+        self.possible_agents = list(game.players)
+        self.agents: list[str] = []
+        self.action_spaces = {p: Moves(game.moves[p]) for p in game.players}
+        self.observation_spaces = {
+            p: Dict({**game.spaces(p), "action_mask": MultiBinary(1 + len(game.moves[p]))})
+            for p in game.players
+        }
+        self._term_costs = {name: term.cost for name, term in game.terms.items()}
+        self._zeros = dict.fromkeys(game.terms, 0.0)
+        self._masks: dict[tuple[str, Any], np.ndarray[Any, Any]] = {}
+        self._rng: np.random.Generator | None = None
+        self._seed: int | None = None
+        self._state: S | None = None
+
+    @property
+    def game_state(self) -> S:
+        """The immutable state of the episode; it holds the secrets, so never hand it to an agent."""
+        if self._state is None:
+            raise ClarifyError("no episode yet: call reset() first")
+        return self._state
+
+    def observation_space(self, agent: str) -> Space[Any]:
+        """The space of `agent`'s observations, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Space[Any]:
+        """The space of `agent`'s actions, always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, Infos]:
+        """Start an episode.
+
+        Args:
+            seed: seeds the environment's own generator; None goes on with it.
+            options: pins what nature chooses; for the clarification games `task` (id or position),
+                `intent`, `costs` (turn, word) and `order` (of the notes).
+
+        Raises:
+            ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.
+        """
+        options = options or {}
+        for key in options:
+            # PettingZoo's parallel_api_test calls reset(options={"options": 1}).
+            if key not in self.game.options and key != "options":
+                raise ClarifyError(f"unknown reset option {key!r}{nearest(key, self.game.options)}")
+        if seed is not None:
+            rng = np.random.default_rng(seed)
+        else:
+            rng = self._rng if self._rng is not None else np.random.default_rng()
+        state = self.game.start(rng, options)
+        self._rng, self._seed, self._state = rng, seed, state
+        self.agents = list(self.possible_agents)
+        self._steps: tuple[Step, ...] = ()
+        self._prices = {
+            name: -getattr(state.costs, term.cost) if term.cost else 1.0
+            for name, term in self.game.terms.items()
+        }
+        return self._observe(state), {p: {} for p in self.agents}
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[Observations, dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+        """Play one action per player.
+
+        Args:
+            actions: an action of every player on turn; the others pass (None) or are left out.
+
+        Raises:
+            ClarifyError: the episode is over, a player on turn or its name is missing, or something is no
+                action; nothing changes then.
+        """
+        if not self.agents:
+            raise ClarifyError("step() outside an episode: it is over or was never started; call reset()")
+        state = self.game_state
+        moves, stop = self._read(state, actions)
+        if stop is None:
+            state, paid = self.game.apply(state, moves)
+        else:
+            state, paid = self.game.stopped(state, stop), ()
+        terms = self._zeros.copy()
+        for name, quantity in paid:
+            terms[name] = self._prices[name] * quantity + 0.0
+        reward = sum(terms.values())
+        self._state = state
+        said = tuple([(p, a) for p, a in actions.items() if isinstance(a, str) and a])
+        self._steps = (*self._steps, Step(tuple(moves.items()), paid, said))
+        players = self.agents
+        observations = self._observe(state)
+        infos: Infos = {p: {"terms": terms.copy()} for p in players}
+        ended, cut = False, False
+        if state.stop is not None:
+            cut = state.stop.reason.truncated
+            ended = not cut
+            for p in players:
+                infos[p]["episode"] = self._summary(state)
+            self.agents = []
+        return (
+            observations,
+            dict.fromkeys(players, reward),
+            dict.fromkeys(players, ended),
+            dict.fromkeys(players, cut),
+            infos,
+        )
+
+    def _read(self, state: S, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Stop | None]:
+        """The moves of the players on turn, or why the episode has to stop."""
+        legal = self.game.legal(state)
+        stop: Stop | None = None
+        moves: dict[str, Move] = {}
+        for player in actions:
+            if player not in self.observation_spaces:
+                raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
+        for player in legal:
+            if player not in actions:
+                raise ClarifyError(f"step: no action of {player!r}, who is on turn")
+        for player, action in actions.items():
+            if action is not None and not isinstance(action, (Move, str)):
+                raise ClarifyError(
+                    f"step: {action!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
+                )
+        for player, action in actions.items():
+            kinds = legal.get(player)
+            if kinds is None:
+                if action is None or type(action) is Pass or (isinstance(action, str) and not action.strip()):
+                    continue
+                stop = stop or Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
+            elif isinstance(action, str):
+                try:
+                    action = decode(action, kinds, self.max_chars)
+                except Unreadable as error:
+                    stop = stop or Stop(StopReason.UNREADABLE, f"{player}: {error}")
+                    continue
+            if kinds is not None:
+                if isinstance(action, kinds):
+                    if len(action.text) > self.max_chars:
+                        detail = f"{player}: a move of {len(action.text):,} characters"
+                        stop = stop or Stop(StopReason.ILLEGAL, f"{detail}; the limit is {self.max_chars:,}")
+                    else:
+                        moves[player] = action
+                else:
+                    made = "passed" if action is None or type(action) is Pass else f"played {action.kind}"
+                    allowed = ", ".join(kind.kind for kind in kinds)
+                    stop = stop or Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
+        return moves, stop
+
+    def _observe(self, state: S) -> Observations:
+        game, legal = self.game, self.game.legal(state)
+        observations: Observations = {}
+        for player in self.agents:
+            observation = game.observe(state, player)
+            observation["action_mask"] = self._mask(player, legal.get(player))
+            observations[player] = observation
+        return observations
+
+    def _mask(self, player: str, kinds: tuple[type[Move], ...] | None) -> np.ndarray[Any, Any]:
+        mask = self._masks.get((player, kinds))
+        if mask is None:
+            entries = [kinds is None, *(kinds is not None and k in kinds for k in self.game.moves[player])]
+            mask = np.array(entries, dtype=np.int8)
+            mask.flags.writeable = False
+            self._masks[player, kinds] = mask
+        return mask
+
+    def _summary(self, state: S) -> dict[str, Any]:
+        assert state.stop is not None
+        quantities = self.game.quantities(state)
+        terms, reward = totals(self._term_costs, self._steps, state.costs._asdict())
+        return {
+            "quantities": quantities,
+            "terms": terms,
+            "reward": reward,
+            "stop": str(state.stop.reason),
+            "detail": state.stop.detail,
+        }
+
+    def episode(self) -> Episode:
+        """The record of the episode so far, with what nature chose: for storage, never for an agent."""
+        state = self.game_state
+        return Episode(
+            env=self.name,
+            seed=self._seed,
+            setup=self.game.setup(state),
+            costs=dict(state.costs._asdict()),
+            terms=self._term_costs,
+            steps=self._steps,
+            quantities=self.game.quantities(state),
+            stop=str(state.stop.reason) if state.stop else None,
+            detail=state.stop.detail if state.stop else "",
+        )
+
+    def fork(self) -> Self:
+        """An independent environment at the same point: same state, a copy of the generator.
+
+        Played alike, the two give equal episodes; neither affects the other.
+        """
+        twin = copy.copy(self)
+        twin._rng = copy.deepcopy(self._rng)
+        twin.agents = list(self.agents)
+        twin.action_spaces = {p: Moves(space.kinds) for p, space in self.action_spaces.items()}
+        return twin
+
+    def render(self) -> str | None:
+        """The transcript as text for a terminal, or None without a render mode.
+
+        It shows what nature chose, so it is for the person who watches, not for a player.
+        """
+        if self.render_mode is None:
+            return None
+        return ansi(self.episode())
+
+    def close(self) -> None:
+        """Nothing to release."""

@@ -1,0 +1,141 @@
+"""The record of an episode: what was drawn, played and paid, enough to score it again under any costs."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple, Self
+
+from clarify_env.errors import ClarifyError, nearest
+from clarify_env.moves import Move
+
+
+class Step(NamedTuple):
+    """One step of an episode.
+
+    Args:
+        moves: (player, move) of those on turn; without the move of one that was unreadable.
+        paid: (reward term, quantity) pairs that the step incurred.
+        messages: (player, text) of the actions that came as text, as they came.
+        traces: (player, JSON data) that agents attached to their decisions, such as sampled token ids.
+    """
+
+    moves: tuple[tuple[str, Move], ...]
+    paid: tuple[tuple[str, float], ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
+    traces: tuple[tuple[str, Any], ...] = ()
+
+
+def totals(
+    terms: Mapping[str, str], steps: tuple[Step, ...], costs: Mapping[str, float]
+) -> tuple[dict[str, float], float]:
+    """Totals of the reward terms over `steps`, and the reward of the episode.
+
+    Each is the correctly rounded sum (math.fsum) of the same single payments, which are exactly what the
+    environment paid step by step.
+
+    Args:
+        terms: the cost that prices each term, "" for a gain.
+        steps: what was incurred.
+        costs: the price of each cost, in reward per unit.
+    """
+    payments: dict[str, list[float]] = {name: [] for name in terms}
+    for step in steps:
+        for name, quantity in step.paid:
+            price = -costs[terms[name]] if terms[name] else 1.0
+            payments[name].append(price * quantity + 0.0)
+    every = [amount for amounts in payments.values() for amount in amounts]
+    return {name: math.fsum(amounts) for name, amounts in payments.items()}, math.fsum(every)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One episode, finished or not; equal after a round trip through `clarify_env.storage`.
+
+    Args:
+        env: registered id of the environment.
+        seed: what `reset` was given, or None.
+        setup: what nature chose, as JSON data: the task's id, the intent, texts to read by.
+        costs: the prices of this episode, as "turn" and "word".
+        terms: the cost that prices each reward term, "" for a gain.
+        steps: what was played and incurred.
+        quantities: everything counted: accuracy, asks, words, exact.
+        stop: the StopReason, or None while the episode goes on.
+        detail: the reason in words, where there is more to say.
+        index: position in the collection it belongs to, or None.
+    """
+
+    env: str
+    seed: int | None
+    setup: dict[str, Any]
+    costs: dict[str, float]
+    terms: dict[str, str]
+    steps: tuple[Step, ...]
+    quantities: dict[str, float]
+    stop: str | None = None
+    detail: str = ""
+    index: int | None = field(default=None)
+
+    @property
+    def reward(self) -> float:
+        """What the episode earned, in the units of accuracy."""
+        return totals(self.terms, self.steps, self.costs)[1]
+
+    @property
+    def reward_terms(self) -> dict[str, float]:
+        """The totals of the named reward terms."""
+        return totals(self.terms, self.steps, self.costs)[0]
+
+    def rescored(self, **costs: float) -> Self:
+        """The same episode under other costs, exactly as if it had been played under them.
+
+        Args:
+            costs: new prices by name, such as turn=0.2; those not named stay.
+        """
+        for name in costs:
+            if name not in self.costs:
+                raise ClarifyError(f"rescored({name}=...): no such cost{nearest(name, self.costs)}")
+        return replace(self, costs={**self.costs, **costs})
+
+    def moves(self, player: str) -> list[Move]:
+        """The moves that `player` made, in order."""
+        return [move for step in self.steps for who, move in step.moves if who == player]
+
+    def to_data(self) -> dict[str, Any]:
+        """The record as JSON data."""
+        data = asdict(replace(self, steps=()))
+        data["steps"] = [
+            {
+                "moves": [[player, move.kind, move.to_data()] for player, move in step.moves],
+                "paid": [list(pair) for pair in step.paid],
+                **({"messages": [list(pair) for pair in step.messages]} if step.messages else {}),
+                **({"traces": [list(pair) for pair in step.traces]} if step.traces else {}),
+            }
+            for step in self.steps
+        ]
+        return data
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The episode that `to_data` described."""
+        kinds = move_kinds()
+        steps = tuple(
+            Step(
+                tuple((player, kinds[kind].from_data(content)) for player, kind, content in step["moves"]),
+                tuple((name, quantity) for name, quantity in step["paid"]),
+                tuple((player, text) for player, text in step.get("messages", ())),
+                tuple((player, trace) for player, trace in step.get("traces", ())),
+            )
+            for step in data["steps"]
+        )
+        return cls(**{**data, "steps": steps})
+
+
+def move_kinds() -> dict[str, type[Move]]:
+    """Every kind of move that is defined, by name."""
+    found: dict[str, type[Move]] = {}
+    waiting = list(Move.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        found[kind.kind] = kind
+        waiting.extend(kind.__subclasses__())
+    return found

@@ -1,0 +1,118 @@
+"""What a game is: pure rules over a small immutable state.
+
+A game names its players, the kinds of moves that each may make, and its reward terms. It says who is on
+turn, what a move leads to and what it costs, and what each player sees. It holds no state of an episode
+and draws nothing after `start`; `clarify_env.env.GameEnv` turns it into a PettingZoo environment.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from gymnasium.spaces import Space
+
+from clarify_env.moves import Move
+
+
+class StopReason(StrEnum):
+    """Why an episode ended."""
+
+    SELECTED = "selected"
+    ILLEGAL = "illegal_move"
+    UNREADABLE = "unreadable_message"
+    MAX_TURNS = "max_turns"
+
+    @property
+    def truncated(self) -> bool:
+        """Whether a limit cut the episode off, rather than a move ending it."""
+        return self is StopReason.MAX_TURNS
+
+
+class Stop(NamedTuple):
+    """The end of an episode: why, and in which words to tell."""
+
+    reason: StopReason
+    detail: str = ""
+
+
+class Turn(NamedTuple):
+    """One move of the transcript, as everybody reads it."""
+
+    player: str
+    move: Move
+
+
+class Term(NamedTuple):
+    """A reward term: what is counted, and the cost that prices it ("" for a gain worth 1 a unit)."""
+
+    quantity: str
+    cost: str = ""
+
+
+class StateLike(Protocol):
+    """What the environment reads off a state."""
+
+    @property
+    def costs(self) -> Any:
+        """The costs of this episode, a NamedTuple of floats."""
+        ...
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """The moves so far."""
+        ...
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why the episode ended, or None."""
+        ...
+
+
+S = TypeVar("S", bound=StateLike)
+Paid = tuple[tuple[str, float], ...]  # (reward term, quantity) pairs that one step has incurred
+
+
+class Game(ABC, Generic[S]):
+    """Rules of one game; see the module's docstring."""
+
+    players: ClassVar[tuple[str, ...]]
+    moves: ClassVar[Mapping[str, tuple[type[Move], ...]]]
+    terms: ClassVar[Mapping[str, Term]]
+    options: ClassVar[tuple[str, ...]] = ()  # what `reset(options=...)` can pin
+
+    @abstractmethod
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> S:
+        """The first state of an episode, everything random drawn from `rng`."""
+
+    @abstractmethod
+    def legal(self, state: S) -> Mapping[str, tuple[type[Move], ...]]:
+        """The players on turn with the kinds of moves that each may make; empty at the end."""
+
+    @abstractmethod
+    def apply(self, state: S, moves: Mapping[str, Move]) -> tuple[S, Paid]:
+        """The state after the players on turn have made these moves, and what that incurred.
+
+        Kinds are already checked; where the content of a move breaks a rule, the state has a `stop`.
+        """
+
+    @abstractmethod
+    def stopped(self, state: S, stop: Stop) -> S:
+        """`state`, ended by a move that the environment could not let through."""
+
+    @abstractmethod
+    def observe(self, state: S, player: str) -> dict[str, Any]:
+        """What `player` sees: new dicts at every call, without `action_mask`."""
+
+    @abstractmethod
+    def spaces(self, player: str) -> dict[str, Space[Any]]:
+        """The spaces of the entries of `observe`."""
+
+    @abstractmethod
+    def quantities(self, state: S) -> dict[str, float]:
+        """Everything counted so far, the terms' quantities first; enough to re-score under any costs."""
+
+    @abstractmethod
+    def setup(self, state: S) -> dict[str, Any]:
+        """What nature chose, as JSON data, for the record of the episode (never for a player)."""

@@ -1,0 +1,56 @@
+"""Words, tokens and token F1: what an answer costs and what it is worth."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def words(text: str) -> int:
+    """Number of whitespace-separated words of `text`, the unit of the word cost (arXiv 2512.04068)."""
+    return len(text.split())
+
+
+@lru_cache(maxsize=200_000)
+def tokens(text: str) -> tuple[str, ...]:
+    """Tokens of `text` after the SQuAD normalisation: lower case, no punctuation, no articles.
+
+    Punctuation is deleted, not replaced, so a text never has more tokens than words.
+    """
+    return tuple(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def overlap(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    """Number of tokens that `a` and `b` share, counted with their multiplicity."""
+    if len(a) == 1:
+        return int(a[0] in b)
+    if len(b) == 1:
+        return int(b[0] in a)
+    return (Counter(a) & Counter(b)).total()
+
+
+@lru_cache(maxsize=200_000)
+def token_f1(text: str, gold: str) -> float:
+    """Token F1 of two texts in [0, 1] (SQuAD, arXiv 1606.05250); two texts without tokens score 1."""
+    a, b = tokens(text), tokens(gold)
+    if a == b:
+        return 1.0
+    return 2.0 * overlap(a, b) / (len(a) + len(b))
+
+
+def best_f1(text: str, golds: Iterable[str]) -> float:
+    """Greatest token F1 of `text` against any of the aliases `golds`; an empty `text` scores 0."""
+    if not text or text.isspace():
+        return 0.0
+    return max((token_f1(text, gold) for gold in golds), default=0.0)
+
+
+def exact_match(text: str, golds: Iterable[str]) -> float:
+    """1.0 where `text` equals one of `golds` after normalisation, else 0.0; an empty `text` scores 0."""
+    if not text or text.isspace():
+        return 0.0
+    return float(any(tokens(text) == tokens(gold) for gold in golds))

@@ -1,0 +1,68 @@
+"""Several environments stepped together, with lists in the shape that agents act on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
+
+Batch = dict[str, list[Any]]
+
+
+class VectorEnv:
+    """Environments of the same players, stepped together.
+
+    Observations are lists by player, so that `agents["asker"].act(observations["asker"])` plays them all.
+    An environment whose episode ended starts the next one at the following `step`, which ignores its
+    actions and pays 0 (gymnasium's AutoresetMode.NEXT_STEP).
+
+    Args:
+        envs: one or more environments with the same players.
+    """
+
+    def __init__(self, envs: Sequence[GameEnv[Any]]) -> None:
+        self.envs = list(envs)
+        self.possible_agents = self.envs[0].possible_agents
+
+    @property
+    def num_envs(self) -> int:
+        """Number of environments."""
+        return len(self.envs)
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Batch, Batch]:
+        """Start an episode in every environment; environment i is seeded with (seed, i)."""
+        results = [
+            env.reset(None if seed is None else child_seed(seed, i), options) for i, env in enumerate(self.envs)
+        ]
+        return self._gather([r[0] for r in results]), self._gather([r[1] for r in results])
+
+    def step(self, actions: Mapping[str, Sequence[Any]]) -> tuple[Batch, Batch, Batch, Batch, Batch]:
+        """Play `actions[player][i]` in environment i.
+
+        Raises:
+            ClarifyError: a list of actions is not as long as there are environments.
+        """
+        for player, listed in actions.items():
+            if len(listed) != self.num_envs:
+                raise ClarifyError(f"step: {len(listed)} actions of {player!r} for {self.num_envs} environments")
+        rows: list[tuple[dict[str, Any], ...]] = []
+        for i, env in enumerate(self.envs):
+            if env.agents:
+                rows.append(env.step({player: listed[i] for player, listed in actions.items()}))
+            else:
+                observations, infos = env.reset()
+                zero, no = dict.fromkeys(env.agents, 0.0), dict.fromkeys(env.agents, False)
+                rows.append((observations, zero, no, no.copy(), infos))
+        first, *rest = (self._gather([row[k] for row in rows]) for k in range(5))
+        return (first, *rest)  # type: ignore[return-value]
+
+    def _gather(self, dicts: Sequence[Mapping[str, Any]]) -> Batch:
+        return {player: [d[player] for d in dicts] for player in self.possible_agents}
+
+
+def child_seed(seed: int, *path: int) -> int:
+    """A seed for the generator at `path` below `seed`; independent of all others (numpy's SeedSequence)."""
+    low, high = np.random.SeedSequence((seed, *path)).generate_state(2).tolist()
+    return int(low) | int(high & 0x7FFFFFFF) << 32
