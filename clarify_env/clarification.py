@@ -16,6 +16,7 @@ option of the enumeration. Otherwise a user who knows the answer could play in t
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -41,7 +42,6 @@ class State(NamedTuple):
     intent: int
     costs: Costs
     notes: tuple[Interpretation, ...]
-    costs_array: Any
     phase: int = ASKING
     history: tuple[Turn, ...] = ()
     asks: int = 0
@@ -57,20 +57,26 @@ _LEGAL: tuple[Mapping[str, tuple[type[Move], ...]], ...] = (
     {"user": (Select,)},
     {},
 )
+_SELECTED = Stop(StopReason.SELECTED)
 
 
 def offered(message: Move, selection: str) -> bool:
     """Whether all tokens of `selection` come from `message`: its answer, or one of its options."""
     if isinstance(message, Enumerate):
-        chosen = tokens(selection)
-        return any(
-            selection == answer or overlap(chosen, tokens(label) + tokens(answer)) == len(chosen)
-            for label, answer in message.options
-        )
-    if selection == message.text:
-        return True
+        if selection in [answer for _, answer in message.options]:
+            return True
+        sources = [tokens(label) + tokens(answer) for label, answer in message.options]
+    else:
+        sources = [tokens(message.text)]
     chosen = tokens(selection)
-    return overlap(chosen, tokens(message.text)) == len(chosen)
+    return any(overlap(chosen, source) == len(chosen) for source in sources)
+
+
+@lru_cache(maxsize=1024)
+def _as_array(costs: Costs) -> np.ndarray[Any, Any]:
+    array = np.array(costs, dtype=np.float64)
+    array.flags.writeable = False
+    return array
 
 
 class ClarificationGame(Game[State]):
@@ -108,16 +114,16 @@ class ClarificationGame(Game[State]):
         self.costs = costs
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns
-        self._at: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
 
     def task(self, key: int | str) -> Task:
         """The task with this position or id."""
         if isinstance(key, str):
-            if not self._at:
-                self._at = {task.id: i for i, task in enumerate(self.tasks)}
-            if key not in self._at:
+            if not self._positions:
+                self._positions = {task.id: i for i, task in enumerate(self.tasks)}
+            if key not in self._positions:
                 raise ClarifyError(f"options['task']={key!r}: no task has this id")
-            key = self._at[key]
+            key = self._positions[key]
         if not 0 <= key < len(self.tasks):
             raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
         return self.tasks[key]
@@ -150,9 +156,7 @@ class ClarificationGame(Game[State]):
         elif sorted(order) != list(range(count)):
             raise ClarifyError(f"options['order']={order!r}: not an order of the task's {count} meanings")
         notes = tuple([meanings[i] for i in order]) if self.knowledge == "open" else ()
-        array = np.array(costs, dtype=np.float64)
-        array.flags.writeable = False
-        return State(task, int(intent), costs, notes, array)
+        return State(task, int(intent), costs, notes)
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
         """The player on turn with its kinds of moves."""
@@ -160,7 +164,7 @@ class ClarificationGame(Game[State]):
 
     def apply(self, state: State, moves: Mapping[str, Move]) -> tuple[State, Paid]:
         """The transition table of the module's docstring."""
-        task, intent, costs, notes, array, phase, history, asks, words, accuracy, exact, stop = state
+        task, intent, costs, notes, phase, history, asks, words, accuracy, exact, stop = state
         ((player, move),) = moves.items()
         history = (*history, Turn(player, move))
         paid: Paid = ()
@@ -169,9 +173,10 @@ class ClarificationGame(Game[State]):
         elif phase == SELECTING:
             phase = OVER
             if offered(history[-2].move, move.text):
-                stop = Stop(StopReason.SELECTED)
+                stop = _SELECTED
                 gold = task.interpretations[intent].answers
-                accuracy, exact = best_f1(move.text, gold), exact_match(move.text, gold)
+                accuracy = best_f1(move.text, gold)
+                exact = exact_match(move.text, gold) if accuracy == 1.0 else 0.0
                 paid = (("accuracy", accuracy),)
             else:
                 detail = f"user selected {move.text[:80]!r}, which the last message does not offer"
@@ -187,7 +192,7 @@ class ClarificationGame(Game[State]):
             paid = (("word_cost", words),)
             phase = SELECTING
         return (
-            State(task, intent, costs, notes, array, phase, history, asks, words, accuracy, exact, stop),
+            State(task, intent, costs, notes, phase, history, asks, words, accuracy, exact, stop),
             paid,
         )
 
@@ -203,7 +208,7 @@ class ClarificationGame(Game[State]):
                 "question": task.question,
                 "notes": state.notes,
                 "document": task.document,
-                "costs": state.costs_array,
+                "costs": _as_array(state.costs),
                 "transcript": state.history,
             }
         meant = task.interpretations[state.intent]
@@ -211,7 +216,7 @@ class ClarificationGame(Game[State]):
             "question": task.question,
             "intent": meant.text,
             "facts": meant.facts,
-            "costs": state.costs_array,
+            "costs": _as_array(state.costs),
             "transcript": state.history,
         }
 
@@ -237,12 +242,21 @@ class ClarificationGame(Game[State]):
 
     def setup(self, state: State) -> dict[str, Any]:
         """The task's id, the intent and the texts that a reader of the transcript needs."""
-        meant = state.task.interpretations[state.intent]
+        meanings = state.task.interpretations
+        meant = meanings[state.intent]
         return {
             "task": state.task.id,
             "intent": state.intent,
+            "order": [meanings.index(note) for note in state.notes],
             "question": state.task.question,
             "meaning": meant.text,
             "answers": list(meant.answers),
             "meanings": len(state.task.interpretations),
         }
+
+    def alternatives(self, state: State, player: str) -> list[tuple[State, float]]:
+        """For the asker every meaning of the question with its weight; the user knows what it means."""
+        if player != "asker":
+            return [(state, 1.0)]
+        meanings = state.task.interpretations
+        return [(state._replace(intent=i), meaning.weight) for i, meaning in enumerate(meanings)]

@@ -12,6 +12,7 @@ What an agent meets, whatever the game:
 
 import copy
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -19,9 +20,9 @@ from gymnasium.spaces import Dict, MultiBinary, Space
 from pettingzoo.utils.env import ParallelEnv
 
 from clarify_env.codec import Unreadable, decode
-from clarify_env.episode import Episode, Step, totals
+from clarify_env.episode import Episode, Step, add_up, prices
 from clarify_env.errors import ClarifyError, nearest
-from clarify_env.game import Game, StateLike, Stop, StopReason
+from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
 from clarify_env.render import ansi
 from clarify_env.spaces import Moves
@@ -29,6 +30,22 @@ from clarify_env.spaces import Moves
 S = TypeVar("S", bound=StateLike)
 Observations = dict[str, dict[str, Any]]
 Infos = dict[str, dict[str, Any]]
+Messages = tuple[tuple[str, str], ...]
+_Entry = tuple[dict[str, Move], Paid, Messages]
+
+
+class _Masks(dict[tuple[str, tuple[type[Move], ...] | None], np.ndarray[Any, Any]]):
+    """Action masks by player and the kinds of moves that it may make (None: not on turn), made once."""
+
+    def __init__(self, moves: Mapping[str, tuple[type[Move], ...]]) -> None:
+        self.moves = moves
+
+    def __missing__(self, key: tuple[str, tuple[type[Move], ...] | None]) -> np.ndarray[Any, Any]:
+        player, kinds = key
+        entries = [kinds is None, *(kind in (kinds or ()) for kind in self.moves[player])]
+        mask = self[key] = np.array(entries, dtype=np.int8)
+        mask.flags.writeable = False
+        return mask
 
 
 class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
@@ -62,10 +79,12 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         }
         self._term_costs = {name: term.cost for name, term in game.terms.items()}
         self._zeros = dict.fromkeys(game.terms, 0.0)
-        self._masks: dict[tuple[str, Any], np.ndarray[Any, Any]] = {}
+        self._masks = _Masks(game.moves)
         self._rng: np.random.Generator | None = None
         self._seed: int | None = None
         self._state: S | None = None
+        self._prices: dict[str, float] = {}
+        self._log: list[_Entry] = []
 
     @property
     def game_state(self) -> S:
@@ -100,18 +119,16 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             # PettingZoo's parallel_api_test calls reset(options={"options": 1}).
             if key not in self.game.options and key != "options":
                 raise ClarifyError(f"unknown reset option {key!r}{nearest(key, self.game.options)}")
-        if seed is not None:
+        if seed is not None or self._rng is None:
             rng = np.random.default_rng(seed)
         else:
-            rng = self._rng if self._rng is not None else np.random.default_rng()
+            rng = copy.deepcopy(self._rng) if options else self._rng  # a wrong option changes nothing
         state = self.game.start(rng, options)
+        if self._state is None or state.costs is not self._state.costs:
+            self._prices = prices(self._term_costs, state.costs._asdict())
         self._rng, self._seed, self._state = rng, seed, state
-        self.agents = list(self.possible_agents)
-        self._steps: tuple[Step, ...] = ()
-        self._prices = {
-            name: -getattr(state.costs, term.cost) if term.cost else 1.0
-            for name, term in self.game.terms.items()
-        }
+        self.agents = self.possible_agents.copy()
+        self._log = []
         return self._observe(state), {p: {} for p in self.agents}
 
     def step(
@@ -126,10 +143,11 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             ClarifyError: the episode is over, a player on turn or its name is missing, or something is no
                 action; nothing changes then.
         """
-        if not self.agents:
+        players = self.agents
+        if not players:
             raise ClarifyError("step() outside an episode: it is over or was never started; call reset()")
         state = self.game_state
-        moves, stop = self._read(state, actions)
+        moves, said, stop = self._read(state, actions)
         if stop is None:
             state, paid = self.game.apply(state, moves)
         else:
@@ -139,17 +157,15 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             terms[name] = self._prices[name] * quantity + 0.0
         reward = sum(terms.values())
         self._state = state
-        said = tuple([(p, a) for p, a in actions.items() if isinstance(a, str) and a])
-        self._steps = (*self._steps, Step(tuple(moves.items()), paid, said))
-        players = self.agents
+        self._log.append((moves, paid, said))
         observations = self._observe(state)
         infos: Infos = {p: {"terms": terms.copy()} for p in players}
-        ended, cut = False, False
+        ended = cut = False
         if state.stop is not None:
-            cut = state.stop.reason.truncated
+            cut = state.stop.reason is StopReason.MAX_TURNS
             ended = not cut
             for p in players:
-                infos[p]["episode"] = self._summary(state)
+                infos[p]["episode"] = self._summary(state, state.stop)
             self.agents = []
         return (
             observations,
@@ -159,75 +175,72 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             infos,
         )
 
-    def _read(self, state: S, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Stop | None]:
-        """The moves of the players on turn, or why the episode has to stop."""
+    def _read(self, state: S, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
+        """The moves of the players on turn, the messages as they came, and why the episode has to stop."""
         legal = self.game.legal(state)
-        stop: Stop | None = None
         moves: dict[str, Move] = {}
-        for player in actions:
-            if player not in self.observation_spaces:
-                raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
+        said: Messages = ()
+        stop: Stop | None = None
+        for player, action in actions.items():
+            kinds = legal.get(player, ())
+            if isinstance(action, kinds) and len(action.text) <= self.max_chars:
+                moves[player] = action
+            elif action is not None or kinds or player not in self.action_spaces:
+                move = self._read_one(player, action, kinds)
+                if isinstance(move, Move):
+                    moves[player] = move
+                elif stop is None:
+                    stop = move
+                if action and isinstance(action, str):
+                    said = (*said, (player, action))
         for player in legal:
             if player not in actions:
                 raise ClarifyError(f"step: no action of {player!r}, who is on turn")
-        for player, action in actions.items():
-            if action is not None and not isinstance(action, (Move, str)):
-                raise ClarifyError(
-                    f"step: {action!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
-                )
-        for player, action in actions.items():
-            kinds = legal.get(player)
-            if kinds is None:
-                if action is None or type(action) is Pass or (isinstance(action, str) and not action.strip()):
-                    continue
-                stop = stop or Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
-            elif isinstance(action, str):
-                try:
-                    action = decode(action, kinds, self.max_chars)
-                except Unreadable as error:
-                    stop = stop or Stop(StopReason.UNREADABLE, f"{player}: {error}")
-                    continue
-            if kinds is not None:
-                if isinstance(action, kinds):
-                    if len(action.text) > self.max_chars:
-                        detail = f"{player}: a move of {len(action.text):,} characters"
-                        stop = stop or Stop(StopReason.ILLEGAL, f"{detail}; the limit is {self.max_chars:,}")
-                    else:
-                        moves[player] = action
-                else:
-                    made = "passed" if action is None or type(action) is Pass else f"played {action.kind}"
-                    allowed = ", ".join(kind.kind for kind in kinds)
-                    stop = stop or Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
-        return moves, stop
+        return moves, said, stop
+
+    def _read_one(self, player: str, action: Any, kinds: tuple[type[Move], ...]) -> Move | Stop | None:
+        """The move that `action` stands for, None where it passes, or why the episode has to stop."""
+        if player not in self.action_spaces:
+            raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
+        if not isinstance(action, (Move, str, NoneType)):
+            raise ClarifyError(
+                f"step: {action!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
+            )
+        if not kinds:
+            passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
+            return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
+        if isinstance(action, str):
+            try:
+                action = decode(action, kinds, self.max_chars)
+            except Unreadable as error:
+                return Stop(StopReason.UNREADABLE, f"{player}: {error}")
+        if not isinstance(action, kinds):
+            made = "passed" if isinstance(action, (Pass, NoneType)) else f"played {action.kind}"
+            allowed = ", ".join(kind.kind for kind in kinds)
+            return Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
+        if len(action.text) > self.max_chars:
+            detail = f"{player}: a move of {len(action.text):,} characters"
+            return Stop(StopReason.ILLEGAL, f"{detail}; the limit is {self.max_chars:,}")
+        return action
 
     def _observe(self, state: S) -> Observations:
-        game, legal = self.game, self.game.legal(state)
+        game, masks = self.game, self._masks
+        legal = game.legal(state)
         observations: Observations = {}
         for player in self.agents:
             observation = game.observe(state, player)
-            observation["action_mask"] = self._mask(player, legal.get(player))
+            observation["action_mask"] = masks[player, legal.get(player)]
             observations[player] = observation
         return observations
 
-    def _mask(self, player: str, kinds: tuple[type[Move], ...] | None) -> np.ndarray[Any, Any]:
-        mask = self._masks.get((player, kinds))
-        if mask is None:
-            entries = [kinds is None, *(kinds is not None and k in kinds for k in self.game.moves[player])]
-            mask = np.array(entries, dtype=np.int8)
-            mask.flags.writeable = False
-            self._masks[player, kinds] = mask
-        return mask
-
-    def _summary(self, state: S) -> dict[str, Any]:
-        assert state.stop is not None
-        quantities = self.game.quantities(state)
-        terms, reward = totals(self._term_costs, self._steps, state.costs._asdict())
+    def _summary(self, state: S, stop: Stop) -> dict[str, Any]:
+        terms, reward = add_up(self._prices, [pair for _, paid, _ in self._log for pair in paid])
         return {
-            "quantities": quantities,
+            "quantities": self.game.quantities(state),
             "terms": terms,
             "reward": reward,
-            "stop": str(state.stop.reason),
-            "detail": state.stop.detail,
+            "stop": str(stop.reason),
+            "detail": stop.detail,
         }
 
     def episode(self) -> Episode:
@@ -239,7 +252,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             setup=self.game.setup(state),
             costs=dict(state.costs._asdict()),
             terms=self._term_costs,
-            steps=self._steps,
+            steps=tuple([Step(tuple(moves.items()), paid, said) for moves, paid, said in self._log]),
             quantities=self.game.quantities(state),
             stop=str(state.stop.reason) if state.stop else None,
             detail=state.stop.detail if state.stop else "",
@@ -252,7 +265,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         """
         twin = copy.copy(self)
         twin._rng = copy.deepcopy(self._rng)
-        twin.agents = list(self.agents)
+        twin.agents = self.agents.copy()
+        twin._log = self._log.copy()
         twin.action_spaces = {p: Moves(space.kinds) for p, space in self.action_spaces.items()}
         return twin
 

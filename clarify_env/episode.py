@@ -1,7 +1,7 @@
 """The record of an episode: what was drawn, played and paid, enough to score it again under any costs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
@@ -25,26 +25,40 @@ class Step(NamedTuple):
     traces: tuple[tuple[str, Any], ...] = ()
 
 
-def totals(
-    terms: Mapping[str, str], steps: tuple[Step, ...], costs: Mapping[str, float]
-) -> tuple[dict[str, float], float]:
-    """Totals of the reward terms over `steps`, and the reward of the episode.
+def prices(terms: Mapping[str, str], costs: Mapping[str, float]) -> dict[str, float]:
+    """Reward per unit of each reward term.
+
+    Args:
+        terms: the cost that prices each term, "" for a gain, which is worth 1 a unit.
+        costs: each cost, in reward per unit.
+    """
+    return {name: -costs[cost] if cost else 1.0 for name, cost in terms.items()}
+
+
+def add_up(prices: Mapping[str, float], paid: Iterable[tuple[str, float]]) -> tuple[dict[str, float], float]:
+    """Totals of the reward terms, and the reward of the episode.
 
     Each is the correctly rounded sum (math.fsum) of the same single payments, which are exactly what the
     environment paid step by step.
 
     Args:
-        terms: the cost that prices each term, "" for a gain.
-        steps: what was incurred.
-        costs: the price of each cost, in reward per unit.
+        prices: reward per unit of each term.
+        paid: (reward term, quantity) pairs that were incurred.
     """
-    payments: dict[str, list[float]] = {name: [] for name in terms}
-    for step in steps:
-        for name, quantity in step.paid:
-            price = -costs[terms[name]] if terms[name] else 1.0
-            payments[name].append(price * quantity + 0.0)
-    every = [amount for amounts in payments.values() for amount in amounts]
-    return {name: math.fsum(amounts) for name, amounts in payments.items()}, math.fsum(every)
+    amounts: dict[str, list[float]] = {name: [] for name in prices}
+    every = []
+    for name, quantity in paid:
+        amount = prices[name] * quantity + 0.0
+        amounts[name].append(amount)
+        every.append(amount)
+    return {name: math.fsum(listed) for name, listed in amounts.items()}, math.fsum(every)
+
+
+def totals(
+    terms: Mapping[str, str], steps: Iterable[Step], costs: Mapping[str, float]
+) -> tuple[dict[str, float], float]:
+    """Totals of the reward terms over `steps`, and the reward of the episode; see `prices` and `add_up`."""
+    return add_up(prices(terms, costs), [pair for step in steps for pair in step.paid])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ and draws nothing after `start`; `clarify_env.env.GameEnv` turns it into a Petti
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Space
+from numpy.typing import NDArray
 
 from clarify_env.moves import Move
 
@@ -116,3 +117,20 @@ class Game(ABC, Generic[S]):
     @abstractmethod
     def setup(self, state: S) -> dict[str, Any]:
         """What nature chose, as JSON data, for the record of the episode (never for a player)."""
+
+    def alternatives(self, state: S, player: str) -> Sequence[tuple[S, float]]:
+        """The states that `player` cannot tell from `state` at the start of an episode, with probabilities.
+
+        They add up to 1. The default knows of no other state; a game with private information names them, and
+        training and evaluation average over them.
+        """
+        return [(state, 1.0)]
+
+    def mask(self, state: S, player: str) -> NDArray[np.int8]:
+        """What `player` can do: 1 for passing or 0, then 1 or 0 for each of its kinds of moves."""
+        kinds = self.legal(state).get(player, ())
+        return np.array([not kinds, *(kind in kinds for kind in self.moves[player])], dtype=np.int8)
+
+    def view(self, state: S, player: str) -> dict[str, Any]:
+        """The whole observation of `player`, with its `action_mask`."""
+        return {**self.observe(state, player), "action_mask": self.mask(state, player)}

@@ -6,13 +6,13 @@ codec, the spaces and the storage know it by its `kind`, the class name in lower
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from clarify_env.errors import ClarifyError
 from clarify_env.text import words
-
 
 _WORDS = ("which", "one", "the", "painter", "Oslo", "Málaga", "1950", "is", "it?", "东京")
 
@@ -32,7 +32,7 @@ class Move:
         super().__init_subclass__(**kwargs)
         cls.kind = cls.__name__.lower()
 
-    @property
+    @cached_property
     def words(self) -> int:
         """Number of words that the reader has to read."""
         return words(self.text)
@@ -125,12 +125,12 @@ class Enumerate(Move):
                 raise ClarifyError(f"Enumerate: {pair!r} has an empty label; a label needs a word")
         object.__setattr__(self, "options", pairs)
 
-    @property
+    @cached_property
     def text(self) -> str:  # type: ignore[override]
         """The options as "label: answer", joined by semicolons."""
         return "; ".join(f"{label}: {answer}" for label, answer in self.options)
 
-    @property
+    @cached_property
     def words(self) -> int:
         """Words of all labels and answers; separators are free."""
         return sum(words(label) + words(answer) for label, answer in self.options)

@@ -46,7 +46,12 @@ def best_f1(text: str, golds: Iterable[str]) -> float:
     """Greatest token F1 of `text` against any of the aliases `golds`; an empty `text` scores 0."""
     if not text or text.isspace():
         return 0.0
-    return max((token_f1(text, gold) for gold in golds), default=0.0)
+    best = 0.0
+    for gold in golds:
+        score = token_f1(text, gold)
+        if score > best:
+            best = score
+    return best
 
 
 def exact_match(text: str, golds: Iterable[str]) -> float:

@@ -1,0 +1,156 @@
+"""Candidate moves from the asker's notes, and what can be told of a move without knowing its price.
+
+A proposer lists moves with their text; `MoveScorer` chooses among them under the costs. Candidates and
+features are functions of question, notes and transcript alone: costs, and the order of the notes, change
+nothing, so that they are computed once per point of a dialogue.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_env.agent import Observation
+from clarify_env.agents.belief import belief, canonical, notes_of
+from clarify_env.game import Turn
+from clarify_env.messages import FinalMessages
+from clarify_env.moves import Answer, Ask, Enumerate, Move
+from clarify_env.optimum import WHICH, questions
+from clarify_env.task import Interpretation
+from clarify_env.text import best_f1
+from clarify_env.usermodel import UserModel, pick
+
+Floats = NDArray[np.float64]
+LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that drafts are written for
+SURE = 0.9
+FEATURES = (
+    "is_ask", "is_answer", "is_enumerate", "accuracy", "words", "options",
+    "after_accuracy", "after_words", "after_settled", "now_accuracy", "now_words",
+    "belief", "entropy", "notes", "asked",
+)  # fmt: skip
+
+
+class Dialogue(NamedTuple):
+    """What an asker knows besides the costs, its notes in canonical order."""
+
+    question: str
+    notes: tuple[Interpretation, ...]
+    transcript: tuple[Turn, ...]
+
+    @classmethod
+    def of(cls, observation: Observation, who: str) -> "Dialogue":
+        """The point of the dialogue that `observation` shows to the agent `who`."""
+        notes = canonical(notes_of(observation, who))
+        return cls(observation["question"], notes, observation["transcript"])
+
+
+class Proposer(Protocol):
+    """Anything that lists candidate moves, in an order that does not depend on chance."""
+
+    def propose(self, dialogue: Dialogue) -> Sequence[Move]:
+        """At least one legal move, no two alike."""
+        ...
+
+
+@lru_cache(maxsize=20_000)
+def _messages(notes: tuple[Interpretation, ...]) -> FinalMessages:
+    return FinalMessages(notes)
+
+
+class NoteProposer:
+    """Questions that divide the notes, and final messages drafted for a ladder of word prices.
+
+    The drafts are the best messages for the asker's belief (`clarify_env.messages`) at each price of
+    `LADDER`, beside the likeliest answer and the full list. Which of them pays under the costs of the day,
+    and whether asking pays more, is not its business.
+    """
+
+    def propose(self, dialogue: Dialogue) -> list[Move]:
+        """The candidates, questions first."""
+        chances = belief(*dialogue)
+        asked = {turn.move for turn in dialogue.transcript if isinstance(turn.move, Ask)}
+        moves: dict[Move, None] = {}
+        for ask in questions(dialogue.notes) or [Ask(WHICH)]:
+            if ask not in asked:
+                moves[ask] = None
+        likeliest = dialogue.notes[int(np.argmax(chances))]
+        moves[Answer(likeliest.answers[0])] = None
+        held = np.flatnonzero(chances > 0.01)
+        notes = tuple(dialogue.notes[i] for i in held)
+        drafts = _messages(notes)
+        shares = chances[held] / chances[held].sum()
+        for price in LADDER:
+            draft = drafts.message(shares, price)
+            if not isinstance(draft, Answer) or draft.text:
+                moves[draft] = None
+        return list(moves)
+
+
+def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
+    """Features of moves, features_M_F, in the order of `FEATURES`.
+
+    `accuracy` is what a final message earns on average over the asker's belief, read as the scripted user
+    reads it; the `after_` features say what a truthful reply to a question leads to: the accuracy of the
+    best usual answer then, its words, and the chance that one meaning is settled; the `now_` features say
+    the same before the question. Word counts are divided by 10, counts of notes and questions by 8.
+    """
+    question, notes, transcript = dialogue
+    chances = belief(*dialogue)
+    earns_N_N = _earnings(notes)
+    lengths = np.array([len(note.answers[0].split()) for note in notes]) / 10.0
+    top = int(np.argmax(np.round(earns_N_N @ chances, 12)))
+    now = (float(earns_N_N[top] @ chances), float(lengths[top]))
+    spread = float(-(chances[chances > 0] * np.log(chances[chances > 0])).sum())
+    asked = sum(isinstance(turn.move, Ask) for turn in transcript)
+    shared = (*now, float(chances.max()), spread, len(notes) / 8, asked / 8)
+    rows = []
+    for move in moves:
+        if isinstance(move, Ask):
+            repeated = any(turn.move == move for turn in transcript)
+            after = (*now, float(chances.max() > SURE)) if repeated else _after(move, dialogue, chances)
+            rows.append((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, *after, *shared))
+        else:
+            listed = isinstance(move, Enumerate)
+            options = len(move.options) / 8 if isinstance(move, Enumerate) else 0.0
+            own = (_accuracy(move, notes, chances), move.words / 10.0, options)
+            rows.append((0.0, float(not listed), float(listed), *own, 0.0, 0.0, 0.0, *shared))
+    return np.array(rows, dtype=np.float64).reshape(len(moves), len(FEATURES))
+
+
+@lru_cache(maxsize=20_000)
+def _earnings(notes: tuple[Interpretation, ...]) -> Floats:
+    """earns_N_N[i, j]: accuracy of the usual answer of note i where note j is meant."""
+    return np.array([[best_f1(said.answers[0], meant.answers) for meant in notes] for said in notes])
+
+
+def _accuracy(move: Move, notes: Sequence[Interpretation], chances: Floats) -> float:
+    total = 0.0
+    for note, chance in zip(notes, chances, strict=True):
+        text = move.text
+        if isinstance(move, Enumerate):
+            at = pick(move.options, note.text, note.facts)
+            text = "" if at is None else move.options[at][1]
+        total += chance * best_f1(text, note.answers)
+    return float(total)
+
+
+def _after(ask: Ask, dialogue: Dialogue, chances: Floats) -> tuple[float, float, float]:
+    """Accuracy, words and chance of being settled once a truthful user has replied to `ask`."""
+    question, notes, _ = dialogue
+    truthful = UserModel()
+    groups: dict[str, list[int]] = {}
+    for i, note in enumerate(notes):
+        reply = truthful.replies(ask.text, question, note.text, note.facts)[0][0]
+        groups.setdefault(reply, []).append(i)
+    earns_N_N = _earnings(notes)
+    accuracy = words = settled = 0.0
+    for members in groups.values():
+        own = chances[members]
+        said = earns_N_N[:, members] @ own
+        best = members[int(np.argmax(np.round(said[members], 12)))]
+        accuracy += float(said[best])
+        words += float(own.sum()) * len(notes[best].answers[0].split()) / 10.0
+        settled += float(own.sum()) * float(own.max() > SURE * own.sum())
+    return accuracy, words, settled

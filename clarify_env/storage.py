@@ -1,0 +1,147 @@
+"""Episodes on disk: Parquet or JSONL, written as they come and read back as equal objects.
+
+Both forms hold one row per episode: flat columns to analyse by (index, env, seed, stop, reward, the costs,
+the quantities and the setup's task) and `episode`, the whole record as JSON, from which it is read back.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError
+
+ROWS = 4096  # of one Parquet row group: what is held in memory
+
+
+def _row(episode: Episode) -> dict[str, Any]:
+    return {
+        "index": episode.index,
+        "env": episode.env,
+        "seed": episode.seed,
+        "task": str(episode.setup.get("task", "")),
+        "stop": episode.stop,
+        "reward": episode.reward,
+        **{f"{name}_cost": value for name, value in episode.costs.items()},
+        **{name: float(value) for name, value in episode.quantities.items()},
+        "episode": json.dumps(episode.to_data(), ensure_ascii=False),
+    }
+
+
+def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> int:
+    """Stream `episodes` to a file; it appears under its name when it is complete.
+
+    While it grows it is called `<path>.part`. If the collection is interrupted, what was written so far is
+    closed properly and stays there.
+
+    Args:
+        path: ends in .parquet or .jsonl.
+        episodes: any iterable; it is consumed one by one.
+
+    Returns:
+        The number of episodes written.
+
+    Raises:
+        ClarifyError: another suffix, or the disk is full or not writable.
+    """
+    path = Path(path)
+    writers = {".parquet": _Parquet, ".jsonl": _Lines}
+    if path.suffix not in writers:
+        raise ClarifyError(f"{path.name!r}: episodes are stored as .parquet or .jsonl")
+    part = path.with_name(path.name + ".part")
+    count = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = writers[path.suffix](part)
+        try:
+            for episode in episodes:
+                writer.add(_row(episode))
+                count += 1
+        finally:
+            writer.close()
+        os.replace(part, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
+    return count
+
+
+class _Lines:
+    """JSONL, one episode a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8")
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Parquet:
+    """Parquet; the columns are those of the first episode."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        self.writer: Any = None
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        if len(self.rows) >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        whole = {"index": pa.int64(), "seed": pa.uint64()}
+        if self.writer is None:
+            first = self.rows[0] if self.rows else {"index": None, "env": "", "episode": ""}
+            kinds = {str: pa.string(), float: pa.float64()}
+            fields = [
+                (name, whole.get(name) or kinds.get(type(value), pa.string()))
+                for name, value in first.items()
+            ]
+            self.writer = pq.ParquetWriter(self.path, pa.schema(fields), compression="zstd")
+        self.writer.write_table(pa.Table.from_pylist(self.rows, schema=self.writer.schema))
+        self.rows = []
+
+    def close(self) -> None:
+        if self.rows or self.writer is None:
+            self._flush()
+        self.writer.close()
+
+
+def read_episodes(path: str | os.PathLike[str]) -> Iterator[Episode]:
+    """The episodes of a file that `write_episodes` wrote, one by one.
+
+    Raises:
+        ClarifyError: no such file, another form, or a damaged record (file and row).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ClarifyError(f"{path}: no such file of episodes")
+    row = 0
+    try:
+        for row, text in enumerate(_records(path), start=1):
+            yield Episode.from_data(json.loads(text))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClarifyError(f"{path}: cannot be read after row {row}: {reason}") from None
+
+
+def _records(path: Path) -> Iterator[str]:
+    if path.suffix == ".jsonl":
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)["episode"]
+        return
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as table:
+        for batch in table.iter_batches(ROWS, columns=["episode"]):
+            yield from batch.column(0).to_pylist()

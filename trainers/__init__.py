@@ -1,0 +1,1 @@
+"""Training and evaluation of agents, and the `clarify-env` command."""

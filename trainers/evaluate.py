@@ -1,0 +1,153 @@
+"""How good and how steerable an asker is: by question and costs, against fixed strategies and the optimum.
+
+Every question is played once for each of its meanings and each pair of costs, and averaged by the meanings'
+weights, so that nothing but the players' own randomness is left to chance. Intervals come from a bootstrap
+over questions (all meanings and costs of a question move together).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_env.agent import Agent
+from clarify_env.agents import FIXED
+from clarify_env.collect import rollout
+from clarify_env.costs import Costs
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError
+from clarify_env.optimum import Solver
+from clarify_env.trainers.replay import pins
+from clarify_env.usermodel import UserModel
+
+Floats = NDArray[np.float64]
+MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
+Watch = Callable[[int], object]  # told how many episodes have been played since the last call
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is played: the reset options of one episode, its question, cell and share in their average."""
+
+    options: dict[str, Any]
+    question: int
+    cell: int
+    share: float
+
+
+def jobs(env: GameEnv[Any], questions: Sequence[int], cells: Sequence[Costs], player: str) -> list[Job]:
+    """Every meaning of every question at every pair of costs."""
+    game = env.game
+    listed = []
+    rng = np.random.default_rng(0)
+    for k, question in enumerate(questions):
+        start = game.start(rng, {"task": question})
+        for state, share in game.alternatives(start, player):
+            chosen = pins(game, game.setup(state), {})
+            chosen.pop("order", None)
+            for c, costs in enumerate(cells):
+                listed.append(Job({**chosen, "task": question, "costs": costs}, k, c, share))
+    return listed
+
+
+def measure(
+    env: GameEnv[Any],
+    agents: Mapping[str, Agent],
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int = 0,
+    player: str = "asker",
+    batch: int = 256,
+    watch: Watch | None = None,
+    keep: Callable[[Episode], object] | None = None,
+) -> Floats:
+    """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
+
+    Args:
+        env: the game; its own costs do not matter.
+        agents: the players.
+        questions: positions of N tasks.
+        cells: C pairs of costs.
+        seed: of the players' own randomness and of the order of the notes.
+        player: whose moves are counted as the move mix.
+        batch: episodes under way at the same time.
+        watch: told after each episode, for a progress bar.
+        keep: given every episode, for storage.
+    """
+    listed = jobs(env, questions, cells, player)
+    result = np.zeros((len(questions), len(cells), len(MEASURES)))
+    played = rollout(env, agents, len(listed), seed, batch=batch, options=lambda i: listed[i].options)
+    for job, episode in zip(listed, played, strict=True):
+        result[job.question, job.cell] += job.share * np.array(_counts(episode, player))
+        if keep:
+            keep(episode)
+        if watch:
+            watch(1)
+    return result
+
+
+def _counts(episode: Episode, player: str) -> list[float]:
+    kinds = [move.kind for move in episode.moves(player)]
+    quantities = episode.quantities
+    mix = [kinds.count(kind) / max(1, len(kinds)) for kind in ("ask", "enumerate", "answer")]
+    return [episode.reward, *(quantities[name] for name in ("accuracy", "asks", "words", "exact")), *mix]
+
+
+def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
+    """measured_N_C_M of a strategy that plays the same at all costs, from one of them."""
+    result = np.repeat(measured_N_M[:, None, :], len(cells), axis=1)
+    accuracy, asks, words = (measured_N_M[:, None, MEASURES.index(n)] for n in ("accuracy", "asks", "words"))
+    turn_C, word_C = np.array(cells).T
+    result[:, :, 0] = accuracy - turn_C * asks - word_C * words
+    return result
+
+
+def baselines(
+    env: GameEnv[Any], user: Agent, questions: Sequence[int], cells: Sequence[Costs], seed: int = 0
+) -> dict[str, Floats]:
+    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored."""
+    free = [Costs(0.0, 0.0)]
+    return {
+        name: rescored(measure(env, {"asker": make(), "user": user}, questions, free, seed)[:, 0], cells)
+        for name, make in FIXED.items()
+    }
+
+
+def optima(
+    env: GameEnv[Any],
+    user: UserModel,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    watch: Watch | None = None,
+) -> Floats:
+    """optimum_N_C_4: expected reward, accuracy, asks and words of optimal play with open notes."""
+    game = env.game
+    rows = []
+    for question in questions:
+        task = game.task(question)
+        best = Solver(task.question, task.interpretations, user, game.max_turns)
+        rows.append(best.optimum(cells))
+        if watch:
+            watch(1)
+    return np.array(rows)
+
+
+def pick_questions(env: GameEnv[Any], count: int | None, seed: int = 0) -> list[int]:
+    """Positions of `count` tasks drawn without repetition, in order; all of them for None."""
+    total = len(env.game.tasks)
+    if count is None or count >= total:
+        return list(range(total))
+    if count < 1:
+        raise ClarifyError(f"tasks={count!r}: at least 1 question has to be evaluated")
+    return sorted(np.random.default_rng((seed, 7)).permutation(total)[:count].tolist())
+
+
+def resamples(questions: int, seed: int, times: int = 1000) -> Iterator[Floats]:
+    """Bootstrap weights over questions, weights_N, that add up to 1; the first are even."""
+    rng = np.random.default_rng((seed, 11))
+    yield np.full(questions, 1.0 / questions)
+    for _ in range(times):
+        yield rng.multinomial(questions, np.full(questions, 1.0 / questions)) / questions

@@ -1,0 +1,46 @@
+"""From the record of an episode back to the states of its game, and to what a player saw."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clarify_env.agent import Observation
+from clarify_env.costs import Costs
+from clarify_env.episode import Episode
+from clarify_env.game import Game
+from clarify_env.moves import Move
+
+
+class Choice(NamedTuple):
+    """One decision of an episode: the state before it, the move, and what its agent attached to it."""
+
+    state: Any
+    move: Move
+    trace: Any
+
+
+def pins(game: Game[Any], setup: dict[str, Any], costs: dict[str, float]) -> dict[str, Any]:
+    """The reset options that bring back what nature chose."""
+    chosen = {name: setup[name] for name in game.options if setup.get(name, []) != []}
+    return {**chosen, "costs": tuple(costs.values())}
+
+
+def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
+    """The decisions of `player`, in order; without a last one that was no move at all."""
+    state = game.start(np.random.default_rng(0), pins(game, episode.setup, episode.costs))
+    for step in episode.steps:
+        moves = dict(step.moves)
+        if player in moves and game.legal(state).get(player):
+            yield Choice(state, moves[player], dict(step.traces).get(player))
+        if not moves or set(moves) != set(game.legal(state)):
+            return
+        state, _ = game.apply(state, moves)
+
+
+def seen(game: Game[Any], state: Any, player: str, costs: Costs | None = None) -> Observation:
+    """What `player` observes in `state`, or would under other costs."""
+    observation = game.view(state, player)
+    if costs is not None:
+        observation["costs"] = np.array(costs, dtype=np.float64)
+    return observation

@@ -1,0 +1,149 @@
+"""The run directory: everything that it takes to trust a run, and to go on with it.
+
+    config.json     every setting, the seed included      metrics.jsonl   one line per iteration
+    versions.json   packages, Python, machine, git state  episodes/       what was played, Parquet
+    summary.json    the evaluation                        checkpoints/    one folder per iteration
+    steerability.png  the evaluation as a picture         wandb/          the same numbers for W&B
+"""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from clarify_env.data import read_json
+from clarify_env.errors import ClarifyError
+
+PACKAGES = ("clarify_env", "numpy", "gymnasium", "pettingzoo", "pyarrow", "torch", "safetensors", "wandb")
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON so that the file is either the old or the new one, never half of it."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(data, indent=2, ensure_ascii=False, default=float) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def versions() -> dict[str, Any]:
+    """Versions of everything that computes, and the state of the git checkout around the package."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return {
+        "packages": found,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "git": _git(),
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    here = Path(__file__).resolve().parent
+    try:
+        commit, status = (
+            subprocess.run(
+                ["git", *command], cwd=here, capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "modified": bool(status)}
+
+
+class RunDirectory:
+    """A run directory on disk.
+
+    Args:
+        path: the folder; made when something is written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def start(self, config: Mapping[str, Any]) -> None:
+        """Begin a new run.
+
+        Raises:
+            ClarifyError: there is a run already, which would be overwritten.
+        """
+        if (self.path / "config.json").exists():
+            raise ClarifyError(
+                f"{self.path}: holds a run already; continue it with --resume, or give another --out"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClarifyError(f"{self.path}: cannot be made: {error.strerror or error}") from None
+        write_json(self.path / "versions.json", versions())
+        write_json(self.path / "config.json", dict(config))
+
+    def config(self) -> dict[str, Any]:
+        """The settings of the run.
+
+        Raises:
+            ClarifyError: the folder holds no run, or a damaged one.
+        """
+        path = self.path / "config.json"
+        if not path.is_file():
+            raise ClarifyError(f"{self.path}: no run directory; it has no config.json")
+        config = read_json(path)
+        if not isinstance(config, dict):
+            raise ClarifyError(f"{path}: holds no settings")
+        return config
+
+    def episodes(self, name: str) -> Path:
+        """The file for a collection of episodes."""
+        return self.path / "episodes" / f"{name}.parquet"
+
+    def checkpoint(self, iteration: int) -> Path:
+        """The folder of a checkpoint."""
+        return self.path / "checkpoints" / f"iteration-{iteration:03d}"
+
+    def save(self, iteration: int, save: Any) -> None:
+        """Write a checkpoint with `save(folder)`; it takes its name when it is complete."""
+        final = self.checkpoint(iteration)
+        part = final.with_name(final.name + ".part")
+        try:
+            part.mkdir(parents=True, exist_ok=True)
+            save(part)
+            if not final.exists():
+                os.replace(part, final)
+        except OSError as error:
+            raise ClarifyError(f"{final}: cannot be written: {error.strerror or error}") from None
+
+    def last(self) -> int | None:
+        """The last complete checkpoint, or None."""
+        found = [int(p.name[-3:]) for p in self.path.glob("checkpoints/iteration-[0-9][0-9][0-9]")]
+        return max(found, default=None)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Set the line of this iteration; lines of later iterations, which a resumed run repeats, go."""
+        kept = [old for old in self.metrics() if old["iteration"] < line["iteration"]]
+        path = self.path / "metrics.jsonl"
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_text(
+                "".join(json.dumps(entry, default=float) + "\n" for entry in [*kept, line]), encoding="utf-8"
+            )
+            os.replace(part, path)
+        except OSError as error:
+            raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,180 @@
+"""Which moves of the collected episodes are worth imitating: the "improve" half of ReST (arXiv 2308.08998).
+
+A rule gets all episodes of one iteration, grouped by task. With `cells`, every episode is scored again
+under each pair of costs there (exactly, see `Episode.rescored`), so that one episode teaches what to do at
+all of them; without, it counts only for the costs that it was played under.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from clarify_env.agent import Agent
+from clarify_env.costs import Costs
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode, totals
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.trainers.learner import Example
+from clarify_env.trainers.replay import Choice, choices, seen
+
+
+class Batch(NamedTuple):
+    """What a selection rule works on.
+
+    Args:
+        env: the game that was played.
+        player: whose moves are selected.
+        others: the agents of the other players, for rules that play on.
+        episodes: the collected episodes.
+        cells: the costs to score at, or None for each episode's own.
+        seed: of whatever the rule draws.
+    """
+
+    env: GameEnv[Any]
+    player: str
+    others: Mapping[str, Agent]
+    episodes: Sequence[Episode]
+    cells: Sequence[Costs] | None
+    seed: int
+
+
+class Selection(Protocol):
+    """A selection rule."""
+
+    def select(self, batch: Batch) -> list[Example]:
+        """The moves to imitate, each under costs for which it is good."""
+        ...
+
+
+def by_task(episodes: Sequence[Episode]) -> dict[Any, list[Episode]]:
+    """The episodes of each task, in order of appearance."""
+    groups: dict[Any, list[Episode]] = defaultdict(list)
+    for episode in episodes:
+        groups[episode.setup["task"]].append(episode)
+    return dict(groups)
+
+
+def scored(batch: Batch) -> Iterator[tuple[Costs, list[tuple[Episode, float]]]]:
+    """For each task and each pair of costs: the episodes that count there, with their rewards."""
+    for group in by_task(batch.episodes).values():
+        own = [Costs(**episode.costs) for episode in group]
+        for costs in batch.cells or dict.fromkeys(own):
+            prices = costs._asdict()
+            yield (
+                costs,
+                [
+                    (episode, totals(episode.terms, episode.steps, prices)[1])
+                    for episode, played in zip(group, own, strict=True)
+                    if batch.cells or played == costs
+                ],
+            )
+
+
+class _Whole:
+    """Base of the rules that keep whole episodes."""
+
+    def select(self, batch: Batch) -> list[Example]:
+        """All decisions of the episodes that `keep` returns."""
+        examples = []
+        game = batch.env.game
+        decisions: dict[int, list[Choice]] = {}
+        for costs, members in scored(batch):
+            for episode in self.keep(members):
+                made = decisions.get(id(episode))
+                if made is None:
+                    made = decisions[id(episode)] = list(choices(game, episode, batch.player))
+                examples += [
+                    Example(seen(game, c.state, batch.player, costs), c.move, c.trace, 1.0) for c in made
+                ]
+        return examples
+
+    def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
+        raise TypeError(f"{type(self).__name__} does not define keep()")
+
+
+class Threshold(_Whole):
+    """Keeps the episodes whose reward is at least `least`.
+
+    Args:
+        least: in the units of reward; rewards are at most 1.
+    """
+
+    def __init__(self, least: float = 0.7) -> None:
+        self.least = least
+
+    def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
+        """Those above the bar."""
+        return [episode for episode, reward in members if reward >= self.least]
+
+
+class TopK(_Whole):
+    """Keeps the `k` best episodes of each task and pair of costs.
+
+    It rewards lucky guesses: the best episode of a question is often the one whose intent was guessed.
+
+    Args:
+        k: episodes per task and costs, >= 1.
+    """
+
+    def __init__(self, k: int = 2) -> None:
+        if k < 1:
+            raise ClarifyError(f"TopK(k={k!r}): at least 1")
+        self.k = k
+
+    def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
+        """The first `k` by reward; the earlier of equals."""
+        return [episode for episode, _ in sorted(members, key=lambda pair: -pair[1])[: self.k]]
+
+
+class ActionClustering:
+    """At each point of the dialogue keeps the kind of move that is best on average over intents.
+
+    Decisions at the same point are clustered by kind (ask, enumerate, answer); the cluster with the greatest
+    mean reward wins, and within it the move with the greatest mean reward (arXiv 2512.04068 balances the same
+    clusters; this exact rule is ours). Averaging over the intents that were drawn keeps a lucky guess from
+    winning; but a question is valued by what the behaviour policy made of its reply.
+    """
+
+    def select(self, batch: Batch) -> list[Example]:
+        """One example per point and costs, weighted by how often the point was met."""
+        examples = []
+        game = batch.env.game
+        decisions = {id(e): list(choices(game, e, batch.player)) for e in batch.episodes}
+        for costs, members in scored(batch):
+            points: dict[Any, list[tuple[Choice, float]]] = defaultdict(list)
+            for episode, reward in members:
+                for choice in decisions[id(episode)]:
+                    points[choice.state.history].append((choice, reward))
+            for met in points.values():
+                kind = _best([(choice.move.kind, reward) for choice, reward in met])
+                kept = [(choice, reward) for choice, reward in met if choice.move.kind == kind]
+                move = _best([(choice.move, reward) for choice, reward in kept])
+                choice = next(choice for choice, _ in kept if choice.move == move)
+                observation = seen(game, choice.state, batch.player, costs)
+                examples.append(Example(observation, choice.move, choice.trace, len(met) / len(members)))
+        return examples
+
+
+def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
+    """The key with the greatest mean; the first of equals."""
+    values: dict[Any, list[float]] = defaultdict(list)
+    for key, value in pairs:
+        values[key].append(value)
+    return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
+
+
+def make_rule(name: str) -> Selection:
+    """The selection rule of this name, with its default settings.
+
+    Raises:
+        ClarifyError: no rule has this name.
+    """
+    from clarify_env.trainers.tree import BestContinuation
+
+    rules: dict[str, type[Selection]] = {
+        "threshold": Threshold,
+        "top-k": TopK,
+        "clustering": ActionClustering,
+        "best-continuation": BestContinuation,
+    }
+    return rules[choose("selection rule", name, rules)]()

@@ -1,0 +1,101 @@
+"""From measurements by question and costs to the numbers that are reported."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_env.costs import Costs
+from clarify_env.trainers.evaluate import MEASURES, resamples
+
+Floats = NDArray[np.float64]
+REPORTED = ("reward", "accuracy", "asks", "words")
+
+
+class Measured(NamedTuple):
+    """Everything measured at the same questions and costs.
+
+    Args:
+        cells: C pairs of costs.
+        agent_N_C_M: of the evaluated asker, in the order of `MEASURES`.
+        optimum_N_C_4: reward, accuracy, asks and words of optimal play.
+        fixed_N_C_M: of each fixed strategy.
+    """
+
+    cells: Sequence[Costs]
+    agent_N_C_M: Floats
+    optimum_N_C_4: Floats
+    fixed_N_C_M: Mapping[str, Floats]
+
+
+def interval(values: Callable[[Floats], float], questions: int, seed: int) -> dict[str, float]:
+    """`values` of the sample, with the 2.5% and 97.5% points of its bootstrap over questions."""
+    drawn = [values(weights) for weights in resamples(questions, seed)]
+    low, high = np.quantile(drawn[1:], [0.025, 0.975])
+    return {"mean": drawn[0], "low": float(low), "high": float(high)}
+
+
+def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str, dict[str, float]]:
+    """Reported numbers over the cells `at`, each with mean, low and high.
+
+    `baseline` is the reward of the best single fixed strategy over these costs, chosen anew in each resample;
+    `normalized` = (reward - baseline) / (optimum - baseline).
+    """
+    chosen = list(at)
+    agent_M_N = measured.agent_N_C_M[:, chosen].mean(axis=1).T
+    optimum_N = measured.optimum_N_C_4[:, chosen, 0].mean(axis=1)
+    fixed_F_N = np.array([m[:, chosen, 0].mean(axis=1) for m in measured.fixed_N_C_M.values()])
+    reward_N, count = agent_M_N[0], len(optimum_N)
+
+    def normalized(weights: Floats) -> float:
+        base = float((fixed_F_N @ weights).max())
+        span = float(optimum_N @ weights) - base
+        return float(((reward_N @ weights) - base) / span) if span > 1e-9 else float("nan")
+
+    def mean_of(row_N: Floats) -> Callable[[Floats], float]:
+        return lambda weights: float(row_N @ weights)
+
+    result = {
+        name: interval(mean_of(agent_M_N[MEASURES.index(name)]), count, seed) for name in REPORTED
+    }
+    result["optimum"] = interval(mean_of(optimum_N), count, seed)
+    result["baseline"] = interval(lambda weights: float((fixed_F_N @ weights).max()), count, seed)
+    result["normalized"] = interval(normalized, count, seed)
+    return result
+
+
+def monotonicity(measured: Measured) -> dict[str, Any]:
+    """Asks by turn cost and words by word cost, beside the optimum's, and whether they never rise."""
+    mean_C_M, best_C_4 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_4.mean(axis=0)
+    costs_C_2 = np.array(measured.cells)
+    result: dict[str, Any] = {}
+    for name, axis, cost in (("asks", 0, "turn_cost"), ("words", 1, "word_cost")):
+        levels = sorted(set(costs_C_2[:, axis].tolist()))
+        groups = [costs_C_2[:, axis] == level for level in levels]
+        column, best = MEASURES.index(name), {"asks": 2, "words": 3}[name]
+        own = [float(mean_C_M[group, column].mean()) for group in groups]
+        result[name] = {
+            cost: levels,
+            "agent": own,
+            "optimum": [float(best_C_4[group, best].mean()) for group in groups],
+            "never_rises": bool(all(b <= a + 1e-9 for a, b in zip(own, own[1:], strict=False))),
+        }
+    return result
+
+
+def by_cell(measured: Measured) -> list[dict[str, Any]]:
+    """Means of everything at each pair of costs."""
+    mean_C_M, best_C_4 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_4.mean(axis=0)
+    return [
+        {
+            "turn_cost": cell.turn,
+            "word_cost": cell.word,
+            **dict(zip(MEASURES, map(float, mean_M), strict=True)),
+            "optimum": dict(zip(REPORTED, map(float, best_4), strict=True)),
+            "fixed": {
+                name: float(table[:, c, 0].mean()) for name, table in measured.fixed_N_C_M.items()
+            },
+        }
+        for c, (cell, mean_M, best_4) in enumerate(zip(measured.cells, mean_C_M, best_C_4, strict=True))
+    ]

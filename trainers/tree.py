@@ -1,0 +1,224 @@
+"""Selection by the best continuation over the dialogue tree.
+
+All episodes of a task form a tree: a node is a transcript that ends where the trained player is on turn. What
+a move leads to is found by playing it on, from the node and for *every* alternative of nature that the player
+cannot tell apart there (for the clarification game: every meaning that the replies so far allow), with the
+other players' own agents. Three things follow that averaging over sampled episodes cannot give
+(arXiv 2512.04068 leaves the rule open; this one is ours):
+- a lucky guess is worth what it earns on average;
+- a question is worth the best continuation seen after each of its replies, not what the behaviour policy
+  happened to do next;
+- a final message that was sampled anywhere in the task's tree is a candidate at each of its nodes.
+Values are kept for all costs at once, so that one tree says what to do at each of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_env.costs import Costs
+from clarify_env.game import Game, StopReason
+from clarify_env.moves import Move
+from clarify_env.trainers.learner import Example
+from clarify_env.trainers.replay import Choice, choices, seen
+from clarify_env.trainers.selection import Batch, by_task
+from clarify_env.vector import child_seed
+
+Floats = NDArray[np.float64]
+_CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE)
+
+
+@dataclass
+class Node:
+    """A point at which the trained player decides.
+
+    Args:
+        states: the states that it cannot tell apart, each with the probability of being there.
+        moves: candidates, each with a trace of a decision that chose it.
+        edges: for each candidate what it incurs at once (quantities by term) and the nodes after it.
+    """
+
+    states: list[tuple[Any, float]]
+    moves: dict[Move, Any] = field(default_factory=dict)
+    edges: dict[Move, tuple[Floats, list["Node"]]] = field(default_factory=dict)
+
+    @property
+    def mass(self) -> float:
+        """Probability of coming here, given the moves of the trained player that lead here."""
+        return sum(weight for _, weight in self.states)
+
+
+class Tree(NamedTuple):
+    """The nodes of a task, its root first, and the costs to decide at."""
+
+    nodes: list[Node]
+    costs: list[Costs]
+
+
+@dataclass
+class _Pending:
+    """A state on its way from a move of the trained player to the next node or the end."""
+
+    state: Any
+    weight: float
+    node: Node
+    move: Move
+
+
+class BestContinuation:
+    """Keeps at each node the move with the best continuation; see the module's docstring.
+
+    Args:
+        pool_finals: final messages sampled anywhere in the task's tree are candidates at each node.
+        pool_questions: so are the other moves, unless the transcript holds them already.
+        replies: how often another player's answer is sampled; more than 1 for users that are not
+            deterministic.
+    """
+
+    def __init__(self, pool_finals: bool = True, pool_questions: bool = True, replies: int = 1) -> None:
+        self.pool_finals = pool_finals
+        self.pool_questions = pool_questions
+        self.replies = replies
+
+    def select(self, batch: Batch) -> list[Example]:
+        """One example per node and pair of costs, weighted by the probability of the node."""
+        examples: list[Example] = []
+        game = batch.env.game
+        for tree in self.grow(batch):
+            values: dict[int, tuple[Floats, list[Move | None]]] = {}
+            choose(tree.nodes[0], _prices(game, tree.costs), values)
+            for node in tree.nodes:
+                for cell, move in zip(tree.costs, values[id(node)][1], strict=True):
+                    if move is not None:
+                        observation = seen(game, node.states[0][0], batch.player, cell)
+                        examples.append(Example(observation, move, node.moves[move], node.mass))
+        return examples
+
+    def grow(self, batch: Batch) -> list["Tree"]:
+        """The tree of each task."""
+        game, player = batch.env.game, batch.player
+        trees = []
+        frontier: list[tuple[Node, _Sampled, list[Node]]] = []
+        for group in by_task(batch.episodes).values():
+            sampled = _Sampled(game, group, player)
+            if sampled.root is None:
+                continue
+            root = Node(list(game.alternatives(sampled.root, player)))
+            own = dict.fromkeys(Costs(**episode.costs) for episode in group)
+            trees.append(Tree([root], list(batch.cells or own)))
+            frontier.append((root, sampled, trees[-1].nodes))
+        rng = np.random.default_rng(child_seed(batch.seed, 0))
+        while frontier:
+            pending = []
+            for node, sampled, _ in frontier:
+                node.moves = self._candidates(game, node, sampled, player)
+                for move in node.moves:
+                    node.edges[move] = (np.zeros(len(game.terms)), [])
+                    for state, weight in node.states:
+                        pending += [_Pending(state, weight / self.replies, node, move)] * self.replies
+            arrived = self._play_on(batch, pending, rng)
+            grown = []
+            for node, sampled, nodes in frontier:
+                for move in node.moves:
+                    for states in arrived.get((id(node), move), {}).values():
+                        child = Node(states)
+                        node.edges[move][1].append(child)
+                        nodes.append(child)
+                        grown.append((child, sampled, nodes))
+            frontier = grown
+        return trees
+
+    def _candidates(self, game: Game[Any], node: Node, sampled: "_Sampled", player: str) -> dict[Move, Any]:
+        history = node.states[0][0].history
+        kinds = game.legal(node.states[0][0])[player]
+        moves = dict(sampled.at.get(history, {}))
+        if self.pool_finals:
+            moves = {**sampled.finals, **moves}
+        if self.pool_questions and len(node.states) > 1:
+            made = {turn.move for turn in history}
+            moves = {**{m: trace for m, trace in sampled.others.items() if m not in made}, **moves}
+        ordered = sorted(moves, key=lambda move: (move.kind, move.text))
+        return {move: moves[move] for move in ordered if isinstance(move, kinds)}
+
+    def _play_on(
+        self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator
+    ) -> dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]]:
+        """Apply the moves and let the others play until the trained player is on turn again, or the end."""
+        game, player = batch.env.game, batch.player
+        arrived: dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]] = defaultdict(dict)
+        terms = {name: k for k, name in enumerate(game.terms)}
+        due = [(item, {player: item.move}) for item in pending]
+        while due:
+            waiting: list[tuple[_Pending, dict[str, Any]]] = []
+            for item, moves in due:
+                state, paid = game.apply(item.state, moves)
+                quantities = item.node.edges[item.move][0]
+                for name, quantity in paid:
+                    quantities[terms[name]] += item.weight * quantity
+                item = _Pending(state, item.weight, item.node, item.move)
+                if state.stop is not None:
+                    continue
+                if player in game.legal(state):
+                    groups = arrived[id(item.node), item.move]
+                    groups.setdefault(state.history, []).append((state, item.weight))
+                else:
+                    waiting.append((item, {}))
+            for other, agent in batch.others.items():
+                turn = [(item, moves) for item, moves in waiting if other in game.legal(item.state)]
+                if turn:
+                    views = [game.view(item.state, other) for item, _ in turn]
+                    for (_, moves), action in zip(turn, agent.act(views, [rng] * len(turn)), strict=True):
+                        moves[other] = getattr(action, "action", action)
+            due = waiting
+        return arrived
+
+
+class _Sampled:
+    """The moves that the trained player sampled in a task: by point, final ones, and others."""
+
+    def __init__(self, game: Game[Any], episodes: Sequence[Any], player: str) -> None:
+        self.root: Any = None
+        self.at: dict[Any, dict[Move, Any]] = defaultdict(dict)
+        self.finals: dict[Move, Any] = {}
+        self.others: dict[Move, Any] = {}
+        for episode in episodes:
+            made: list[Choice] = list(choices(game, episode, player))
+            if made and self.root is None:
+                self.root = made[0].state
+            for k, choice in enumerate(made):
+                self.at[choice.state.history].setdefault(choice.move, choice.trace)
+                last = k == len(made) - 1 and episode.stop not in _CUT_SHORT
+                (self.finals if last else self.others).setdefault(choice.move, choice.trace)
+
+
+def _prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:
+    """prices_C_T: what one unit of each term's quantity earns."""
+    return np.array(
+        [[-getattr(cell, t.cost) if t.cost else 1.0 for t in game.terms.values()] for cell in costs]
+    )
+
+
+def choose(
+    node: Node, prices_C_T: Floats, values: dict[int, tuple[Floats, list[Move | None]]]
+) -> tuple[Floats, list[Move | None]]:
+    """Value of the node under each costs, value_C, and the move to make there; fills `values` by node.
+
+    Values are sums over the node's states, each weighted by its probability. Of equals the first move by
+    kind and text is taken; a node without candidates is worth nothing more.
+    """
+    best_C = np.full(len(prices_C_T), -np.inf)
+    chosen: list[Move | None] = [None] * len(prices_C_T)
+    for move, (quantities_T, children) in node.edges.items():
+        value_C = prices_C_T @ quantities_T
+        for child in children:
+            value_C = value_C + choose(child, prices_C_T, values)[0]
+        for cell in np.flatnonzero(value_C > best_C + 1e-12):
+            best_C[cell], chosen[cell] = value_C[cell], move
+    if not node.edges:
+        best_C = np.zeros(len(prices_C_T))
+    values[id(node)] = (best_C, chosen)
+    return values[id(node)]
