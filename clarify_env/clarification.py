@@ -36,12 +36,17 @@ MAX_CHARS = 20_000
 
 
 class State(NamedTuple):
-    """Everything about an episode: what nature chose, the transcript, and what was counted."""
+    """Everything about an episode: what nature chose, the transcript, and what was counted.
+
+    `known`, which follows from the four before it, is what each player knows from the start: its observation
+    but for the transcript.
+    """
 
     task: Task
     intent: int
     costs: Costs
-    notes: tuple[Interpretation, ...]
+    order: tuple[int, ...]
+    known: Mapping[str, dict[str, Any]]
     phase: int = ASKING
     history: tuple[Turn, ...] = ()
     asks: int = 0
@@ -114,6 +119,7 @@ class ClarificationGame(Game[State]):
         self.costs = costs
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns
+        self._draws = 2 + max(len(task.interpretations) for task in tasks)
         self._positions: dict[str, int] = {}
 
     def task(self, key: int | str) -> Task:
@@ -124,7 +130,7 @@ class ClarificationGame(Game[State]):
             if key not in self._positions:
                 raise ClarifyError(f"options['task']={key!r}: no task has this id")
             key = self._positions[key]
-        if not 0 <= key < len(self.tasks):
+        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
             raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
         return self.tasks[key]
 
@@ -133,30 +139,49 @@ class ClarificationGame(Game[State]):
 
         The same four draws are made whatever is pinned, so that pinning one leaves the others as they were.
         """
-        draws = rng.random(2).tolist()
+        draws = rng.random(self._draws).tolist()
         sampled = self.costs.sample(rng)
-        key = options.get("task")
+        key, intent, costs, order = map(options.get, self.options)
         task = self.tasks[int(draws[0] * len(self.tasks))] if key is None else self.task(key)
         meanings = task.interpretations
         count = len(meanings)
-        intent = options.get("intent")
         if intent is None:
             intent, left = 0, draws[1] - meanings[0].weight
             while left >= 0.0 and intent < count - 1:
                 intent += 1
                 left -= meanings[intent].weight
-        elif not isinstance(intent, (int, np.integer)) or not 0 <= intent < count:
+        elif isinstance(intent, (int, np.integer)) and 0 <= intent < count:
+            intent = int(intent)
+        else:
             raise ClarifyError(f"options['intent']={intent!r}: the task has {count} meanings, from 0")
-        costs = options.get("costs")
-        costs = sampled if costs is None else checked(Costs(*costs))
-        order = options.get("order")
+        if costs is None:
+            costs = sampled
+        elif isinstance(costs, Sequence) and len(costs) == 2:
+            costs = checked(Costs(*costs))
+        else:
+            raise ClarifyError(f"options['costs']={costs!r}: not a pair (turn, word)")
         if order is None:
-            keys = rng.random(count).tolist()
-            order = sorted(range(count), key=keys.__getitem__) if count > 1 else (0,)
-        elif sorted(order) != list(range(count)):
+            order = tuple(sorted(range(count), key=draws[2:].__getitem__))
+        elif isinstance(order, Sequence) and set(order) == set(range(count)) and len(order) == count:
+            order = tuple(map(int, order))
+        else:
             raise ClarifyError(f"options['order']={order!r}: not an order of the task's {count} meanings")
-        notes = tuple([meanings[i] for i in order]) if self.knowledge == "open" else ()
-        return State(task, int(intent), costs, notes)
+        return State(task, intent, costs, order, self._known(task, intent, costs, order))
+
+    def _known(
+        self, task: Task, intent: int, costs: Costs, order: tuple[int, ...]
+    ) -> dict[str, dict[str, Any]]:
+        question, meanings, shown = task.question, task.interpretations, _as_array(costs)
+        meant = meanings[intent]
+        return {
+            "asker": {
+                "question": question,
+                "notes": tuple([meanings[i] for i in order]) if self.knowledge == "open" else (),
+                "document": task.document,
+                "costs": shown,
+            },
+            "user": {"question": question, "intent": meant.text, "facts": meant.facts, "costs": shown},
+        }
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
         """The player on turn with its kinds of moves."""
@@ -164,7 +189,7 @@ class ClarificationGame(Game[State]):
 
     def apply(self, state: State, moves: Mapping[str, Move]) -> tuple[State, Paid]:
         """The transition table of the module's docstring."""
-        task, intent, costs, notes, phase, history, asks, words, accuracy, exact, stop = state
+        task, intent, costs, order, known, phase, history, asks, words, accuracy, exact, stop = state
         ((player, move),) = moves.items()
         history = (*history, Turn(player, move))
         paid: Paid = ()
@@ -191,34 +216,18 @@ class ClarificationGame(Game[State]):
             words = move.words
             paid = (("word_cost", words),)
             phase = SELECTING
-        return (
-            State(task, intent, costs, notes, phase, history, asks, words, accuracy, exact, stop),
-            paid,
-        )
+        after = (task, intent, costs, order, known, phase, history, asks, words, accuracy, exact, stop)
+        return tuple.__new__(State, after), paid  # half the time of State(*after)
 
     def stopped(self, state: State, stop: Stop) -> State:
         """The state with the episode over: accuracy 0, costs stand."""
         return state._replace(phase=OVER, stop=stop)
 
     def observe(self, state: State, player: str) -> dict[str, Any]:
-        """Asker: question, notes, document, costs, transcript. User: question, intent, facts, costs, transcript."""
-        task = state.task
-        if player == "asker":
-            return {
-                "question": task.question,
-                "notes": state.notes,
-                "document": task.document,
-                "costs": _as_array(state.costs),
-                "transcript": state.history,
-            }
-        meant = task.interpretations[state.intent]
-        return {
-            "question": task.question,
-            "intent": meant.text,
-            "facts": meant.facts,
-            "costs": _as_array(state.costs),
-            "transcript": state.history,
-        }
+        """question, costs, transcript; the asker's notes and document; the user's intent and facts."""
+        observation = state.known[player].copy()
+        observation["transcript"] = state.history
+        return observation
 
     def spaces(self, player: str) -> dict[str, Space[Any]]:
         """Spaces of the observations; `costs` is the pair (turn, word)."""
@@ -247,7 +256,7 @@ class ClarificationGame(Game[State]):
         return {
             "task": state.task.id,
             "intent": state.intent,
-            "order": [meanings.index(note) for note in state.notes],
+            "order": list(state.order),
             "question": state.task.question,
             "meaning": meant.text,
             "answers": list(meant.answers),
@@ -258,5 +267,8 @@ class ClarificationGame(Game[State]):
         """For the asker every meaning of the question with its weight; the user knows what it means."""
         if player != "asker":
             return [(state, 1.0)]
-        meanings = state.task.interpretations
-        return [(state._replace(intent=i), meaning.weight) for i, meaning in enumerate(meanings)]
+        task, _, costs, order, *_ = state
+        return [
+            (state._replace(intent=i, known=self._known(task, i, costs, order)), meaning.weight)
+            for i, meaning in enumerate(task.interpretations)
+        ]

@@ -164,8 +164,9 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         if state.stop is not None:
             cut = state.stop.reason is StopReason.MAX_TURNS
             ended = not cut
+            summary = self._summary(state, state.stop)
             for p in players:
-                infos[p]["episode"] = self._summary(state, state.stop)
+                infos[p]["episode"] = {k: v.copy() if type(v) is dict else v for k, v in summary.items()}
             self.agents = []
         return (
             observations,

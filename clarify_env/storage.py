@@ -31,17 +31,19 @@ def _row(episode: Episode) -> dict[str, Any]:
 
 
 def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> int:
-    """Stream `episodes` to a file; it appears under its name when it is complete.
+    """Stream `episodes` to a file, as `stored` does, and return how many there were."""
+    return sum(1 for _ in stored(path, episodes))
 
-    While it grows it is called `<path>.part`. If the collection is interrupted, what was written so far is
-    closed properly and stays there.
+
+def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterator[Episode]:
+    """Pass `episodes` on one by one while they are written to a file.
+
+    While it grows the file is called `<path>.part`; it takes its name when it is complete. If the collection
+    is interrupted, what was written so far is closed properly and stays there.
 
     Args:
         path: ends in .parquet or .jsonl.
-        episodes: any iterable; it is consumed one by one.
-
-    Returns:
-        The number of episodes written.
+        episodes: any iterable.
 
     Raises:
         ClarifyError: another suffix, or the disk is full or not writable.
@@ -59,13 +61,13 @@ def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) ->
             for episode in episodes:
                 writer.add(_row(episode))
                 count += 1
+                yield episode
         finally:
             writer.close()
         os.replace(part, path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
-    return count
 
 
 class _Lines:

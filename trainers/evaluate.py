@@ -7,6 +7,7 @@ over questions (all meanings and costs of a question move together).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.optimum import Solver
+from clarify_env.storage import stored
 from clarify_env.trainers.replay import pins
 from clarify_env.usermodel import UserModel
 
@@ -62,7 +64,7 @@ def measure(
     player: str = "asker",
     batch: int = 256,
     watch: Watch | None = None,
-    keep: Callable[[Episode], object] | None = None,
+    store: Path | None = None,
 ) -> Floats:
     """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
 
@@ -75,15 +77,15 @@ def measure(
         player: whose moves are counted as the move mix.
         batch: episodes under way at the same time.
         watch: told after each episode, for a progress bar.
-        keep: given every episode, for storage.
+        store: file that every episode is written to.
     """
     listed = jobs(env, questions, cells, player)
     result = np.zeros((len(questions), len(cells), len(MEASURES)))
     played = rollout(env, agents, len(listed), seed, batch=batch, options=lambda i: listed[i].options)
+    if store:
+        played = stored(store, played)
     for job, episode in zip(listed, played, strict=True):
         result[job.question, job.cell] += job.share * np.array(_counts(episode, player))
-        if keep:
-            keep(episode)
         if watch:
             watch(1)
     return result

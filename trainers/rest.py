@@ -10,7 +10,7 @@ follows from (seed, k) and the weights of checkpoint k, so a resumed run ends in
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,8 +57,8 @@ class Settings:
     user: dict[str, float] = field(default_factory=dict)
     seed: int = 0
     iterations: int = 4
-    tasks: int = 192
-    samples: int = 9
+    tasks: int = 64
+    samples: int = 36
     start_share: float = 1 / 3
     rule: str = "best-continuation"
     rescore: bool = True
@@ -100,6 +100,10 @@ class Settings:
             if name in values:
                 values[name] = tuple(values[name])
         return cls(**values)
+
+    def changed(self, **changes: Any) -> "Settings":
+        """The same settings but for these."""
+        return replace(self, **changes)
 
     def to_config(self) -> dict[str, Any]:
         """The settings as JSON data, with the algorithm's name."""

@@ -75,27 +75,38 @@ class BestContinuation:
     Args:
         pool_finals: final messages sampled anywhere in the task's tree are candidates at each node.
         pool_questions: so are the other moves, unless the transcript holds them already.
+        by_gain: weight an example by how far its move beats the average candidate (times the probability of
+            the node), rather than by that probability alone: choices that do not matter teach nothing.
         replies: how often another player's answer is sampled; more than 1 for users that are not
             deterministic.
     """
 
-    def __init__(self, pool_finals: bool = True, pool_questions: bool = True, replies: int = 1) -> None:
+    def __init__(
+        self,
+        pool_finals: bool = True,
+        pool_questions: bool = True,
+        by_gain: bool = True,
+        replies: int = 1,
+    ) -> None:
+        self.by_gain = by_gain
         self.pool_finals = pool_finals
         self.pool_questions = pool_questions
         self.replies = replies
 
     def select(self, batch: Batch) -> list[Example]:
-        """One example per node and pair of costs, weighted by the probability of the node."""
+        """One example per node and pair of costs, weighted by how much the choice matters there."""
         examples: list[Example] = []
         game = batch.env.game
         for tree in self.grow(batch):
-            values: dict[int, tuple[Floats, list[Move | None]]] = {}
-            choose(tree.nodes[0], _prices(game, tree.costs), values)
+            found: dict[int, Decided] = {}
+            decide(tree.nodes[0], _prices(game, tree.costs), found)
             for node in tree.nodes:
-                for cell, move in zip(tree.costs, values[id(node)][1], strict=True):
-                    if move is not None:
+                decided = found[id(node)]
+                for cell, move, gain in zip(tree.costs, decided.moves, decided.gain_C, strict=True):
+                    weight = float(gain) if self.by_gain else node.mass
+                    if move is not None and weight > 0.0:
                         observation = seen(game, node.states[0][0], batch.player, cell)
-                        examples.append(Example(observation, move, node.moves[move], node.mass))
+                        examples.append(Example(observation, move, node.moves[move], weight))
         return examples
 
     def grow(self, batch: Batch) -> list["Tree"]:
@@ -202,23 +213,38 @@ def _prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:
     )
 
 
-def choose(
-    node: Node, prices_C_T: Floats, values: dict[int, tuple[Floats, list[Move | None]]]
-) -> tuple[Floats, list[Move | None]]:
-    """Value of the node under each costs, value_C, and the move to make there; fills `values` by node.
+class Decided(NamedTuple):
+    """What to do at a node under each costs.
 
-    Values are sums over the node's states, each weighted by its probability. Of equals the first move by
-    kind and text is taken; a node without candidates is worth nothing more.
+    Args:
+        value_C: worth of going on from here optimally, summed over the node's states by their probability.
+        moves: the best move, or None where there is no candidate.
+        gain_C: by how much it beats the average candidate, in the same unit.
     """
-    best_C = np.full(len(prices_C_T), -np.inf)
-    chosen: list[Move | None] = [None] * len(prices_C_T)
-    for move, (quantities_T, children) in node.edges.items():
+
+    value_C: Floats
+    moves: list[Move | None]
+    gain_C: Floats
+
+
+def decide(node: Node, prices_C_T: Floats, found: dict[int, Decided]) -> Decided:
+    """The best moves from `node` on; fills `found` by the id of each node below it.
+
+    Of equal moves the first by kind and text is taken; a node without candidates is worth nothing more.
+    """
+    count = len(prices_C_T)
+    if not node.edges:
+        found[id(node)] = Decided(np.zeros(count), [None] * count, np.zeros(count))
+        return found[id(node)]
+    rows = []
+    for quantities_T, children in node.edges.values():
         value_C = prices_C_T @ quantities_T
         for child in children:
-            value_C = value_C + choose(child, prices_C_T, values)[0]
-        for cell in np.flatnonzero(value_C > best_C + 1e-12):
-            best_C[cell], chosen[cell] = value_C[cell], move
-    if not node.edges:
-        best_C = np.zeros(len(prices_C_T))
-    values[id(node)] = (best_C, chosen)
-    return values[id(node)]
+            value_C = value_C + decide(child, prices_C_T, found).value_C
+        rows.append(value_C)
+    values_M_C = np.round(rows, 12)
+    best_C = values_M_C.argmax(axis=0)
+    moves = list(node.edges)
+    value_C = values_M_C.max(axis=0)
+    found[id(node)] = Decided(value_C, [moves[m] for m in best_C], value_C - values_M_C.mean(axis=0))
+    return found[id(node)]

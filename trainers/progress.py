@@ -1,0 +1,76 @@
+"""What a person sees of a long job: progress bars, and tables of results."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from clarify_env.episode import Episode
+
+
+class Bars:
+    """Shows one progress bar per stage; a `Watcher` of trainers.
+
+    Args:
+        console: to draw on.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description:<17}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.episodes: list[Episode] = []
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def stage(self, name: str, total: int) -> Callable[[int], object]:
+        """A new bar in place of the last one."""
+        for old in self.progress.task_ids:
+            self.progress.remove_task(old)
+        task = self.progress.add_task(name, total=total)
+        return lambda done: self.progress.advance(task, done)
+
+    def logged(self, line: Mapping[str, Any], episodes: list[Episode]) -> None:
+        """Keep the episodes of the last iteration."""
+        self.episodes = episodes
+
+    def print(self, text: str) -> None:
+        """A line above the bar."""
+        self.progress.console.print(text, highlight=False)
+
+
+def results(summary: Mapping[str, Any]) -> Group:
+    """The evaluation as two tables: the scores, and asks beside the optimum's by turn cost."""
+    title = f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions)"
+    scores = Table(title=title)
+    names = ("reward", "optimum", "baseline", "normalized", "accuracy", "asks", "words")
+    for column in ("costs", *names):
+        scores.add_column(column, justify="left" if column == "costs" else "right")
+    for part in ("seen", "unseen"):
+        cells = []
+        for name in names:
+            value = summary[part][name]
+            half = (value["high"] - value["low"]) / 2
+            cells.append(f"{value['mean']:.3f} ±{half:.3f}")
+        scores.add_row(part, *cells)
+    asks = summary["monotonicity"]["asks"]
+    asked = Table(title="questions an episode, by turn cost")
+    asked.add_column("turn cost")
+    for level in asks["turn_cost"]:
+        asked.add_column(f"{level:g}", justify="right")
+    for name in ("agent", "optimum"):
+        asked.add_row(name, *(f"{value:.2f}" for value in asks[name]))
+    return Group(scores, asked)

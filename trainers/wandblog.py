@@ -1,0 +1,100 @@
+"""The numbers of a run in Weights & Biases: online with a key, offline without one."""
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clarify_env.data import read_json
+from clarify_env.episode import Episode
+from clarify_env.trainers.runs import RunDirectory, write_json
+
+COLUMNS = (
+    "iteration", "question", "meaning", "turn_cost", "word_cost", "transcript",
+    "reward", "accuracy", "asks", "words", "stop",
+)  # fmt: skip
+ROWS = 40  # episodes per table
+
+
+def transcript(episode: Episode) -> str:
+    """The moves of an episode, a line each."""
+    return "\n".join(
+        f"{player} ({move.kind}): {move.text}" for step in episode.steps for player, move in step.moves
+    )
+
+
+class WandbLog:
+    """Logs to a W&B run that belongs to a run directory; a resumed run goes on under the same id.
+
+    Args:
+        run: the directory; the offline files are written to its folder `wandb`.
+        config: the settings.
+    """
+
+    def __init__(self, run: RunDirectory, config: Mapping[str, Any]) -> None:
+        import wandb
+
+        self.wandb = wandb
+        path = run.path / "wandb.json"
+        if path.exists():
+            identity = read_json(path)
+        else:
+            identity = {"id": uuid.uuid4().hex[:8]}
+            write_json(path, identity)
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key(wandb) else "offline")
+        self.log_ = wandb.init(
+            project="clarify_env",
+            id=identity["id"],
+            name=run.path.name,
+            dir=str(run.path),
+            mode=mode,
+            resume="allow" if mode == "online" else None,
+            config=dict(config),
+            settings=wandb.Settings(console="off", silent=True),
+        )
+
+    def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """The metrics of an iteration and a table of episodes spread evenly over it."""
+        step = max(1, len(episodes) // ROWS)
+        table = self.wandb.Table(columns=list(COLUMNS))
+        for episode in episodes[::step][:ROWS]:
+            table.add_data(
+                line["iteration"],
+                episode.setup.get("question", ""),
+                episode.setup.get("meaning", ""),
+                episode.costs["turn"],
+                episode.costs["word"],
+                transcript(episode),
+                episode.reward,
+                *(episode.quantities.get(name) for name in ("accuracy", "asks", "words")),
+                episode.stop,
+            )
+        self.log_.log({**line, "episodes_table": table}, step=line["iteration"])
+
+    def summary(self, summary: Mapping[str, Any], picture: str) -> None:
+        """The evaluation: seen and unseen costs, every cell, and the picture."""
+        numbers: dict[str, Any] = {}
+        for part in ("seen", "unseen"):
+            for name, value in summary[part].items():
+                for key, number in value.items():
+                    numbers[f"eval/{part}/{name}" + ("" if key == "mean" else f"/{key}")] = number
+        for cell in summary["cells"]:
+            name = f"eval/cell/turn={cell['turn_cost']:g},word={cell['word_cost']:g}"
+            for key, number in cell.items():
+                if isinstance(number, (int, float)):
+                    numbers[f"{name}/{key}"] = number
+            numbers[f"{name}/optimum"] = cell["optimum"]["reward"]
+        self.log_.log({**numbers, "eval/picture": self.wandb.Image(picture)})
+
+    def close(self) -> None:
+        """Flush everything to disk or the server."""
+        self.log_.finish()
+
+
+def _has_key(wandb: Any) -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return bool(wandb.login(prompt=False))
+    except Exception:  # an unusable key is the same as none: the run is kept offline
+        return False
