@@ -96,7 +96,7 @@ def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
     best usual answer then, its words, and the chance that one meaning is settled; the `now_` features say
     the same before the question. Word counts are divided by 10, counts of notes and questions by 8.
     """
-    question, notes, transcript = dialogue
+    notes, transcript = dialogue.notes, dialogue.transcript
     chances = belief(*dialogue)
     earns_N_N = _earnings(notes)
     lengths = np.array([len(note.answers[0].split()) for note in notes]) / 10.0

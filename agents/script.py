@@ -20,7 +20,7 @@ class Script(Agent):
 
     def __init__(self, actions: Iterable[Action], player: str = "asker") -> None:
         super().__init__(0)
-        self.actions = tuple(actions)
+        self.actions: tuple[Action, ...] = tuple(actions)
         self.player = player
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Action:
@@ -32,6 +32,7 @@ class Script(Agent):
         due = sum(turn.player == self.player for turn in observation["transcript"])
         if due >= len(self.actions):
             raise ClarifyError(
-                f"Script: {self.player!r} is asked for action {due + 1}, but its script has {len(self.actions)}"
+                f"Script: {self.player!r} is asked for action {due + 1} of a script of {len(self.actions)}"
             )
-        return self.actions[due]
+        action: Action = self.actions[due]
+        return action

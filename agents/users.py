@@ -14,15 +14,13 @@ class ScriptedUser(Agent):
     """Answers questions by `UserModel`, and takes the branch of an enumeration whose label fits best.
 
     Args:
-        noise, vagueness, refusal: as of `UserModel`, probabilities in [0, 1).
+        model: how reliable it is, such as UserModel(noise=0.1); by default perfectly.
         seed: of the agent's own generator.
     """
 
-    def __init__(
-        self, noise: float = 0.0, vagueness: float = 0.0, refusal: float = 0.0, seed: int | None = None
-    ) -> None:
+    def __init__(self, model: UserModel | None = None, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.model = UserModel(noise, vagueness, refusal)
+        self.model = model or UserModel()
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """A `Reply` to a question, a `Select` from a final message."""

@@ -6,6 +6,8 @@
     observations, infos = env.reset(seed=0)
 """
 
+from clarify_env.agent import Agent, Decision
+from clarify_env.collect import rollout
 from clarify_env.costs import SEEN, UNSEEN, CostGrid, CostRange, Costs, CostSampler, FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode, Step
@@ -13,6 +15,7 @@ from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Stop, StopReason, Term, Turn
 from clarify_env.moves import Answer, Ask, Enumerate, Move, Pass, Reply, Select, TextMove
 from clarify_env.registry import make, make_vec, register, registry
+from clarify_env.storage import read_episodes, write_episodes
 from clarify_env.task import Fact, Interpretation, Task
 from clarify_env.usermodel import UserModel
 from clarify_env.vector import VectorEnv
@@ -25,6 +28,7 @@ register("synthetic-v0", "clarify_env.synthetic:make_synthetic")
 __all__ = [
     "SEEN",
     "UNSEEN",
+    "Agent",
     "Answer",
     "Ask",
     "ClarifyError",
@@ -32,6 +36,7 @@ __all__ = [
     "CostRange",
     "CostSampler",
     "Costs",
+    "Decision",
     "Enumerate",
     "Episode",
     "Fact",
@@ -54,6 +59,9 @@ __all__ = [
     "VectorEnv",
     "make",
     "make_vec",
+    "read_episodes",
     "register",
     "registry",
+    "rollout",
+    "write_episodes",
 ]

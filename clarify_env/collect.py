@@ -2,8 +2,8 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,7 +24,8 @@ class Player(Protocol):
         ...
 
 
-class _Slot(NamedTuple):
+@dataclass(slots=True)
+class _Slot:
     """One episode under way."""
 
     index: int
@@ -49,8 +50,8 @@ def decide(
     if not isinstance(actions, Sequence) or isinstance(actions, str) or len(actions) != len(observations):
         got = f"{len(actions)} actions" if isinstance(actions, (list, tuple)) else f"{type(actions).__name__}"
         raise ClarifyError(
-            f"agent {name!r} ({type(agent).__name__}.act) returned {got} for {len(observations)} observations; "
-            "it has to return a list with one action each"
+            f"agent {name!r} ({type(agent).__name__}.act) returned {got} for "
+            f"{len(observations)} observations; it has to return a list with one action each"
         )
     return [action if isinstance(action, Decision) else Decision(action) for action in actions]
 

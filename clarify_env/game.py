@@ -83,6 +83,9 @@ class Game(ABC, Generic[S]):
     terms: ClassVar[Mapping[str, Term]]
     options: ClassVar[tuple[str, ...]] = ()  # what `reset(options=...)` can pin
 
+    tasks: Sequence[Any]  # what nature draws from; `options["task"]` pins one by position
+    max_turns: int
+
     @abstractmethod
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> S:
         """The first state of an episode, everything random drawn from `rng`."""

@@ -49,14 +49,13 @@ def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterato
         ClarifyError: another suffix, or the disk is full or not writable.
     """
     path = Path(path)
-    writers = {".parquet": _Parquet, ".jsonl": _Lines}
-    if path.suffix not in writers:
+    if path.suffix not in (".parquet", ".jsonl"):
         raise ClarifyError(f"{path.name!r}: episodes are stored as .parquet or .jsonl")
     part = path.with_name(path.name + ".part")
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        writer = writers[path.suffix](part)
+        writer = _Parquet(part) if path.suffix == ".parquet" else _Lines(part)
         try:
             for episode in episodes:
                 writer.add(_row(episode))
@@ -127,13 +126,14 @@ def read_episodes(path: str | os.PathLike[str]) -> Iterator[Episode]:
     path = Path(path)
     if not path.is_file():
         raise ClarifyError(f"{path}: no such file of episodes")
-    row = 0
+    count = 0
     try:
-        for row, text in enumerate(_records(path), start=1):
+        for text in _records(path):
             yield Episode.from_data(json.loads(text))
+            count += 1
     except (ValueError, KeyError, TypeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ClarifyError(f"{path}: cannot be read after row {row}: {reason}") from None
+        raise ClarifyError(f"{path}: cannot be read after {count:,} episodes: {reason}") from None
 
 
 def _records(path: Path) -> Iterator[str]:

@@ -36,7 +36,9 @@ Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", min=0
 Noise = Annotated[float, typer.Option(help="Probability of a wrong reply of the scripted user.")]
 Vagueness = Annotated[float, typer.Option(help="Probability of a reply that says nothing.")]
 Refusal = Annotated[float, typer.Option(help="Probability of a refusal to be questioned.")]
-Tasks = Annotated[int | None, typer.Option("--eval-tasks", help="Questions to evaluate on; default: all.", min=1)]
+Tasks = Annotated[
+    int | None, typer.Option("--eval-tasks", help="Questions to evaluate on; default: all.", min=1)
+]
 Threads = Annotated[int, typer.Option(help="Threads of torch.", min=1)]
 
 
@@ -49,7 +51,9 @@ def _floats(text: str, name: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ClarifyError(f"{name}={text!r}: numbers with commas between them, such as 0.02,0.1,0.3") from None
+        raise ClarifyError(
+            f"{name}={text!r}: numbers with commas between them, such as 0.02,0.1,0.3"
+        ) from None
 
 
 def _trainer(name: str) -> Any:
@@ -87,7 +91,9 @@ def play(
     data_dir: DataDir = None,
     seed: Seed = 0,
     who: Annotated[str, typer.Option("--as", help="Whom you play: asker, user, both or nobody.")] = "asker",
-    agent: Annotated[str, typer.Option(help=f"The asker, if it is not you: {', '.join(ASKERS)}.")] = "optimal",
+    agent: Annotated[
+        str, typer.Option(help=f"The asker, if it is not you: {', '.join(ASKERS)}.")
+    ] = "optimal",
     turn_cost: Annotated[float, typer.Option(help="Price of a question.")] = 0.1,
     word_cost: Annotated[float, typer.Option(help="Price of a word of the final message.")] = 0.01,
     task: Annotated[str | None, typer.Option(help="Position or id of the question; default: drawn.")] = None,
@@ -99,22 +105,20 @@ def play(
 ) -> None:
     """Play an episode by hand, as either player, and see what the best play would have earned."""
     choose("player", who, ("asker", "user", "both", "nobody"))
-    game = clarify_env.make(
-        env, turn_cost=turn_cost, word_cost=word_cost, **_options(data_dir, split=split)
-    )
+    game = clarify_env.make(env, turn_cost=turn_cost, word_cost=word_cost, **_options(data_dir, split=split))
     model = UserModel(noise, vagueness, refusal)
     human = Human(write=lambda line: console.print(line, markup=False, highlight=False))
     extra = {"user": model, "max_turns": game.game.max_turns} if agent == "optimal" else {}
     players = {
         "asker": human if who in ("asker", "both") else make_asker(agent, **extra),
-        "user": human if who in ("user", "both") else ScriptedUser(noise, vagueness, refusal),
+        "user": human if who in ("user", "both") else ScriptedUser(model),
     }
     key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task
     pinned = None if key is None else {"task": key}
     for episode in rollout(game, players, episodes, seed, batch=1, options=lambda i: pinned or {}):
         console.print()
         console.file.write(ansi(episode) + "\n")
-        played = game.game.task(episode.setup["task"])
+        played = next(t for t in game.game.tasks if t.id == episode.setup["task"])
         best = solver(played.question, played.interpretations, model, game.game.max_turns)
         value = best.optimum([clarify_env.Costs(turn_cost, word_cost)])[0, 0]
         console.print(f"Optimal play with these notes earns {value:+.3f} on average over the meanings.")
@@ -122,7 +126,8 @@ def play(
 
 @app.command(
     epilog="Examples: clarify-env train  |  clarify-env train --env ambigqa-v0 --data-dir DIR  |  "
-    "clarify-env train --out runs/mine --seed 1 --rule clustering  |  clarify-env train --out runs/mine --resume"
+    "clarify-env train --out runs/mine --seed 1 --rule clustering  |  "
+    "clarify-env train --out runs/mine --resume"
 )
 def train(
     context: typer.Context,
@@ -203,7 +208,11 @@ def train(
 
 def _typed(context: typer.Context, name: str) -> bool:
     """Whether the option behind a setting was given on the command line."""
-    sources = {"env_options": ("data_dir",), "user": ("noise", "vagueness", "refusal"), "rescore": ("no_rescore",)}
+    sources = {
+        "env_options": ("data_dir",),
+        "user": ("noise", "vagueness", "refusal"),
+        "rescore": ("no_rescore",),
+    }
     found = (context.get_parameter_source(option) for option in sources.get(name, (name,)))
     return any(source is not None and source.name == "COMMANDLINE" for source in found)
 
@@ -224,7 +233,9 @@ def evaluate(
     target: Annotated[str, typer.Argument(help=f"A run directory, or an agent: {', '.join(ASKERS)}.")],
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; default: the run, or runs/NAME-ENV.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; default: the run, or runs/NAME-ENV.")
+    ] = None,
     seed: Seed = 0,
     split: Annotated[str, typer.Option(help="The questions to evaluate on.")] = "validation",
     checkpoint: Annotated[int | None, typer.Option(help="Iteration of a run; 0 is the start.", min=0)] = None,

@@ -129,7 +129,7 @@ def optima(
     game = env.game
     rows = []
     for question in questions:
-        task = game.task(question)
+        task = game.tasks[question]
         best = Solver(task.question, task.interpretations, user, game.max_turns)
         rows.append(best.optimum(cells))
         if watch:

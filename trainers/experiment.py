@@ -29,7 +29,7 @@ def build(settings: Settings, run: RunDirectory | None = None) -> ReST:
         settings.batch,
         settings.rate,
     )
-    user = ScriptedUser(**settings.user)
+    user = ScriptedUser(UserModel(**settings.user))
     return ReST(settings, learner, {"user": user}, make_rule(settings.rule), run)
 
 
@@ -116,14 +116,22 @@ def evaluate(
     watcher = watcher or Silent()
     cells = [*seen, *unseen]
     questions = pick_questions(env, tasks, seed)
-    scripted = ScriptedUser(**(user or {}))
+    model = UserModel(**(user or {}))
+    scripted = ScriptedUser(model)
     agents = {"asker": asker, "user": scripted}
     total = len(jobs(env, questions, cells, "asker"))
     store = out / "episodes" / "evaluation.parquet"
     own = measure(
-        env, agents, questions, cells, seed, batch=parallel, watch=watcher.stage("evaluate", total), store=store
+        env,
+        agents,
+        questions,
+        cells,
+        seed,
+        batch=parallel,
+        watch=watcher.stage("evaluate", total),
+        store=store,
     )
-    best = optima(env, UserModel(**(user or {})), questions, cells, watcher.stage("optimum", len(questions)))
+    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)))
     measured = Measured(cells, own, best, baselines(env, scripted, questions, cells, seed))
     known = len(seen)
     summary = {

@@ -170,4 +170,6 @@ class ScorerLearner:
         try:
             self.agent.network.load_state_dict(load_file(path))
         except Exception as error:  # torch and safetensors raise types of their own
-            raise ClarifyError(f"{path}: no weights of this MoveScorer: {str(error).splitlines()[0]}") from None
+            raise ClarifyError(
+                f"{path}: no weights of this MoveScorer: {str(error).splitlines()[0]}"
+            ) from None

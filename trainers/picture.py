@@ -41,10 +41,10 @@ def _mix(axes: Axes, cells: list[dict[str, Any]], by: str) -> None:
         bottom += shares
     measure, label = ("asks", "questions") if by == "turn_cost" else ("words", "words")
     other = axes.twinx()
-    for source, style in ((lambda c: c[measure], "o-"), (lambda c: c["optimum"][measure], "k_--")):
-        _, values = _means(cells, by, source)
-        colour = COLOURS["agent"] if style == "o-" else COLOURS["optimum"]
-        other.plot(places, values, style, color=colour, mec="white" if style == "o-" else colour, lw=1.6)
+    _, own = _means(cells, by, lambda c: c[measure])
+    _, best = _means(cells, by, lambda c: c["optimum"][measure])
+    other.plot(places, best, "--", color=COLOURS["optimum"], marker="_", lw=1.6)
+    other.plot(places, own, color=COLOURS["agent"], marker="o", mec="white", lw=1.6)
     other.set_ylabel(f"{label} an episode (blue; optimum black)", fontsize=8)
     other.set_ylim(bottom=0)
     axes.set_xticks(places, [f"{level:g}" for level in levels])
@@ -53,26 +53,27 @@ def _mix(axes: Axes, cells: list[dict[str, Any]], by: str) -> None:
 
 
 def draw(summary: dict[str, Any], path: Path) -> None:
-    """Draw a `summary.json` to a PNG file."""
-    cells = summary["cells"]
+    """Draw the unseen costs of a `summary.json` to a PNG file: each point averages over the other cost."""
+    cells = [cell for cell in summary["cells"] if not cell["seen"]]
     figure, grid = plt.subplots(2, 2, figsize=(11, 7.4), constrained_layout=True)
     for column, by in enumerate(("turn_cost", "word_cost")):
-        _reward(grid[0][column], cells, by, summary["agent"])
-        grid[0][column].set_xscale("log")
-        seen = sorted({cell[by] for cell in cells if cell["seen"]})
+        curves, bars = grid[0][column], grid[1][column]
+        _reward(curves, cells, by, summary["agent"])
+        curves.set_xscale("log")
         levels = sorted({cell[by] for cell in cells})
-        grid[0][column].set_xticks(levels, [f"{x:g}" + ("*" if x in seen else "") for x in levels])
-        grid[0][column].minorticks_off()
-        _mix(grid[1][column], cells, by)
-        for axes in (grid[0][column], grid[1][column]):
-            axes.set_xlabel(LABELS[by] + (" (* seen in training)" if axes is grid[0][column] else ""))
+        curves.set_xticks(levels, [f"{level:g}" for level in levels])
+        curves.minorticks_off()
+        _mix(bars, cells, by)
+        for axes in (curves, bars):
+            axes.set_xlabel(LABELS[by])
             axes.spines[["top", "right"]].set_visible(False)
     grid[0][0].legend(frameon=False, fontsize=8, loc="lower left")
     grid[1][0].legend(frameon=False, fontsize=8, loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.12))
     score = summary["unseen"]["normalized"]
     figure.suptitle(
-        f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions): "
-        f"normalised score at unseen costs {score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]",
+        f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions) "
+        f"at costs never trained on\nnormalised score {score['mean']:.3f} [{score['low']:.3f}, "
+        f"{score['high']:.3f}]: 0 = the best fixed strategy, 1 = the optimum",
         fontsize=11,
     )
     figure.savefig(path, dpi=110)

@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from clarify_env.episode import Episode
@@ -56,16 +63,11 @@ def results(summary: Mapping[str, Any]) -> Group:
     """The evaluation as two tables: the scores, and asks beside the optimum's by turn cost."""
     title = f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions)"
     scores = Table(title=title)
-    names = ("reward", "optimum", "baseline", "normalized", "accuracy", "asks", "words")
-    for column in ("costs", *names):
-        scores.add_column(column, justify="left" if column == "costs" else "right")
-    for part in ("seen", "unseen"):
-        cells = []
-        for name in names:
-            value = summary[part][name]
-            half = (value["high"] - value["low"]) / 2
-            cells.append(f"{value['mean']:.3f} ±{half:.3f}")
-        scores.add_row(part, *cells)
+    for column in ("", "seen costs", "unseen costs"):
+        scores.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for name in ("reward", "optimum", "baseline", "normalized", "accuracy", "asks", "words"):
+        values = (summary[part][name] for part in ("seen", "unseen"))
+        scores.add_row(name, *(f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in values))
     asks = summary["monotonicity"]["asks"]
     asked = Table(title="questions an episode, by turn cost")
     asked.add_column("turn cost")

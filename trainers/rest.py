@@ -211,7 +211,9 @@ class ReST:
         total = len(self.env.game.tasks)
         cells = list(settings.grid)
         drawn = np.random.default_rng((seed, 3)).integers(len(cells), size=settings.tasks)
-        questions = [_question(settings, total, iteration * settings.tasks + k) for k in range(settings.tasks)]
+        questions = [
+            _question(settings, total, iteration * settings.tasks + k) for k in range(settings.tasks)
+        ]
         from_start = round(settings.samples * settings.start_share)
         first = 0
         for learner, each in ((self.learner, settings.samples - from_start), (self.start, from_start)):

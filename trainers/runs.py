@@ -1,9 +1,9 @@
 """The run directory: everything that it takes to trust a run, and to go on with it.
 
-    config.json     every setting, the seed included      metrics.jsonl   one line per iteration
-    versions.json   packages, Python, machine, git state  episodes/       what was played, Parquet
-    summary.json    the evaluation                        checkpoints/    one folder per iteration
-    steerability.png  the evaluation as a picture         wandb/          the same numbers for W&B
+config.json     every setting, the seed included      metrics.jsonl   one line per iteration
+versions.json   packages, Python, machine, git state  episodes/       what was played, Parquet
+summary.json    the evaluation                        checkpoints/    one folder per iteration
+steerability.png  the evaluation as a picture         wandb/          the same numbers for W&B
 """
 
 import json
@@ -25,7 +25,9 @@ def write_json(path: Path, data: Any) -> None:
     """Write JSON so that the file is either the old or the new one, never half of it."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(json.dumps(data, indent=2, ensure_ascii=False, default=float) + "\n", encoding="utf-8")
+        part.write_text(
+            json.dumps(data, indent=2, ensure_ascii=False, default=float) + "\n", encoding="utf-8"
+        )
         os.replace(part, path)
     except OSError as error:
         raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -1,6 +1,7 @@
 """From measurements by question and costs to the numbers that are reported."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,9 +57,7 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     def mean_of(row_N: Floats) -> Callable[[Floats], float]:
         return lambda weights: float(row_N @ weights)
 
-    result = {
-        name: interval(mean_of(agent_M_N[MEASURES.index(name)]), count, seed) for name in REPORTED
-    }
+    result = {name: interval(mean_of(agent_M_N[MEASURES.index(name)]), count, seed) for name in REPORTED}
     result["optimum"] = interval(mean_of(optimum_N), count, seed)
     result["baseline"] = interval(lambda weights: float((fixed_F_N @ weights).max()), count, seed)
     result["normalized"] = interval(normalized, count, seed)
@@ -79,7 +78,7 @@ def monotonicity(measured: Measured) -> dict[str, Any]:
             cost: levels,
             "agent": own,
             "optimum": [float(best_C_4[group, best].mean()) for group in groups],
-            "never_rises": bool(all(b <= a + 1e-9 for a, b in zip(own, own[1:], strict=False))),
+            "never_rises": bool(all(b <= a + 1e-9 for a, b in pairwise(own))),
         }
     return result
 
@@ -93,9 +92,7 @@ def by_cell(measured: Measured) -> list[dict[str, Any]]:
             "word_cost": cell.word,
             **dict(zip(MEASURES, map(float, mean_M), strict=True)),
             "optimum": dict(zip(REPORTED, map(float, best_4), strict=True)),
-            "fixed": {
-                name: float(table[:, c, 0].mean()) for name, table in measured.fixed_N_C_M.items()
-            },
+            "fixed": {name: float(table[:, c, 0].mean()) for name, table in measured.fixed_N_C_M.items()},
         }
         for c, (cell, mean_M, best_4) in enumerate(zip(measured.cells, mean_C_M, best_C_4, strict=True))
     ]

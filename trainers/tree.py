@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clarify_env.codec import Unreadable, decode
+from clarify_env.collect import decide as decisions_of
 from clarify_env.costs import Costs
 from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move
@@ -164,7 +166,7 @@ class BestContinuation:
         terms = {name: k for k, name in enumerate(game.terms)}
         due = [(item, {player: item.move}) for item in pending]
         while due:
-            waiting: list[tuple[_Pending, dict[str, Any]]] = []
+            waiting: list[tuple[_Pending, dict[str, Move]]] = []
             for item, moves in due:
                 state, paid = game.apply(item.state, moves)
                 quantities = item.node.edges[item.move][0]
@@ -182,9 +184,12 @@ class BestContinuation:
                 turn = [(item, moves) for item, moves in waiting if other in game.legal(item.state)]
                 if turn:
                     views = [game.view(item.state, other) for item, _ in turn]
-                    for (_, moves), action in zip(turn, agent.act(views, [rng] * len(turn)), strict=True):
-                        moves[other] = getattr(action, "action", action)
-            due = waiting
+                    made = decisions_of(other, agent, views, [rng] * len(turn))
+                    for (item, moves), decision in zip(turn, made, strict=True):
+                        move = _read(game, item.state, other, decision.action)
+                        if move is not None:
+                            moves[other] = move
+            due = [(item, moves) for item, moves in waiting if set(moves) == set(game.legal(item.state))]
         return arrived
 
 
@@ -204,6 +209,17 @@ class _Sampled:
                 self.at[choice.state.history].setdefault(choice.move, choice.trace)
                 last = k == len(made) - 1 and episode.stop not in _CUT_SHORT
                 (self.finals if last else self.others).setdefault(choice.move, choice.trace)
+
+
+def _read(game: Game[Any], state: Any, player: str, action: Any) -> Move | None:
+    """The move that an action stands for, or None for what would end the episode."""
+    kinds = game.legal(state)[player]
+    if isinstance(action, str):
+        try:
+            action = decode(action, kinds)
+        except Unreadable:
+            return None
+    return action if isinstance(action, kinds) else None
 
 
 def _prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:

@@ -41,7 +41,7 @@ class WandbLog:
         else:
             identity = {"id": uuid.uuid4().hex[:8]}
             write_json(path, identity)
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key(wandb) else "offline")
+        mode: Any = os.environ.get("WANDB_MODE") or ("online" if _has_key(wandb) else "offline")
         self.log_ = wandb.init(
             project="clarify_env",
             id=identity["id"],
