@@ -141,7 +141,7 @@ class ClarificationGame(Game[State]):
         """
         draws = rng.random(self._draws).tolist()
         sampled = self.costs.sample(rng)
-        key, intent, costs, order = map(options.get, self.options)
+        key, intent, costs, order = map(options.get, self.options) if options else (None,) * 4
         task = self.tasks[int(draws[0] * len(self.tasks))] if key is None else self.task(key)
         meanings = task.interpretations
         count = len(meanings)

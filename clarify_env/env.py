@@ -34,16 +34,18 @@ Messages = tuple[tuple[str, str], ...]
 _Entry = tuple[dict[str, Move], Paid, Messages]
 
 
-class _Masks(dict[tuple[str, tuple[type[Move], ...] | None], np.ndarray[Any, Any]]):
-    """Action masks by player and the kinds of moves that it may make (None: not on turn), made once."""
+Kinds = tuple[type[Move], ...]
 
-    def __init__(self, moves: Mapping[str, tuple[type[Move], ...]]) -> None:
+
+class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
+    """A player's action masks by the kinds of moves that it may make (None: not on turn), made once each."""
+
+    def __init__(self, moves: Kinds) -> None:
         self.moves = moves
 
-    def __missing__(self, key: tuple[str, tuple[type[Move], ...] | None]) -> np.ndarray[Any, Any]:
-        player, kinds = key
-        entries = [kinds is None, *(kind in (kinds or ()) for kind in self.moves[player])]
-        mask = self[key] = np.array(entries, dtype=np.int8)
+    def __missing__(self, kinds: Kinds | None) -> np.ndarray[Any, Any]:
+        entries = [kinds is None, *(kind in (kinds or ()) for kind in self.moves)]
+        mask = self[kinds] = np.array(entries, dtype=np.int8)
         mask.flags.writeable = False
         return mask
 
@@ -78,8 +80,10 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             for p in game.players
         }
         self._term_costs = {name: term.cost for name, term in game.terms.items()}
+        self._going_on = dict.fromkeys(game.players, False)
         self._zeros = dict.fromkeys(game.terms, 0.0)
-        self._masks = _Masks(game.moves)
+        self._masks = {p: _Masks(game.moves[p]) for p in game.players}
+        self._legal: Mapping[str, Kinds] = {}
         self._rng: np.random.Generator | None = None
         self._seed: int | None = None
         self._state: S | None = None
@@ -147,7 +151,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         if not players:
             raise ClarifyError("step() outside an episode: it is over or was never started; call reset()")
         state = self.game_state
-        moves, said, stop = self._read(state, actions)
+        moves, said, stop = self._read(actions)
         if stop is None:
             state, paid = self.game.apply(state, moves)
         else:
@@ -155,30 +159,24 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         terms = self._zeros.copy()
         for name, quantity in paid:
             terms[name] = self._prices[name] * quantity + 0.0
-        reward = sum(terms.values())
         self._state = state
         self._log.append((moves, paid, said))
         observations = self._observe(state)
-        infos: Infos = {p: {"terms": terms.copy()} for p in players}
-        ended = cut = False
-        if state.stop is not None:
-            cut = state.stop.reason is StopReason.MAX_TURNS
-            ended = not cut
-            summary = self._summary(state, state.stop)
-            for p in players:
-                infos[p]["episode"] = {k: v.copy() if type(v) is dict else v for k, v in summary.items()}
-            self.agents = []
-        return (
-            observations,
-            dict.fromkeys(players, reward),
-            dict.fromkeys(players, ended),
-            dict.fromkeys(players, cut),
-            infos,
-        )
+        infos: Infos = {}
+        for player in players:
+            infos[player] = {"terms": terms.copy()}
+        rewards = dict.fromkeys(players, sum(terms.values()))
+        if state.stop is None:
+            return observations, rewards, self._going_on.copy(), self._going_on.copy(), infos
+        self.agents = []
+        for info, summary in zip(infos.values(), self._summaries(state, state.stop), strict=True):
+            info["episode"] = summary
+        cut = state.stop.reason is StopReason.MAX_TURNS
+        return observations, rewards, dict.fromkeys(players, not cut), dict.fromkeys(players, cut), infos
 
-    def _read(self, state: S, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
+    def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
         """The moves of the players on turn, the messages as they came, and why the episode has to stop."""
-        legal = self.game.legal(state)
+        legal = self._legal
         moves: dict[str, Move] = {}
         said: Messages = ()
         stop: Stop | None = None
@@ -225,24 +223,29 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         return action
 
     def _observe(self, state: S) -> Observations:
-        game, masks = self.game, self._masks
-        legal = game.legal(state)
+        game = self.game
+        self._legal = legal = game.legal(state)
         observations: Observations = {}
-        for player in self.agents:
+        for player, masks in self._masks.items():
             observation = game.observe(state, player)
-            observation["action_mask"] = masks[player, legal.get(player)]
+            observation["action_mask"] = masks[legal.get(player)]
             observations[player] = observation
         return observations
 
-    def _summary(self, state: S, stop: Stop) -> dict[str, Any]:
+    def _summaries(self, state: S, stop: Stop) -> list[dict[str, Any]]:
+        """What happened in the episode, once for each player."""
         terms, reward = add_up(self._prices, [pair for _, paid, _ in self._log for pair in paid])
-        return {
-            "quantities": self.game.quantities(state),
-            "terms": terms,
-            "reward": reward,
-            "stop": str(stop.reason),
-            "detail": stop.detail,
-        }
+        quantities, reason = self.game.quantities(state), str(stop.reason)
+        return [
+            {
+                "quantities": quantities.copy(),
+                "terms": terms.copy(),
+                "reward": reward,
+                "stop": reason,
+                "detail": stop.detail,
+            }
+            for _ in self.possible_agents
+        ]
 
     def episode(self) -> Episode:
         """The record of the episode so far, with what nature chose: for storage, never for an agent."""

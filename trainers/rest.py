@@ -42,6 +42,8 @@ class Settings:
         iterations: grow and improve steps, >= 1.
         tasks: questions per iteration, >= 1.
         samples: episodes per question, >= 1.
+        shared_costs: whether all episodes of a question are played at the same costs; by default each draws
+            its own.
         start_share: share of the episodes that the frozen start policy plays, in [0, 1].
         rule: name of the selection rule.
         rescore: whether every episode counts at all training costs.
@@ -59,6 +61,7 @@ class Settings:
     iterations: int = 4
     tasks: int = 64
     samples: int = 36
+    shared_costs: bool = False
     start_share: float = 1 / 3
     rule: str = "best-continuation"
     rescore: bool = True
@@ -210,7 +213,7 @@ class ReST:
         seed = child_seed(settings.seed, iteration)
         total = len(self.env.game.tasks)
         cells = list(settings.grid)
-        drawn = np.random.default_rng((seed, 3)).integers(len(cells), size=settings.tasks)
+        drawn = np.random.default_rng((seed, 3)).integers(len(cells), size=settings.tasks * settings.samples)
         questions = [
             _question(settings, total, iteration * settings.tasks + k) for k in range(settings.tasks)
         ]
@@ -220,7 +223,7 @@ class ReST:
 
             def options(i: int, first: int = first, each: int = each) -> dict[str, Any]:
                 k = (i - first) // each
-                return {"task": questions[k], "costs": cells[int(drawn[k])]}
+                return {"task": questions[k], "costs": cells[int(drawn[k if settings.shared_costs else i])]}
 
             agents = {**self.others, self.player: learner.agent}
             count = settings.tasks * each

@@ -46,28 +46,25 @@ class Selection(Protocol):
         ...
 
 
-def by_task(episodes: Sequence[Episode]) -> dict[Any, list[Episode]]:
-    """The episodes of each task, in order of appearance."""
+def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
+    """The episodes that are compared with each other, and the costs at which they are.
+
+    With re-scoring those of one task, at every pair of costs; without, those of one task and own costs.
+    """
     groups: dict[Any, list[Episode]] = defaultdict(list)
-    for episode in episodes:
-        groups[episode.setup["task"]].append(episode)
-    return dict(groups)
+    for episode in batch.episodes:
+        own = Costs(**episode.costs)
+        groups[episode.setup["task"], None if batch.cells else own].append(episode)
+    for (_, own), members in groups.items():
+        yield (list(batch.cells) if batch.cells else [own]), members
 
 
 def scored(batch: Batch) -> Iterator[tuple[Costs, list[tuple[Episode, float]]]]:
-    """For each task and each pair of costs: the episodes that count there, with their rewards."""
-    for group in by_task(batch.episodes).values():
-        own = [Costs(**episode.costs) for episode in group]
-        for costs in batch.cells or dict.fromkeys(own):
+    """For each group and each pair of costs there: the episodes with their rewards."""
+    for cells, members in grouped(batch):
+        for costs in cells:
             prices = costs._asdict()
-            yield (
-                costs,
-                [
-                    (episode, totals(episode.terms, episode.steps, prices)[1])
-                    for episode, played in zip(group, own, strict=True)
-                    if batch.cells or played == costs
-                ],
-            )
+            yield costs, [(e, totals(e.terms, e.steps, prices)[1]) for e in members]
 
 
 class _Whole:

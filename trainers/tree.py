@@ -27,7 +27,7 @@ from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move
 from clarify_env.trainers.learner import Example
 from clarify_env.trainers.replay import Choice, choices, seen
-from clarify_env.trainers.selection import Batch, by_task
+from clarify_env.trainers.selection import Batch, grouped
 from clarify_env.vector import child_seed
 
 Floats = NDArray[np.float64]
@@ -116,13 +116,12 @@ class BestContinuation:
         game, player = batch.env.game, batch.player
         trees = []
         frontier: list[tuple[Node, _Sampled, list[Node]]] = []
-        for group in by_task(batch.episodes).values():
+        for costs, group in grouped(batch):
             sampled = _Sampled(game, group, player)
             if sampled.root is None:
                 continue
             root = Node(list(game.alternatives(sampled.root, player)))
-            own = dict.fromkeys(Costs(**episode.costs) for episode in group)
-            trees.append(Tree([root], list(batch.cells or own)))
+            trees.append(Tree([root], costs))
             frontier.append((root, sampled, trees[-1].nodes))
         rng = np.random.default_rng(child_seed(batch.seed, 0))
         while frontier:
