@@ -28,7 +28,7 @@ SURE = 0.9
 FEATURES = (
     "is_ask", "is_answer", "is_enumerate", "accuracy", "words", "options",
     "after_accuracy", "after_words", "after_settled", "now_accuracy", "now_words",
-    "belief", "entropy", "notes", "asked",
+    "belief", "entropy", "notes", "asked", "repeated",
 )  # fmt: skip
 
 
@@ -70,11 +70,7 @@ class NoteProposer:
     def propose(self, dialogue: Dialogue) -> list[Move]:
         """The candidates, questions first."""
         chances = belief(*dialogue)
-        asked = {turn.move for turn in dialogue.transcript if isinstance(turn.move, Ask)}
-        moves: dict[Move, None] = {}
-        for ask in questions(dialogue.notes) or [Ask(WHICH)]:
-            if ask not in asked:
-                moves[ask] = None
+        moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
         likeliest = dialogue.notes[int(np.argmax(chances))]
         moves[Answer(likeliest.answers[0])] = None
         held = np.flatnonzero(chances > 0.01)
@@ -94,7 +90,8 @@ def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
     `accuracy` is what a final message earns on average over the asker's belief, read as the scripted user
     reads it; the `after_` features say what a truthful reply to a question leads to: the accuracy of the
     best usual answer then, its words, and the chance that one meaning is settled; the `now_` features say
-    the same before the question. Word counts are divided by 10, counts of notes and questions by 8.
+    the same before the question. `repeated` counts how often the
+    question was put before. Word counts are divided by 10, counts of notes and questions by 8.
     """
     notes, transcript = dialogue.notes, dialogue.transcript
     chances = belief(*dialogue)
@@ -108,14 +105,14 @@ def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
     rows = []
     for move in moves:
         if isinstance(move, Ask):
-            repeated = any(turn.move == move for turn in transcript)
-            after = (*now, float(chances.max() > SURE)) if repeated else _after(move, dialogue, chances)
-            rows.append((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, *after, *shared))
+            repeated = sum(turn.move == move for turn in transcript) / 8
+            own = _after(move, dialogue, chances)
+            rows.append((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, *own, *shared, repeated))
         else:
             listed = isinstance(move, Enumerate)
             options = len(move.options) / 8 if isinstance(move, Enumerate) else 0.0
             own = (_accuracy(move, notes, chances), move.words / 10.0, options)
-            rows.append((0.0, float(not listed), float(listed), *own, 0.0, 0.0, 0.0, *shared))
+            rows.append((0.0, float(not listed), float(listed), *own, 0.0, 0.0, 0.0, *shared, 0.0))
     return np.array(rows, dtype=np.float64).reshape(len(moves), len(FEATURES))
 
 

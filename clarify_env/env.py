@@ -12,15 +12,16 @@ What an agent meets, whatever the game:
 
 import copy
 from collections.abc import Mapping
+from math import fsum
 from types import NoneType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Dict, MultiBinary, Space
 from pettingzoo.utils.env import ParallelEnv
 
 from clarify_env.codec import Unreadable, decode
-from clarify_env.episode import Episode, Step, add_up, prices
+from clarify_env.episode import Episode, Step, prices
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
@@ -30,11 +31,11 @@ from clarify_env.spaces import Moves
 S = TypeVar("S", bound=StateLike)
 Observations = dict[str, dict[str, Any]]
 Infos = dict[str, dict[str, Any]]
-Messages = tuple[tuple[str, str], ...]
-_Entry = tuple[dict[str, Move], Paid, Messages]
-
-
 Kinds = tuple[type[Move], ...]
+Messages = tuple[tuple[str, str], ...]
+ACTION = (Move, str, NoneType)
+NO_ACTION = "is no action; give a Move, a message (str) or None"
+_Entry = tuple[dict[str, Move], Paid, Messages]
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
@@ -50,7 +51,7 @@ class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
         return mask
 
 
-class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
+class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignore[misc]  # PettingZoo has no types
     """A game as a PettingZoo parallel environment.
 
     Args:
@@ -60,7 +61,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         render_mode: None, or "ansi" for the transcript as coloured text.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "is_parallelizable": True}  # type: ignore[misc]
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "is_parallelizable": True}  # noqa: RUF012
 
     def __init__(
         self, game: Game[S], name: str, max_chars: int = 20_000, render_mode: str | None = None
@@ -82,6 +83,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         self._term_costs = {name: term.cost for name, term in game.terms.items()}
         self._going_on = dict.fromkeys(game.players, False)
         self._zeros = dict.fromkeys(game.terms, 0.0)
+        self._nothing: dict[str, tuple[float, ...]] = dict.fromkeys(game.terms, ())
         self._masks = {p: _Masks(game.moves[p]) for p in game.players}
         self._legal: Mapping[str, Kinds] = {}
         self._rng: np.random.Generator | None = None
@@ -89,6 +91,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         self._state: S | None = None
         self._prices: dict[str, float] = {}
         self._log: list[_Entry] = []
+        self._payments = self._nothing
 
     @property
     def game_state(self) -> S:
@@ -133,6 +136,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         self._rng, self._seed, self._state = rng, seed, state
         self.agents = self.possible_agents.copy()
         self._log = []
+        self._payments = self._nothing.copy()
         return self._observe(state), {p: {} for p in self.agents}
 
     def step(
@@ -158,7 +162,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             state, paid = self.game.stopped(state, stop), ()
         terms = self._zeros.copy()
         for name, quantity in paid:
-            terms[name] = self._prices[name] * quantity + 0.0
+            terms[name] = amount = self._prices[name] * quantity + 0.0
+            self._payments[name] += (amount,)
         self._state = state
         self._log.append((moves, paid, said))
         observations = self._observe(state)
@@ -169,13 +174,17 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         if state.stop is None:
             return observations, rewards, self._going_on.copy(), self._going_on.copy(), infos
         self.agents = []
-        for info, summary in zip(infos.values(), self._summaries(state, state.stop), strict=True):
-            info["episode"] = summary
-        cut = state.stop.reason is StopReason.MAX_TURNS
+        summary = self._summary(state, state.stop)
+        for player in players:
+            infos[player]["episode"] = own = summary.copy()
+            own["quantities"], own["terms"] = summary["quantities"].copy(), summary["terms"].copy()
+        cut = state.stop.reason.truncated
         return observations, rewards, dict.fromkeys(players, not cut), dict.fromkeys(players, cut), infos
 
     def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
         """The moves of the players on turn, the messages as they came, and why the episode has to stop."""
+        if not hasattr(actions, "items"):
+            raise ClarifyError(f"step: {actions!r:.80} is no dict of actions by player")
         legal = self._legal
         moves: dict[str, Move] = {}
         said: Messages = ()
@@ -197,14 +206,12 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
                 raise ClarifyError(f"step: no action of {player!r}, who is on turn")
         return moves, said, stop
 
-    def _read_one(self, player: str, action: Any, kinds: tuple[type[Move], ...]) -> Move | Stop | None:
+    def _read_one(self, player: str, action: Any, kinds: Kinds) -> Move | Stop | None:
         """The move that `action` stands for, None where it passes, or why the episode has to stop."""
         if player not in self.action_spaces:
             raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
-        if not isinstance(action, (Move, str, NoneType)):
-            raise ClarifyError(
-                f"step: {action!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
-            )
+        if not isinstance(action, ACTION):
+            raise ClarifyError(f"step: {action!r:.80} of {player!r} {NO_ACTION}")
         if not kinds:
             passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
             return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
@@ -232,20 +239,15 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
             observations[player] = observation
         return observations
 
-    def _summaries(self, state: S, stop: Stop) -> list[dict[str, Any]]:
-        """What happened in the episode, once for each player."""
-        terms, reward = add_up(self._prices, [pair for _, paid, _ in self._log for pair in paid])
-        quantities, reason = self.game.quantities(state), str(stop.reason)
-        return [
-            {
-                "quantities": quantities.copy(),
-                "terms": terms.copy(),
-                "reward": reward,
-                "stop": reason,
-                "detail": stop.detail,
-            }
-            for _ in self.possible_agents
-        ]
+    def _summary(self, state: S, stop: Stop) -> dict[str, Any]:
+        terms = {name: fsum(amounts) for name, amounts in self._payments.items()}
+        return {
+            "quantities": self.game.quantities(state),
+            "terms": terms,
+            "reward": sum(terms.values()),
+            "stop": str(stop.reason),
+            "detail": stop.detail,
+        }
 
     def episode(self) -> Episode:
         """The record of the episode so far, with what nature chose: for storage, never for an agent."""
@@ -271,6 +273,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):
         twin._rng = copy.deepcopy(self._rng)
         twin.agents = self.agents.copy()
         twin._log = self._log.copy()
+        twin._payments = self._payments.copy()
         twin.action_spaces = {p: Moves(space.kinds) for p, space in self.action_spaces.items()}
         return twin
 

@@ -35,30 +35,26 @@ def prices(terms: Mapping[str, str], costs: Mapping[str, float]) -> dict[str, fl
     return {name: -costs[cost] if cost else 1.0 for name, cost in terms.items()}
 
 
-def add_up(prices: Mapping[str, float], paid: Iterable[tuple[str, float]]) -> tuple[dict[str, float], float]:
-    """Totals of the reward terms, and the reward of the episode.
-
-    Each is the correctly rounded sum (math.fsum) of the same single payments, which are exactly what the
-    environment paid step by step.
-
-    Args:
-        prices: reward per unit of each term.
-        paid: (reward term, quantity) pairs that were incurred.
-    """
-    amounts: dict[str, list[float]] = {name: [] for name in prices}
-    every = []
-    for name, quantity in paid:
-        amount = prices[name] * quantity + 0.0
-        amounts[name].append(amount)
-        every.append(amount)
-    return {name: math.fsum(listed) for name, listed in amounts.items()}, math.fsum(every)
-
-
 def totals(
     terms: Mapping[str, str], steps: Iterable[Step], costs: Mapping[str, float]
 ) -> tuple[dict[str, float], float]:
-    """Totals of the reward terms over `steps`, and the reward of the episode; see `prices` and `add_up`."""
-    return add_up(prices(terms, costs), [pair for step in steps for pair in step.paid])
+    """Totals of the reward terms over `steps`, and the reward of the episode.
+
+    The total of a term is the correctly rounded sum (math.fsum) of its single payments, which are exactly
+    what the environment paid step by step; the reward is the sum of these totals.
+
+    Args:
+        terms: the cost that prices each term, "" for a gain.
+        steps: what was incurred.
+        costs: each cost, in reward per unit.
+    """
+    price = prices(terms, costs)
+    amounts: dict[str, list[float]] = {name: [] for name in terms}
+    for step in steps:
+        for name, quantity in step.paid:
+            amounts[name].append(price[name] * quantity + 0.0)
+    summed = {name: math.fsum(listed) for name, listed in amounts.items()}
+    return summed, sum(summed.values())
 
 
 @dataclass(frozen=True, slots=True)

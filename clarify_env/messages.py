@@ -3,14 +3,18 @@
 Saying one text. For a text of m tokens, token F1 with an answer of length L is 2 * overlap / (m + L), so the
 expected accuracy is a sum over the chosen tokens: the k-th copy of token t earns
 sum_i p_i 2 [answer i holds t k times] / (m + L_i). Later copies earn no more than earlier ones, hence the m
-best entries are the exact optimum over *all* texts of m tokens.
+best entries are the exact optimum over *all* texts of m tokens. Where meanings have several aliases, the same
+is done for one alias a meaning, for some assignments of aliases, and each text found, as well as each alias
+itself, counts with its F1 against all of them.
 
 Enumerating. A list of options is a decision list: each meaning takes the first option whose label fits
 (`usermodel.pick`), so the best list is found by dynamic programming over the set of meanings that are not
 served yet. With facts, labels are conjunctions of values and the optimum over all messages is exact. With
-text alone, labels are one or two words of the meanings, two before one, so that token F1 picks as intended;
-with several aliases an answer is matched against one alias a meaning, tried for each rank. There the result
-is a lower bound of the optimum, and what the project calls the *ceiling* of AmbigQA.
+text alone, labels are one or two words of the meanings. Token F1 prefers two words that both fit to one that
+fits, and that to two of which only one fits; hence two-word labels come first, and only in lists that leave
+nobody unserved, who would otherwise take an option by half of its label. Beside these stands the list of all
+meanings under labels as long as it takes to tell them apart. So what is claimed of a message is what it
+earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
 """
 
 from collections import Counter
@@ -24,11 +28,13 @@ from numpy.typing import NDArray
 from clarify_env.moves import Answer, Enumerate
 from clarify_env.task import Interpretation
 from clarify_env.text import tokens
+from clarify_env.usermodel import pick
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 OTHERWISE = "otherwise"
-MAX_ALIASES = 4  # ranks of aliases, by length, that are tried
-MAX_JOINED = 16  # tokens of an answer that serves several meanings of a task with aliases
+MAX_ALIASES = 4  # assignments of aliases, by length, that are tried
+MAX_JOINED = 16  # tokens of a text joined from the answers of a task with aliases
 
 
 class Label(NamedTuple):
@@ -37,6 +43,29 @@ class Label(NamedTuple):
     fits: int
     words: int
     text: str
+
+
+class Plan(NamedTuple):
+    """A form of enumeration: labels by stage, and whether every meaning has to be served."""
+
+    stages: tuple[list[Label], ...]
+    complete: bool
+
+
+class Texts(NamedTuple):
+    """The best single texts for a belief, by set of meanings and number of words from 0.
+
+    Args:
+        sets_S: the subsets of the belief's support as bit masks, the empty one first.
+        row: position of each of them in `sets_S`, by bit mask.
+        accuracy_S_M: their expected accuracy.
+        chosen_S_M_E: the entries that are said.
+    """
+
+    sets_S: Ints
+    row: Ints
+    accuracy_S_M: Floats
+    chosen_S_M_E: NDArray[np.bool_]
 
 
 def _cheapest(found: Sequence[Label]) -> list[Label]:
@@ -62,16 +91,43 @@ def _fact_labels(meanings: Sequence[Interpretation]) -> list[Label]:
     return _cheapest(found)
 
 
-def _text_labels(meanings: Sequence[Interpretation]) -> tuple[list[Label], list[Label]]:
+def _word_labels(meanings: Sequence[Interpretation]) -> tuple[list[Label], list[Label]]:
     """Labels of two words and of one word, taken from the meanings' own."""
     held: dict[str, int] = {}
+    twice: dict[str, int] = {}
     for i, meaning in enumerate(meanings):
-        for token in tokens(meaning.text):
+        for token, copies in Counter(tokens(meaning.text)).items():
             held[token] = held.get(token, 0) | 1 << i
+            if copies > 1:
+                twice[token] = twice.get(token, 0) | 1 << i
     ones = _cheapest([Label(fits, 1, token) for token, fits in held.items()])
     known = {label.fits for label in ones}
     twos = [Label(a.fits & b.fits, 2, f"{a.text} {b.text}") for a, b in combinations(ones, 2)]
+    twos += [Label(fits, 2, f"{token} {token}") for token, fits in twice.items()]
     return _cheapest([label for label in twos if label.fits not in known]), ones
+
+
+def _long_labels(meanings: Sequence[Interpretation]) -> list[Label]:
+    """One label a meaning: its own words, less those that can go without changing who takes which option."""
+    spoken = {tuple(sorted(tokens(m.text))): list(tokens(m.text)) for m in meanings}
+    labels = [label for label in spoken.values() if label]
+    if not labels:
+        return []
+
+    def taken() -> list[int | None]:
+        options = [(" ".join(label), "") for label in labels]
+        return [pick(options, meaning.text, ()) for meaning in meanings]
+
+    frequent = Counter(token for label in labels for token in label)
+    intended = taken()
+    for label in labels:
+        for token in sorted(label, key=lambda token: -frequent[token]):
+            before = label.copy()
+            label.remove(token)
+            if not label or taken() != intended:
+                label[:] = before
+    fits = [sum(1 << i for i, at in enumerate(intended) if at == k) for k in range(len(labels))]
+    return [Label(fit, len(label), " ".join(label)) for fit, label in zip(fits, labels, strict=True)]
 
 
 class FinalMessages:
@@ -85,154 +141,166 @@ class FinalMessages:
         self.meanings = tuple(meanings)
         self.count = len(self.meanings)
         if self.meanings[0].facts:
-            self.stages: tuple[list[Label], ...] = (_fact_labels(self.meanings),)
+            self.plans = [Plan((_fact_labels(self.meanings),), False)]
         else:
-            self.stages = _text_labels(self.meanings)
-        masks = np.arange(1 << self.count)[:, None] >> np.arange(self.count)
-        self._member_S_N = (masks & 1).astype(np.float64)
-        self._ranks = self._answer_tables()
+            twos, ones = _word_labels(self.meanings)
+            long = _long_labels(self.meanings)
+            self.plans = [Plan((ones,), False), Plan((twos, ones), True), Plan((long,), True)]
+        by_meaning = [sorted(dict.fromkeys(map(tokens, m.answers)), key=len) for m in self.meanings]
+        aliases = [Counter(alias) for options in by_meaning for alias in options]
+        most = Counter[str]()
+        for alias in aliases:
+            most |= alias
+        entries = [(token, k) for token, copies in most.items() for k in range(1, copies + 1)]
+        self._entries = [token for token, _ in entries]
+        self._has_E_A = np.array([[float(a[token] >= k) for a in aliases] for token, k in entries])
+        self._length_A = np.array([alias.total() for alias in aliases])
+        self._starts_N = np.cumsum([0, *(len(options) for options in by_meaning[:-1])])
+        self._f1_A_N = self._f1(self._has_E_A.T, self._length_A)
+        self._single = len(aliases) == self.count
+        self._assignments = self._earnings([len(options) for options in by_meaning])
 
-    def _answer_tables(self) -> list[tuple[list[str], Floats]]:
-        """For each alias rank: the tokens that can be said, and earnings[m - 1, entry, meaning]."""
-        aliases = [sorted(dict.fromkeys(map(tokens, m.answers)), key=len) for m in self.meanings]
-        longest = max(len(options[0]) for options in aliases)
-        tables = []
-        for rank in range(min(MAX_ALIASES, max(map(len, aliases)))):
-            golds = [options[min(rank, len(options) - 1)] for options in aliases]
-            counts = [Counter(gold) for gold in golds]
-            entries = [
-                (token, k)
-                for token, most in _most_common_counts(counts).items()
-                for k in range(1, most + 1)
-            ]
-            has_E_N = np.array([[float(c[token] >= k) for c in counts] for token, k in entries])
-            most_words = len(entries)
-            if max(map(len, aliases)) > 1:
-                most_words = min(most_words, max(MAX_JOINED, longest))
-            sizes = np.arange(1, most_words + 1)[:, None] + np.array([len(gold) for gold in golds])
-            tables.append(([token for token, _ in entries], has_E_N[None] * (2.0 / sizes)[:, None, :]))
-        return tables
+    def _earnings(self, aliases_N: list[int]) -> list[tuple[Ints, Floats]]:
+        """For each assignment of aliases: the entries that can pay, and earnings[m - 1, entry, meaning]."""
+        found = []
+        for rank in range(min(MAX_ALIASES, max(aliases_N))):
+            golds = self._starts_N + np.minimum(rank, np.array(aliases_N) - 1)
+            has_E_N = self._has_E_A[:, golds]
+            paying = np.flatnonzero(has_E_N.any(axis=1))
+            most = len(paying)
+            if not self._single:
+                most = min(most, max(MAX_JOINED, int(self._length_A[self._starts_N].max())))
+            sizes_M_N = np.arange(1, most + 1)[:, None] + self._length_A[golds]
+            found.append((paying, has_E_N[paying] * (2.0 / sizes_M_N)[:, None, :]))
+        return found
 
-    def accuracy(self, belief_N: Floats) -> Floats:
-        """Best expected accuracy of one text of m words said to a set of meanings.
-
-        Args:
-            belief_N: probabilities of the meanings.
-
-        Returns:
-            best_S_M: by set (bit mask) and number of words from 0.
-        """
-        best = np.zeros((1 << self.count, 1))
-        weighted_S_N = self._member_S_N * belief_N
-        for _, earnings_M_E_N in self._ranks:
-            most = len(earnings_M_E_N)
-            values = weighted_S_N @ earnings_M_E_N.reshape(-1, self.count).T
-            values = np.sort(values.reshape(len(weighted_S_N), most, -1), axis=2)[:, :, ::-1]
-            totals = np.cumsum(values, axis=2)[:, np.arange(most), np.arange(most)]
-            table = np.concatenate([np.zeros((len(totals), 1)), totals], axis=1)
-            if table.shape[1] > best.shape[1]:
-                best, table = table, best
-            best[:, : table.shape[1]] = np.maximum(best[:, : table.shape[1]], table)
+    def _f1(self, said_X_E: Floats, length_X: Ints) -> Floats:
+        """Token F1 of texts with each meaning, the best over its aliases; entries are 1 where said."""
+        f1_X_A = 2.0 * (said_X_E @ self._has_E_A) / (length_X[..., None] + self._length_A)
+        best: Floats = np.maximum.reduceat(f1_X_A, self._starts_N, axis=-1)
         return best
+
+    def texts(self, belief_N: Floats) -> Texts:
+        """The best texts for a belief."""
+        support = sum(1 << i for i, p in enumerate(belief_N) if p > 0.0)
+        sets_S = np.unique(np.arange(1 << self.count) & support)
+        row = np.zeros(1 << self.count, dtype=np.int64)
+        row[sets_S] = np.arange(len(sets_S))
+        weights_S_N = (sets_S[:, None] >> np.arange(self.count) & 1) * belief_N
+        longest = max(int(self._length_A.max()), *(len(e) for _, e in self._assignments))
+        accuracy_S_M = np.zeros((len(sets_S), longest + 1))
+        chosen_S_M_E = np.zeros((*accuracy_S_M.shape, len(self._entries)), dtype=np.bool_)
+        for paying, earnings_M_E_N in self._assignments:
+            words_M = np.arange(1, len(earnings_M_E_N) + 1)
+            values = weights_S_N @ earnings_M_E_N.reshape(-1, self.count).T
+            order = np.argsort(-values.reshape(len(sets_S), len(words_M), -1), axis=2, kind="stable")
+            picked = np.zeros((*order.shape[:2], len(self._entries)), dtype=np.bool_)
+            np.put_along_axis(picked, paying[order], np.arange(len(paying)) < words_M[:, None], axis=2)
+            found = (self._f1(picked.astype(np.float64), words_M) * weights_S_N[:, None, :]).sum(axis=2)
+            better = found > accuracy_S_M[:, words_M]
+            accuracy_S_M[:, words_M] = np.where(better, found, accuracy_S_M[:, words_M])
+            chosen_S_M_E[:, words_M] = np.where(better[:, :, None], picked, chosen_S_M_E[:, words_M])
+        if not self._single:
+            for alias, found in enumerate(self._f1_A_N @ weights_S_N.T):
+                m = self._length_A[alias]
+                better = found > accuracy_S_M[:, m]
+                accuracy_S_M[better, m] = found[better]
+                chosen_S_M_E[better, m] = self._has_E_A[:, alias] > 0.0
+        return Texts(sets_S, row, accuracy_S_M, chosen_S_M_E)
 
     def best(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
         """Value, expected accuracy and words of the best final message under each word cost.
 
+        Args:
+            belief_N: probabilities of the meanings.
+            word_costs_C: prices of a word, >= 0.
+
         Returns:
             best_C_3: value, accuracy, words; the value is at least 0, that of saying nothing.
         """
-        said, support = self._said(belief_N, word_costs_C), self._support(belief_N)
-        whole, listed = said[support], self._listed(said, support, word_costs_C)[0][support]
-        return np.where(listed[:, :1] > whole[:, :1] + 1e-12, listed, whole)
+        texts = self.texts(belief_N)
+        said_S_C_3 = _said(texts, word_costs_C)
+        best: Floats = said_S_C_3[-1]
+        for plan in self.plans:
+            listed = _listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1]
+            best = np.where(listed[:, :1] > best[:, :1] + 1e-12, listed, best)
+        return best
 
     def message(self, belief_N: Floats, word_cost: float) -> Answer | Enumerate:
         """The message whose value `best` gives."""
-        costs = np.array([word_cost])
-        support = self._support(belief_N)
-        said = self._said(belief_N, costs)
-        stages = self._listed(said, support, costs)
-        if stages[0][support][0, 0] <= said[support][0, 0] + 1e-12:
-            return Answer(self._text(belief_N, support, int(said[support][0, 2])))
+        texts = self.texts(belief_N)
+        said_S_C_3 = _said(texts, np.array([word_cost]))
+        best, lists = said_S_C_3[-1, 0, 0], []
+        for plan in self.plans:
+            stages = _listed(plan, texts, said_S_C_3, np.array([word_cost]))
+            if stages[0][0][-1, 0, 0] > best + 1e-12:
+                best = stages[0][0][-1, 0, 0]
+                lists = [(labels, choice) for labels, (_, choice) in zip(plan.stages, stages, strict=True)]
+
+        def text(row: int) -> str:
+            return self._text(texts.chosen_S_M_E[row, int(said_S_C_3[row, 0, 2])])
+
+        if not lists:
+            return Answer(text(-1))
         options: list[tuple[str, str]] = []
-        rest, at = support, 0
-        while rest:
-            if at + 1 < len(self.stages) and stages[at][rest][0, 0] <= stages[at + 1][rest][0, 0]:
-                at += 1
-                continue
-            values = [
-                said[label.fits & rest][0, 0]
-                - word_cost * label.words
-                + stages[at][rest & ~label.fits][0, 0]
-                for label in self.stages[at]
-            ]
-            label = self.stages[at][int(np.argmax(values))]
-            served = label.fits & rest
-            if not served or max(values) <= 0.0:
-                break
-            options.append((label.text, self._text(belief_N, served, int(said[served][0, 2]))))
-            rest &= ~label.fits
+        rest = int(texts.sets_S[-1])
+        for labels, choice_S_C in lists:
+            while (at := choice_S_C[texts.row[rest], 0]) >= 0:
+                label = labels[at]
+                options.append((label.text, text(texts.row[label.fits & rest])))
+                rest &= ~label.fits
         return Enumerate(options)
 
-    @staticmethod
-    def _support(belief_N: Floats) -> int:
-        return sum(1 << i for i, p in enumerate(belief_N) if p > 0.0)
-
-    def _said(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
-        """said_S_C_3: value, accuracy and words of the best single text for each set of meanings."""
-        accuracy_S_M = self.accuracy(belief_N)
-        lengths = np.arange(accuracy_S_M.shape[1])
-        values = accuracy_S_M[:, None, :] - word_costs_C[None, :, None] * lengths
-        chosen = values.argmax(axis=2)
-        picked = np.take_along_axis(values, chosen[:, :, None], 2)[:, :, 0]
-        return np.stack([picked, np.take_along_axis(accuracy_S_M, chosen, 1), chosen], axis=2)
-
-    def _listed(self, said_S_C_3: Floats, support: int, word_costs_C: Floats) -> list[Floats]:
-        """For each stage of labels, list_S_C_3: the best decision list for each set not served yet."""
-        later: Floats | None = None
-        results: list[Floats] = []
-        subsets = sorted({support & s for s in range(1 << self.count)} - {0})
-        for labels in reversed(self.stages):
-            table = np.zeros_like(said_S_C_3)
-            fits = np.array([label.fits for label in labels])
-            length = np.array([label.words for label in labels], dtype=np.float64)
-            for rest in subsets:
-                here = np.zeros((1, *table.shape[1:])) if later is None else later[rest][None]
-                useful = (fits & rest) > 0
-                served, cost = fits[useful] & rest, length[useful]
-                rows = said_S_C_3[served] + table[rest & ~served]
-                rows[:, :, 0] -= cost[:, None] * word_costs_C
-                rows[:, :, 2] += cost[:, None]
-                rows = np.concatenate([here, rows])
-                table[rest] = rows[rows[:, :, 0].argmax(axis=0), np.arange(rows.shape[1])]
-            results.insert(0, table)
-            later = table
-        return results
-
-    def _text(self, belief_N: Floats, group: int, count: int) -> str:
-        """The text of `count` words that is best for the meanings of `group`."""
-        if count == 0:
-            return ""
-        best: tuple[float, list[str]] = (-1.0, [])
-        weights = self._member_S_N[group] * belief_N
-        for entries, earnings_M_E_N in self._ranks:
-            if count <= len(earnings_M_E_N):
-                values = earnings_M_E_N[count - 1] @ weights
-                chosen = np.argsort(-values, kind="stable")[:count]
-                if values[chosen].sum() > best[0] + 1e-12:
-                    best = (float(values[chosen].sum()), [entries[e] for e in sorted(chosen)])
-        return self._as_written(best[1])
-
-    def _as_written(self, chosen: list[str]) -> str:
-        """The alias that has just these tokens, where one is no longer; else the tokens."""
+    def _text(self, chosen_E: NDArray[np.bool_]) -> str:
+        """The chosen entries in words: as an alias is written, where one has just these and is no longer."""
+        chosen = sorted(self._entries[e] for e in np.flatnonzero(chosen_E))
         for meaning in self.meanings:
             for alias in meaning.answers:
-                if sorted(tokens(alias)) == sorted(chosen) and len(alias.split()) == len(chosen):
+                if sorted(tokens(alias)) == chosen and len(alias.split()) == len(chosen):
                     return alias
-        return " ".join(chosen)
+        return " ".join(self._entries[e] for e in np.flatnonzero(chosen_E))
 
 
-def _most_common_counts(counts: Sequence[Counter[str]]) -> Counter[str]:
-    most: Counter[str] = Counter()
-    for counter in counts:
-        most |= counter
-    return most
+def _said(texts: Texts, word_costs_C: Floats) -> Floats:
+    """said_S_C_3: value, accuracy and words of the best single text for each set of meanings."""
+    accuracy_S_M = texts.accuracy_S_M
+    values = accuracy_S_M[:, None, :] - word_costs_C[:, None] * np.arange(accuracy_S_M.shape[1])
+    chosen = values.argmax(axis=2)
+    picked = np.take_along_axis(values, chosen[:, :, None], 2)[:, :, 0]
+    return np.stack([picked, np.take_along_axis(accuracy_S_M, chosen, 1), chosen], axis=2)
+
+
+def _listed(plan: Plan, texts: Texts, said_S_C_3: Floats, word_costs_C: Floats) -> list[tuple[Floats, Ints]]:
+    """For each stage of `plan`, the best decision lists for the meanings that are not served yet.
+
+    Returns:
+        list_S_C_3 (value, accuracy, words) and choice_S_C (the label that comes first; -1 to go on to the
+        next stage, after the last one to the end) for each stage.
+    """
+    table = np.zeros_like(said_S_C_3)
+    if plan.complete:
+        table[1:, :, 0] = -np.inf
+    sizes = np.array([int(s).bit_count() for s in texts.sets_S])
+    levels = [np.flatnonzero(sizes == k) for k in range(1, sizes.max() + 1)]
+    results: list[tuple[Floats, Ints]] = []
+    for labels in reversed(plan.stages):
+        table = table.copy()
+        choice = np.full(table.shape[:2], -1)
+        fits_L = np.array([label.fits for label in labels], dtype=np.int64)
+        words_L = np.array([label.words for label in labels])
+        for rows in levels if labels else []:
+            rest = texts.sets_S[rows, None]
+            served, left = texts.row[rest & fits_L], texts.row[rest & ~fits_L]
+            values = said_S_C_3[served, :, 0] + table[left, :, 0] - words_L[:, None] * word_costs_C
+            values[served == 0] = -np.inf
+            first = values.argmax(axis=1)
+            value = np.take_along_axis(values, first[:, None], 1)[:, 0]
+            k, c = np.indices(first.shape)
+            after = said_S_C_3[served[k, first], c] + table[left[k, first], c]
+            after[:, :, 0] = value
+            after[:, :, 2] += words_L[first]
+            better = value > table[rows, :, 0]
+            table[rows] = np.where(better[:, :, None], after, table[rows])
+            choice[rows] = np.where(better, first, -1)
+        results.insert(0, (table, choice))
+    return results

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from clarify_env.env import GameEnv
+from clarify_env.env import ACTION, NO_ACTION, GameEnv
 from clarify_env.errors import ClarifyError
 
 Batch = dict[str, list[Any]]
@@ -24,6 +24,8 @@ class VectorEnv:
 
     def __init__(self, envs: Sequence[GameEnv[Any]]) -> None:
         self.envs = list(envs)
+        if not self.envs:
+            raise ClarifyError("VectorEnv([]): needs at least one environment")
         self.possible_agents = self.envs[0].possible_agents
 
     @property
@@ -33,20 +35,25 @@ class VectorEnv:
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Batch, Batch]:
         """Start an episode in every environment; environment i is seeded with (seed, i)."""
-        results = [
-            env.reset(None if seed is None else child_seed(seed, i), options) for i, env in enumerate(self.envs)
-        ]
+        seeds = [None if seed is None else child_seed(seed, i) for i in range(self.num_envs)]
+        results = [env.reset(own, options) for env, own in zip(self.envs, seeds, strict=True)]
         return self._gather([r[0] for r in results]), self._gather([r[1] for r in results])
 
     def step(self, actions: Mapping[str, Sequence[Any]]) -> tuple[Batch, Batch, Batch, Batch, Batch]:
         """Play `actions[player][i]` in environment i.
 
         Raises:
-            ClarifyError: a list of actions is not as long as there are environments.
+            ClarifyError: the actions of a player are missing or not as many as there are environments, or
+                something is no action; nothing changes then.
         """
+        if set(actions) != set(self.possible_agents):
+            raise ClarifyError(f"step: actions of {sorted(actions)}; the players are {self.possible_agents}")
         for player, listed in actions.items():
             if len(listed) != self.num_envs:
-                raise ClarifyError(f"step: {len(listed)} actions of {player!r} for {self.num_envs} environments")
+                raise ClarifyError(f"step: {len(listed)} actions of {player!r} for {self.num_envs} envs")
+            for i, action in enumerate(listed):
+                if not isinstance(action, ACTION):
+                    raise ClarifyError(f"step, environment {i}: {action!r:.80} of {player!r} {NO_ACTION}")
         rows: list[tuple[dict[str, Any], ...]] = []
         for i, env in enumerate(self.envs):
             if env.agents:

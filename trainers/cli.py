@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import clarify_env
 from clarify_env.agents import ASKERS, Human, ScriptedUser, make_asker
@@ -107,7 +108,7 @@ def play(
     choose("player", who, ("asker", "user", "both", "nobody"))
     game = clarify_env.make(env, turn_cost=turn_cost, word_cost=word_cost, **_options(data_dir, split=split))
     model = UserModel(noise, vagueness, refusal)
-    human = Human(write=lambda line: console.print(line, markup=False, highlight=False))
+    human = Human(write=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
     extra = {"user": model, "max_turns": game.game.max_turns} if agent == "optimal" else {}
     players = {
         "asker": human if who in ("asker", "both") else make_asker(agent, **extra),
@@ -117,7 +118,7 @@ def play(
     pinned = None if key is None else {"task": key}
     for episode in rollout(game, players, episodes, seed, batch=1, options=lambda i: pinned or {}):
         console.print()
-        console.file.write(ansi(episode) + "\n")
+        console.print(Text.from_ansi(ansi(episode)))
         played = next(t for t in game.game.tasks if t.id == episode.setup["task"])
         best = solver(played.question, played.interpretations, model, game.game.max_turns)
         value = best.optimum([clarify_env.Costs(turn_cost, word_cost)])[0, 0]
@@ -153,7 +154,7 @@ def train(
     noise: Noise = 0.0,
     vagueness: Vagueness = 0.0,
     refusal: Refusal = 0.0,
-    eval_tasks: Tasks = 400,
+    eval_tasks: Tasks = 500,
     threads: Threads = 1,
 ) -> None:
     """Teach a policy to follow the costs, and evaluate it at costs that it has never seen."""
@@ -184,24 +185,25 @@ def train(
         settings = rest.Settings(**given)
     console.print(f"Run directory: [bold]{out}[/bold]", highlight=False)
     log = None
-    with Bars(console) as bars:
-        for line in experiment.train(settings, run, resume, bars):
-            if log is None and not no_wandb:
-                log = _wandb(run, settings)
-            if log:
-                log.iteration(line, bars.episodes)
-            bars.print(
-                f"iteration {line['iteration'] + 1}/{settings.iterations}: "
-                f"played reward {line['play/reward']:+.3f}, "
-                f"greedy {line.get('check/reward', float('nan')):+.3f}, "
-                f"asks {line.get('check/asks', float('nan')):.2f}"
-            )
-        summary = experiment.evaluate_run(run, tasks=eval_tasks, watcher=bars)
-    if log is None and not no_wandb:
-        log = _wandb(run, settings)
-    if log:
-        log.summary(summary, str(out / "steerability.png"))
-        log.close()
+    try:
+        with Bars(console) as bars:
+            for line in experiment.train(settings, run, resume, bars):
+                log = log or (None if no_wandb else _wandb(run, settings))
+                if log:
+                    log.iteration(line, bars.episodes)
+                bars.print(
+                    f"iteration {line['iteration'] + 1}/{settings.iterations}: "
+                    f"played reward {line['play/reward']:+.3f}, "
+                    f"greedy {line.get('check/reward', float('nan')):+.3f}, "
+                    f"asks {line.get('check/asks', float('nan')):.2f}"
+                )
+            summary = experiment.evaluate_run(run, tasks=eval_tasks, watcher=bars)
+        log = log or (None if no_wandb else _wandb(run, settings))
+        if log:
+            log.summary(summary, str(out / "steerability.png"))
+    finally:
+        if log:
+            log.close()
     console.print(results(summary))
     console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
 

@@ -18,6 +18,7 @@ from clarify_env.trainers.rest import ReST, Settings, Silent, Watcher, read_conf
 from clarify_env.trainers.runs import RunDirectory, versions, write_json
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.summary import Measured, by_cell, monotonicity, summarise
+from clarify_env.trainers.tree import BestContinuation
 from clarify_env.usermodel import UserModel
 
 
@@ -30,7 +31,10 @@ def build(settings: Settings, run: RunDirectory | None = None) -> ReST:
         settings.rate,
     )
     user = ScriptedUser(UserModel(**settings.user))
-    return ReST(settings, learner, {"user": user}, make_rule(settings.rule), run)
+    rule = make_rule(settings.rule)
+    if isinstance(rule, BestContinuation) and any(settings.user.values()):
+        rule.replies = 4
+    return ReST(settings, learner, {"user": user}, rule, run)
 
 
 def train(
@@ -105,8 +109,8 @@ def evaluate(
         split: of the questions, for the summary.
         user: knobs of the scripted user, which also define the optimum.
         seen, unseen: the costs, kept apart in the summary.
-        tasks: number of questions, drawn by `seed`; None for all.
-        seed: of the questions' choice, the players and the bootstrap.
+        tasks: number of questions, the same ones whatever the seed; None for all.
+        seed: of the players and the bootstrap.
         parallel: episodes under way at the same time.
         watcher: told of the progress.
 
@@ -115,7 +119,7 @@ def evaluate(
     """
     watcher = watcher or Silent()
     cells = [*seen, *unseen]
-    questions = pick_questions(env, tasks, seed)
+    questions = pick_questions(env, tasks)
     model = UserModel(**(user or {}))
     scripted = ScriptedUser(model)
     agents = {"asker": asker, "user": scripted}

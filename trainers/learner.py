@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from clarify_env.agent import Agent, Observation
@@ -118,7 +119,7 @@ class ScorerLearner:
             adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
-            if step >= 0.9 * self.updates:
+            if step >= int(0.9 * self.updates):
                 tail.append(loss.item())
                 agreed.append((logprobs_B_M.argmax(1) == targets_E[rows]).double().mean().item())
         return {
@@ -161,8 +162,11 @@ class ScorerLearner:
         return torch.tensor(points_E), torch.tensor(targets_E), padded, sizes_P
 
     def save(self, folder: Path) -> None:
-        """`weights.safetensors`."""
-        save_file(self.agent.network.state_dict(), folder / "weights.safetensors")
+        """Write `weights.safetensors`; raises OSError where that fails."""
+        try:
+            save_file(self.agent.network.state_dict(), folder / "weights.safetensors")
+        except SafetensorError as error:
+            raise OSError(str(error).splitlines()[0]) from None
 
     def load(self, folder: Path) -> None:
         """Raises ClarifyError where the file is missing or does not fit the network."""

@@ -26,7 +26,7 @@ from clarify_env.storage import write_episodes
 from clarify_env.trainers.evaluate import MEASURES, measure, pick_questions
 from clarify_env.trainers.learner import Learner
 from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.selection import Batch, Selection
+from clarify_env.trainers.selection import Batch, Selection, make_rule
 from clarify_env.vector import child_seed
 
 
@@ -81,6 +81,7 @@ class Settings:
                 raise ClarifyError(f"{name}={value!r}: a whole number, at least 1")
         if not 0.0 <= self.start_share <= 1.0:
             raise ClarifyError(f"start_share={self.start_share!r}: a share between 0 and 1")
+        make_rule(self.rule)
 
     @property
     def grid(self) -> CostGrid:

@@ -1,0 +1,14 @@
+"""What several test files share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of the real data, where there is one."""
+    if "CLARIFY_ENV_DATA" not in os.environ:
+        pytest.skip("CLARIFY_ENV_DATA is unset: no AmbigQA files on this machine")
+    return Path(os.environ["CLARIFY_ENV_DATA"])

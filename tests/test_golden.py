@@ -1,0 +1,46 @@
+"""Golden transcripts: what every fixed strategy and the optimal asker play, line by line.
+
+After a change that is meant to alter them, write them anew and read the difference:
+
+    python tests/test_golden.py --write
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import clarify_env
+from clarify_env.agents import FIXED, ScriptedUser, make_asker
+from clarify_env.costs import CostGrid
+from clarify_env.render import ansi
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = [*FIXED, "optimal"]
+
+
+def transcripts(name):
+    """Eight episodes of the asker `name` as plain text."""
+    env = clarify_env.make("synthetic-v0", costs=CostGrid((0.02, 0.2), (0.005, 0.04)), size=60)
+    players = {"asker": make_asker(name), "user": ScriptedUser()}
+    episodes = clarify_env.rollout(env, players, 8, seed=5)
+    return "\n\n".join(re.sub("\x1b\\[[0-9;]*m", "", ansi(episode)) for episode in episodes) + "\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transcripts_are_as_they_were(name):
+    golden = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+    assert transcripts(name).splitlines() == golden.splitlines()
+
+
+def test_every_golden_file_is_compared():
+    assert {path.stem for path in GOLDEN.iterdir()} == set(NAMES)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit(__doc__)
+    GOLDEN.mkdir(exist_ok=True)
+    for name in NAMES:
+        (GOLDEN / f"{name}.txt").write_text(transcripts(name), encoding="utf-8")
