@@ -33,7 +33,7 @@ def build(settings: Settings, run: RunDirectory | None = None) -> ReST:
     user = ScriptedUser(UserModel(**settings.user))
     rule = make_rule(settings.rule)
     if isinstance(rule, BestContinuation) and any(settings.user.values()):
-        rule.replies = 4
+        rule.replies = 24
     return ReST(settings, learner, {"user": user}, rule, run)
 
 

@@ -14,7 +14,7 @@ Values are kept for all costs at once, so that one tree says what to do at each 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,8 +79,8 @@ class BestContinuation:
         pool_questions: so are the other moves, unless the transcript holds them already.
         by_gain: weight an example by how far its move beats the average candidate (times the probability of
             the node), rather than by that probability alone: choices that do not matter teach nothing.
-        replies: how often another player's answer is sampled; more than 1 for users that are not
-            deterministic.
+        replies: how often another player's answer is drawn in all states of a root together, in proportion to
+            their probabilities and at least once in each; more than 1 for users that are not deterministic.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class BestContinuation:
                 for move in node.moves:
                     node.edges[move] = (np.zeros(len(game.terms)), [])
                     for state, weight in node.states:
-                        pending += [_Pending(state, weight / self.replies, node, move)] * self.replies
+                        pending.append(_Pending(state, weight, node, move))
             arrived = self._play_on(batch, pending, rng)
             grown = []
             for node, sampled, nodes in frontier:
@@ -178,7 +178,9 @@ class BestContinuation:
                     groups = arrived[id(item.node), item.move]
                     groups.setdefault(state.history, []).append((state, item.weight))
                 else:
-                    waiting.append((item, {}))
+                    draws = max(1, round(self.replies * item.weight))
+                    share = _Pending(state, item.weight / draws, item.node, item.move)
+                    waiting += [(share, {}) for _ in range(draws)]
             for other, agent in batch.others.items():
                 turn = [(item, moves) for item, moves in waiting if other in game.legal(item.state)]
                 if turn:
@@ -188,8 +190,22 @@ class BestContinuation:
                         move = _read(game, item.state, other, decision.action)
                         if move is not None:
                             moves[other] = move
-            due = [(item, moves) for item, moves in waiting if set(moves) == set(game.legal(item.state))]
+            due = _merged(game, waiting)
         return arrived
+
+
+def _merged(
+    game: Game[Any], waiting: Sequence[tuple[_Pending, dict[str, Move]]]
+) -> list[tuple[_Pending, dict[str, Move]]]:
+    """The items whose others have all moved; equal moves in the same state become one item."""
+    found: dict[Any, tuple[_Pending, dict[str, Move]]] = {}
+    for item, moves in waiting:
+        if set(moves) == set(game.legal(item.state)):
+            key = (id(item.state), id(item.node), item.move, *sorted(moves.items()))
+            if key in found:
+                item = replace(item, weight=item.weight + found[key][0].weight)
+            found[key] = (item, moves)
+    return list(found.values())
 
 
 class _Sampled:
