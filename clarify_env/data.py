@@ -32,7 +32,9 @@ def find_file(data_dir: str | os.PathLike[str] | None, folder: str, names: tuple
             if (place / name).is_file():
                 return place / name
     wanted = " or ".join(names)
-    raise ClarifyError(f"{source}: no {wanted} there, nor in its folder {folder!r}; name the folder that holds it")
+    raise ClarifyError(
+        f"{source}: no {wanted} there, nor in its folder {folder!r}; name the folder that holds it"
+    )
 
 
 def read_json(path: Path) -> Any:

@@ -126,6 +126,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             # PettingZoo's parallel_api_test calls reset(options={"options": 1}).
             if key not in self.game.options and key != "options":
                 raise ClarifyError(f"unknown reset option {key!r}{nearest(key, self.game.options)}")
+        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+            raise ClarifyError(f"reset(seed={seed!r}): a seed is a whole number >= 0, or None")
         if seed is not None or self._rng is None:
             rng = np.random.default_rng(seed)
         else:

@@ -4,7 +4,9 @@ The asker knows the notes, their weights, the costs and how the scripted user be
 meaning. Its belief after a reply is Bayes' rule under `UserModel.replies`. With a belief p and n messages
 left, V(p, n) is the greater of the best final message's value and, over the questions that can be put,
 -turn_cost + sum over replies of P(reply | p) V(p after the reply, n - 1). For meanings with facts all
-questions that matter are one per fact, so that V is the exact optimum over everything that can be said.
+questions that matter are one per fact, so that V is the exact optimum over everything that can be said (with
+one alias a meaning); with text alone there is one question, and final messages are those of
+`clarify_env.messages`.
 """
 
 from collections.abc import Sequence
@@ -54,6 +56,7 @@ class Solver:
         self.prior_N = np.array([m.weight for m in meanings])
         self.messages = FinalMessages(meanings)
         self.asks = questions(meanings)
+        self._certain_for, self._certain_N_C = b"", np.zeros((0, 0))
         self._outcomes = [self._likelihoods(ask) for ask in self.asks]
 
     def _likelihoods(self, ask: Ask) -> Floats:
@@ -150,19 +153,19 @@ class Solver:
 
     def _pointless(self, belief_N: Floats, final_C_3: Floats, costs_C_2: Floats) -> bool:
         """Whether even knowing the meaning for sure would not pay for one question, at any of the costs."""
-        certain = np.zeros(len(costs_C_2))
-        for i in np.flatnonzero(belief_N):
-            certain += belief_N[i] * self._certain(int(i), costs_C_2[:, 1])
-        return bool(np.all(final_C_3[:, 0] >= certain - costs_C_2[:, 0] - 1e-12))
+        certain_C = belief_N @ self._certain(costs_C_2[:, 1])
+        return bool(np.all(final_C_3[:, 0] >= certain_C - costs_C_2[:, 0] - 1e-12))
 
-    def _certain(self, meaning: int, word_costs_C: Floats) -> Floats:
-        """Value of the best text for one known meaning under each word cost."""
-        values = [np.zeros(len(word_costs_C))]
-        for length in {len(tokens(alias)) for alias in self.meanings[meaning].answers}:
-            m = np.arange(1, length + 1)[:, None]
-            values.extend(2.0 * m / (m + length) - word_costs_C * m)
-        best: Floats = np.max(values, axis=0)
-        return best
+    def _certain(self, word_costs_C: Floats) -> Floats:
+        """certain_N_C: value of the best text for each meaning, were it known, under each word cost."""
+        key = word_costs_C.tobytes()
+        if self._certain_for != key:
+            lengths = [min(len(tokens(alias)) for alias in m.answers) for m in self.meanings]
+            m = np.arange(max(lengths) + 1)[:, None, None]
+            length_N_1 = np.array(lengths)[:, None]
+            f1 = np.where(m <= length_N_1, 2.0 * m / (m + length_N_1), 0.0)
+            self._certain_for, self._certain_N_C = key, (f1 - word_costs_C * m).max(axis=0)
+        return self._certain_N_C
 
 
 @lru_cache(maxsize=4096)

@@ -24,13 +24,16 @@ from clarify_env.task import Fact, Interpretation, Task
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "profession": (
-        "painter", "chemist", "poet", "surgeon", "architect", "sailor", "botanist", "composer", "judge", "weaver",
+        "painter", "chemist", "poet", "surgeon", "architect",
+        "sailor", "botanist", "composer", "judge", "weaver",
     ),
     "country": ("Norway", "Chile", "Ghana", "Japan", "Peru", "Latvia", "Kenya", "Oman", "Nepal", "Cuba"),
     "era": ("ancient", "medieval", "baroque", "victorian", "modern"),
 }  # fmt: skip
 DOMAINS = {name: tuple(value.lower() for value in values) for name, values in ATTRIBUTES.items()}
-_FIRST = "Jordan Alex Robin Casey Morgan Quinn Rowan Sasha Taylor Jamie Noor Kim Ariel Dana Emery Toni".split()
+_FIRST = """
+    Jordan Alex Robin Casey Morgan Quinn Rowan Sasha Taylor Jamie Noor Kim Ariel Dana Emery Toni
+""".split()
 _LAST = "Hale Berg Costa Dunn Evers Frost Grant Holt Iversen Kane Lund Marsh Nash Osei Price Rhodes".split()
 _TOWNS = "Arden Velmor Oldmere Tarn Kessel Brill Ostrava Quill Sable Wexley Halden Corvo".split()
 _PREFIXES = ("Port", "New", "Upper", "Lower", "Saint")
@@ -95,10 +98,10 @@ def _weights(rng: np.random.Generator, count: int) -> list[float]:
 def _people(rng: np.random.Generator, count: int) -> list[dict[str, str]]:
     """`count` people that differ in at least one attribute, with one to three values of each."""
     while True:
-        pools = {
-            name: [values[i] for i in rng.permutation(len(values))[: int(rng.choice((1, 2, 3), p=(0.15, 0.6, 0.25)))]]
-            for name, values in ATTRIBUTES.items()
-        }  # fmt: skip
+        pools = {}
+        for name, values in ATTRIBUTES.items():
+            order = rng.permutation(len(values))
+            pools[name] = [values[i] for i in order[: int(rng.choice((1, 2, 3), p=(0.15, 0.6, 0.25)))]]
         every = [(p, c, e) for p in pools["profession"] for c in pools["country"] for e in pools["era"]]
         if len(every) >= count:
             chosen = rng.permutation(len(every))[:count]

@@ -40,6 +40,7 @@ Refusal = Annotated[float, typer.Option(help="Probability of a refusal to be que
 Tasks = Annotated[
     int | None, typer.Option("--eval-tasks", help="Questions to evaluate on; default: all.", min=1)
 ]
+NoWandb = Annotated[bool, typer.Option("--no-wandb", help="Nothing for Weights & Biases.")]
 Threads = Annotated[int, typer.Option(help="Threads of torch.", min=1)]
 
 
@@ -137,7 +138,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/ENV-RULE-seedN.")] = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    no_wandb: Annotated[bool, typer.Option("--no-wandb", help="Nothing for Weights & Biases.")] = False,
+    no_wandb: NoWandb = False,
     rule: Annotated[
         str, typer.Option(help="threshold, top-k, clustering or best-continuation.")
     ] = "best-continuation",
@@ -188,7 +189,7 @@ def train(
     try:
         with Bars(console) as bars:
             for line in experiment.train(settings, run, resume, bars):
-                log = log or (None if no_wandb else _wandb(run, settings))
+                log = log or (None if no_wandb else _wandb(run, settings.to_config()))
                 if log:
                     log.iteration(line, bars.episodes)
                 bars.print(
@@ -198,7 +199,7 @@ def train(
                     f"asks {line.get('check/asks', float('nan')):.2f}"
                 )
             summary = experiment.evaluate_run(run, tasks=eval_tasks, watcher=bars)
-        log = log or (None if no_wandb else _wandb(run, settings))
+        log = log or (None if no_wandb else _wandb(run, settings.to_config()))
         if log:
             log.summary(summary, str(out / "steerability.png"))
     finally:
@@ -219,9 +220,9 @@ def _typed(context: typer.Context, name: str) -> bool:
     return any(source is not None and source.name == "COMMANDLINE" for source in found)
 
 
-def _wandb(run: Any, settings: Any) -> Any:
+def _wandb(run: Any, config: dict[str, Any]) -> Any:
     try:
-        return _trainer("wandblog").WandbLog(run, settings.to_config())
+        return _trainer("wandblog").WandbLog(run, config)
     except ClarifyError as error:
         console.print(f"Not logged to W&B: {error}", markup=False)
         return None
@@ -246,11 +247,14 @@ def evaluate(
     refusal: Refusal = 0.0,
     eval_tasks: Tasks = None,
     threads: Threads = 1,
+    no_wandb: NoWandb = False,
 ) -> None:
     """Measure an asker over the cost grid, beside the fixed strategies and the optimum."""
     experiment, runs = _trainer("experiment"), _trainer("runs")
     experiment.set_threads(threads)
     options = _options(data_dir, split=split)
+    knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
+    UserModel(**knobs)
     with Bars(console) as bars:
         if (Path(target) / "config.json").is_file():
             out = out or Path(target)
@@ -259,6 +263,7 @@ def evaluate(
                 tasks=eval_tasks,
                 iteration=checkpoint,
                 out=out,
+                user=knobs if any(knobs.values()) else None,
                 env_options=options,
                 watcher=bars,
             )
@@ -267,10 +272,13 @@ def evaluate(
                 raise ClarifyError(f"{target}: no run directory; it has no config.json")
             choose("agent or run directory", target, [name for name in ASKERS if name != "human"])
             out = out or Path("runs") / f"{target}-{env}"
-            knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
             summary = experiment.evaluate_agent(
                 target, env, out, user=knobs, tasks=eval_tasks, seed=seed, env_options=options, watcher=bars
             )
+    log = None if no_wandb else _wandb(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})
+    if log:
+        log.summary(summary, str(out / "steerability.png"))
+        log.close()
     console.print(results(summary))
     console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
 
@@ -280,6 +288,8 @@ def main() -> None:
     errors = Console(stderr=True)
     try:
         code = app(standalone_mode=False)
+        if code == 130:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except ClarifyError as error:
         errors.print(f"clarify-env: {error}", markup=False, highlight=False, soft_wrap=True)

@@ -165,10 +165,11 @@ def evaluate_run(
     tasks: int | None = None,
     iteration: int | None = None,
     out: Path | None = None,
+    user: Mapping[str, float] | None = None,
     env_options: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate the policy of a run on the validation questions, with the user that it was trained with."""
+    """Evaluate the policy of a run on the validation questions, by default with the user of its training."""
     settings = read_config(run)
     options = {**settings.env_options, "split": "validation", **(env_options or {})}
     return evaluate(
@@ -177,7 +178,7 @@ def evaluate_run(
         f"move-scorer ({settings.rule})",
         out or run.path,
         split=str(options["split"]),
-        user=settings.user,
+        user=settings.user if user is None else user,
         seen=settings.grid,
         tasks=tasks,
         seed=settings.seed,
