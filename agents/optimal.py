@@ -1,12 +1,16 @@
 """The asker that plays optimally against the scripted user (the ceiling of open notes, in the flesh)."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from clarify_env.agent import Agent, Observation
 from clarify_env.agents.belief import canonical, notes_of
 from clarify_env.costs import Costs
+from clarify_env.game import Turn
 from clarify_env.moves import Ask, Move, Reply
 from clarify_env.optimum import solver
+from clarify_env.task import Interpretation
 from clarify_env.usermodel import UserModel
 
 
@@ -22,17 +26,24 @@ class OptimalAsker(Agent):
         super().__init__(seed)
         self.user = user or UserModel()
         self.max_turns = max_turns
+        self._best = lru_cache(maxsize=50_000)(self._best_move)
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """The best move under this observation's costs."""
         notes = canonical(notes_of(observation, "OptimalAsker"))
-        best = solver(observation["question"], notes, self.user, self.max_turns)
+        return self._best(
+            observation["question"], notes, observation["transcript"], Costs(*observation["costs"].tolist())
+        )
+
+    def _best_move(
+        self, question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...], costs: Costs
+    ) -> Move:
+        best = solver(question, notes, self.user, self.max_turns)
         belief_N, asked = best.prior_N, ""
         asks = 0
-        for turn in observation["transcript"]:
+        for turn in transcript:
             if isinstance(turn.move, Ask):
                 asked, asks = turn.move.text, asks + 1
             elif isinstance(turn.move, Reply):
                 belief_N = best.posterior(belief_N, asked, turn.move.text)
-        turn_cost, word_cost = observation["costs"].tolist()
-        return best.move(belief_N, self.max_turns - 1 - asks, Costs(turn_cost, word_cost))
+        return best.move(belief_N, self.max_turns - 1 - asks, costs)

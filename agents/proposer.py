@@ -63,7 +63,7 @@ class NoteProposer:
     """Questions that divide the notes, and final messages drafted for a ladder of word prices.
 
     The drafts are the best messages for the asker's belief (`clarify_env.messages`) at each price of
-    `LADDER`, beside the likeliest answer and the full list. Which of them pays under the costs of the day,
+    `LADDER`, beside the likeliest usual answer. Which of them pays under the costs of the day,
     and whether asking pays more, is not its business.
     """
 

@@ -35,6 +35,7 @@ FILES = {
     "train": ("train_light.json", "train.json"),
     "validation": ("dev_light.json", "dev.json", "validation.json"),
 }
+HUB = "sewon/ambig_qa"
 MAX_MEANINGS = 8
 MAX_ALIAS_WORDS = 100
 
@@ -63,6 +64,8 @@ def _rows(annotations: Any) -> list[dict[str, Any]]:
 
 
 def _aliases(answers: list[str]) -> tuple[str, ...]:
+    if isinstance(answers, str):
+        raise TypeError(f"the answer {answers[:80]!r} is no list of answers")
     stripped = dict.fromkeys(answer.strip() for answer in answers)
     return tuple(a for a in stripped if a and tokens(a) and words(a) <= MAX_ALIAS_WORDS)
 
@@ -79,12 +82,11 @@ def parse(row: dict[str, Any]) -> Task | str:
     if several:
         meanings = [(pair["question"].strip(), pair["answer"]) for pair in max(several, key=len)]
     else:
-        meanings = [(question, [x for a in annotations if a["type"] == "singleAnswer" for x in a["answer"]])]
-    merged: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+        meanings = [(question, a["answer"]) for a in annotations if a["type"] == "singleAnswer"]
+    merged: dict[tuple[str, ...], tuple[str, dict[str, None]]] = {}
     for text, answers in meanings:
-        merged.setdefault(tokens(text), (text, []))[1].extend(answers)
-    kept = [(text, _aliases(answers)) for text, answers in merged.values()]
-    kept = [(text, answers) for text, answers in kept if text and answers][:MAX_MEANINGS]
+        merged.setdefault(tokens(text), (text, {}))[1].update(dict.fromkeys(_aliases(answers)))
+    kept = [(text, tuple(answers)) for text, answers in merged.values() if text and answers][:MAX_MEANINGS]
     if not question:
         return "no question"
     if not kept:
@@ -122,6 +124,7 @@ def _from_file(path: Path, _stamp: tuple[int, int]) -> Loaded:
 def _from_hub(split: str) -> Loaded:
     try:
         from datasets import load_dataset
+        from huggingface_hub import HfApi, constants  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise ClarifyError(
             "ambigqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of train_light.json and "
@@ -129,14 +132,16 @@ def _from_hub(split: str) -> Loaded:
             "'clarify_env[hub]' to download it from the Hugging Face hub"
         ) from None
     try:
-        rows = load_dataset("sewon/ambig_qa", "light", split=split)
+        if not constants.HF_HUB_OFFLINE:
+            HfApi().dataset_info(HUB, timeout=10)  # fails at once; load_dataset retries for half a minute
+        rows = load_dataset(HUB, "light", split=split)
     except Exception as error:  # whatever the hub's client raises, the user can do the same about it
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ClarifyError(
-            f"ambigqa-v0: the hub's sewon/ambig_qa could not be loaded ({reason[:200]}); give "
-            f"data_dir=FOLDER (--data-dir) or set {VARIABLE}"
+            f"ambigqa-v0: the hub's {HUB} could not be loaded ({reason[:200]}); give data_dir=FOLDER "
+            f"(--data-dir) or set {VARIABLE}; or set HF_HUB_OFFLINE=1 if it was downloaded before"
         ) from None
-    return _load(rows, "sewon/ambig_qa")
+    return _load(rows, HUB)
 
 
 def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:

@@ -42,7 +42,7 @@ def _unescape(text: str) -> str:
         if match[1]:
             return _NAMED[match[1]]
         code = int(match[2])
-        return chr(code) if code <= 0x10FFFF else match[0]
+        return chr(code) if code < 0xD800 or 0xDFFF < code <= 0x10FFFF else match[0]
 
     return _ESCAPED.sub(replace, text)
 

@@ -7,6 +7,7 @@ the quantities and the setup's task) and `episode`, the whole record as JSON, fr
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def _row(episode: Episode) -> dict[str, Any]:
         "reward": episode.reward,
         **{f"{name}_cost": value for name, value in episode.costs.items()},
         **{name: float(value) for name, value in episode.quantities.items()},
-        "episode": json.dumps(episode.to_data(), ensure_ascii=False),
+        "episode": json.dumps(episode.to_data()),
     }
 
 
@@ -53,20 +54,29 @@ def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterato
         raise ClarifyError(f"{path.name!r}: episodes are stored as .parquet or .jsonl")
     part = path.with_name(path.name + ".part")
     count = 0
-    try:
+
+    @contextmanager
+    def writing() -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
+
+    with writing():
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = _Parquet(part) if path.suffix == ".parquet" else _Lines(part)
-        try:
-            for episode in episodes:
+    try:
+        for episode in episodes:  # what goes wrong while playing is not about this file
+            with writing():
                 writer.add(_row(episode))
-                count += 1
-                yield episode
-        finally:
+            count += 1
+            yield episode
+    finally:
+        with writing():
             writer.close()
+    with writing():
         os.replace(part, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
 
 
 class _Lines:
@@ -76,7 +86,7 @@ class _Lines:
         self.file = path.open("w", encoding="utf-8")
 
     def add(self, row: dict[str, Any]) -> None:
-        self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.file.write(json.dumps(row) + "\n")
 
     def close(self) -> None:
         self.file.close()
@@ -137,7 +147,7 @@ def read_episodes(path: str | os.PathLike[str]) -> Iterator[Episode]:
 
 
 def _records(path: Path) -> Iterator[str]:
-    if path.suffix == ".jsonl":
+    if path.name.removesuffix(".part").endswith(".jsonl"):
         with path.open(encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)["episode"]

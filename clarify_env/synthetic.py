@@ -138,12 +138,14 @@ def tasks(split: str = "train", size: int | None = None, world: int = 0) -> tupl
     Args:
         split: "train", "validation" or "test"; no two splits share their draws.
         size: number of questions, >= 1; by default 2,000 for train and 500 for the others.
-        world: seed of the world.
+        world: seed of the world, >= 0.
     """
     choose("split", split, SPLITS)
     size = SIZES[split] if size is None else size
     if not isinstance(size, int) or size < 1:
         raise ClarifyError(f"size={size!r}: a split has at least 1 question")
+    if not isinstance(world, int) or world < 0:
+        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
     rng = np.random.default_rng((world, SPLITS[split]))
     return tuple(generate_task(rng, f"{split}-{world}-{i}") for i in range(size))
 
@@ -163,7 +165,7 @@ def make_synthetic(
         costs: the costs of each episode.
         split: "train", "validation" or "test".
         size: number of questions, >= 1.
-        world: seed of the world.
+        world: seed of the world, >= 0.
         knowledge: "open" (the asker holds notes) or "closed" (the question alone).
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".

@@ -46,7 +46,8 @@ def mistake(*arguments, code=1, stdin=""):
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """A working folder of its own, and no data of this machine."""
+    """A working folder of its own, no data of this machine, and nothing sent to anybody."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CLARIFY_ENV_DATA", raising=False)
 
@@ -130,8 +131,10 @@ def test_train_writes_a_run_and_its_evaluation(trained):
 
 
 def test_evaluate_a_run_and_agents_by_name(trained, tmp_path):
-    code, text, _ = command("evaluate", trained[0], "--eval-tasks", 2, "--out", tmp_path / "again")
+    again = ("--out", tmp_path / "again", "--no-wandb")
+    code, text, _ = command("evaluate", trained[0], "--eval-tasks", 2, *again)
     assert code == 0
+    assert not list((tmp_path / "again").glob("wandb*"))
     assert "move-scorer (best-continuation) on synthetic-v0" in " ".join(text.split())
     assert json.loads((tmp_path / "again" / "summary.json").read_text())["questions"] == 2
     assert json.loads((trained[0] / "summary.json").read_text())["questions"] == 3
@@ -139,6 +142,7 @@ def test_evaluate_a_run_and_agents_by_name(trained, tmp_path):
     assert code == 0, err
     summary = json.loads((tmp_path / "runs" / "optimal-synthetic-v0" / "summary.json").read_text())
     assert summary["unseen"]["normalized"]["mean"] == pytest.approx(1.0)
+    assert len(list(tmp_path.glob("runs/optimal-synthetic-v0/wandb/offline-run-*"))) == 1
 
 
 def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):

@@ -110,6 +110,17 @@ def test_half_a_checkpoint_does_not_count(tmp_path, whole):
     assert content(run) == content(whole[0])
 
 
+def test_the_start_policy_of_a_resumed_run_is_that_of_checkpoint_0(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    list(experiment.train(replace(TINY, iterations=1), run))
+    other = experiment.build(replace(TINY, seed=9)).learner
+    other.save(run.checkpoint(0))
+    trainer = experiment.build(TINY, run)
+    assert trainer.resume() == 1
+    start, wanted = (list(learner.agent.network.parameters()) for learner in (trainer.start, other))
+    assert all(torch.equal(a, b) for a, b in zip(start, wanted, strict=True))
+
+
 def test_a_run_can_be_given_more_iterations_and_a_finished_one_stays_as_it_is(tmp_path, whole):
     run = RunDirectory(tmp_path / "run")
     list(experiment.train(replace(TINY, iterations=1), run))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import clarify_env
-from clarify_env import Answer, Ask, ClarifyError, UserModel, rollout
+from clarify_env import Answer, ClarifyError, UserModel, rollout
 from clarify_env.agents import MoveScorer, ScriptedUser
 from clarify_env.agents.proposer import FEATURES, Dialogue
 from clarify_env.agents.scorer import Network

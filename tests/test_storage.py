@@ -97,7 +97,6 @@ def test_round_trip_gives_equal_episodes(tmp_path, suffix, listed):
     assert list(read_episodes(path)) == listed
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeEncodeError, reason="storage writes half surrogates as UTF-8")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_half_a_surrogate_pair_in_a_message_survives(tmp_path, suffix):
     path = tmp_path / f"episodes{suffix}"
@@ -151,15 +150,7 @@ def test_an_interrupted_collection_stays_as_a_readable_part(tmp_path, suffix, er
     assert list(read_episodes(part_of(path))) == list(played(10))
 
 
-@pytest.mark.parametrize(
-    "suffix",
-    [
-        ".parquet",
-        pytest.param(
-            ".jsonl", marks=pytest.mark.xfail(strict=True, reason="storage reads any .part as Parquet")
-        ),
-    ],
-)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_part_can_be_read_under_its_own_name(tmp_path, suffix):
     path = tmp_path / f"episodes{suffix}"
     passing = stored(path, played(5))

@@ -180,6 +180,12 @@ def test_without_pooling_only_what_was_sampled_at_a_node_is_a_candidate_there():
     assert found[id(tree.nodes[0])].moves == [EARLY]  # asking leads to the wrong answer
 
 
+def test_a_question_that_the_limit_cut_off_is_no_final_message():
+    tree, _ = values(batch(FILM, [episode(FILM, ASK, ASK, max_turns=2)], max_turns=2))
+    after = {node.states[0][0].intent: set(node.moves) for node in tree.nodes[1:]}
+    assert after == {0: {ASK}, 1: set()}
+
+
 def test_a_noisy_user_is_sampled_and_masses_add_up():
     model = UserModel(noise=0.2, vagueness=0.2)
     sampled = [episode(FILM, EARLY), episode(FILM, LATE), episode(FILM, ASK, EARLY)]

@@ -89,6 +89,7 @@ class WandbLog:
     def close(self) -> None:
         """Flush everything to disk or the server."""
         self.log_.finish()
+        self.wandb.teardown()
 
 
 def _has_key(wandb: Any) -> bool:

@@ -1,0 +1,89 @@
+"""Words, tokens and token F1 against values computed by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarify_env.text import best_f1, exact_match, overlap, token_f1, tokens, words
+
+texts = st.text(st.sampled_from("abtheANxy .,'-é東\n"), max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The Port of Arden.", ("port", "of", "arden")),
+        ("An apple a day", ("apple", "day")),
+        ("U.S.A.", ("usa",)),
+        ("don't  stop", ("dont", "stop")),
+        ("twenty-one", ("twentyone",)),
+        ("Theatre banana", ("theatre", "banana")),
+        ("A.N. Other", ("other",)),
+        ("12,000 (1999)", ("12000", "1999")),
+        ("Málaga 東京", ("málaga", "東京")),
+        ("the a an", ()),
+        (" ?! ", ()),
+        ("", ()),
+    ],
+)
+def test_squad_normalisation(text, expected):
+    assert tokens(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "expected"),
+    [
+        ("Port Arden", "port arden!", 1.0),
+        ("Arden", "Port Arden", 2 / 3),  # precision 1, recall 1/2
+        ("New Port Arden", "Port Arden", 4 / 5),  # precision 2/3, recall 1
+        ("in Oslo or Bergen", "Oslo", 2 / 5),
+        ("Arden Port", "Port Arden", 1.0),  # a bag of tokens
+        ("go go go", "go go", 4 / 5),  # two copies count, the third does not
+        ("go", "go go", 2 / 3),
+        ("Oslo", "Bergen", 0.0),
+        ("the", "Oslo", 0.0),
+    ],
+)
+def test_token_f1(text, gold, expected):
+    assert token_f1(text, gold) == pytest.approx(expected)
+
+
+@given(texts, texts)
+def test_f1_is_symmetric_and_bounded(a, b):
+    assert token_f1(a, b) == token_f1(b, a)
+    assert 0.0 <= token_f1(a, b) <= 1.0
+    assert (token_f1(a, b) == 1.0) == (sorted(tokens(a)) == sorted(tokens(b)))
+
+
+@given(texts)
+def test_tokens_are_never_more_than_words(text):
+    assert len(tokens(text)) <= words(text)
+    assert tokens(" ".join(tokens(text))) == tokens(text)
+
+
+def test_overlap_counts_copies():
+    assert overlap(("a", "b", "b"), ("b", "b", "c")) == 2
+    assert overlap(("b",), ("b", "b")) == overlap(("b", "b"), ("b",)) == 1
+    assert overlap((), ("b",)) == 0
+
+
+def test_the_best_alias_counts():
+    assert best_f1("Arden", ["Oslo", "Port Arden", "Arden"]) == 1.0
+    assert best_f1("Arden", ["Oslo", "Port Arden"]) == pytest.approx(2 / 3)
+    assert best_f1("Arden", []) == 0.0
+
+
+def test_an_empty_answer_scores_nothing():
+    for empty in ("", " ", "\n"):
+        assert best_f1(empty, ["the", "Oslo"]) == 0.0
+        assert exact_match(empty, ["the", "Oslo"]) == 0.0
+
+
+def test_exact_match():
+    assert exact_match("The Port", ["Oslo", "port."]) == 1.0
+    assert exact_match("Arden Port", ["Port Arden"]) == 0.0
+
+
+def test_words_are_separated_by_space():
+    assert words("  one two\tthree\nfour-five ") == 4
+    assert words("") == 0
