@@ -86,6 +86,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         self._nothing: dict[str, tuple[float, ...]] = dict.fromkeys(game.terms, ())
         self._masks = {p: _Masks(game.moves[p]) for p in game.players}
         self._legal: Mapping[str, Kinds] = {}
+        self.made_with: dict[str, Any] | None = None  # what `make` was given, where that can be written down
         self._rng: np.random.Generator | None = None
         self._seed: int | None = None
         self._state: S | None = None

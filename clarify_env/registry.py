@@ -115,7 +115,10 @@ def make(
         raise ClarifyError("make: give either costs=..., or turn_cost and word_cost, not both")
     elif not callable(getattr(costs, "sample", None)):
         raise ClarifyError(f"make: costs={costs!r} has no sample(rng); use FixedCosts, CostGrid or CostRange")
-    return build(costs=costs, **options)
+    env = build(costs=costs, **options)
+    if isinstance(costs, FixedCosts):
+        env.made_with = {**options, "turn_cost": costs.costs.turn, "word_cost": costs.costs.word}
+    return env
 
 
 def make_vec(id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
