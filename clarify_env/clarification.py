@@ -277,3 +277,18 @@ class ClarificationGame(Game[State]):
             (state._replace(intent=i, known=self._known(task, i, costs, order)), meaning.weight)
             for i, meaning in enumerate(task.interpretations)
         ]
+
+    def plant(self, state: State) -> tuple[State, Mapping[str, Sequence[str]]]:
+        """Marked meanings and answers: the user may see its own meaning, the asker what its notes hold."""
+        marked = [
+            meaning._replace(text=f"planted meaning {i}", answers=(f"planted answer {i}",))
+            for i, meaning in enumerate(state.task.interpretations)
+        ]
+        task = state.task._replace(interpretations=tuple(marked))
+        known = self._known(task, state.intent, state.costs, state.order)
+        rivals = [m.text for i, m in enumerate(marked) if i != state.intent]
+        answers = [m.answers[0] for m in marked]
+        hidden = {"user": [*rivals, *answers], "asker": []}
+        if self.knowledge == "closed":
+            hidden["asker"] = [*(m.text for m in marked), *answers]
+        return state._replace(task=task, known=known), hidden

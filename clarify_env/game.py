@@ -129,6 +129,15 @@ class Game(ABC, Generic[S]):
         """
         return [(state, 1.0)]
 
+    def plant(self, state: S) -> tuple[S, Mapping[str, Sequence[str]]]:
+        """For checks of privacy: a start state with marked texts, and who must not see which of them.
+
+        Every private text is replaced by a marker that occurs nowhere else. `check_env` plays from there and
+        looks for a player's forbidden markers in what it observes before a move has said them. The default
+        plants nothing; a game with private texts says here whose they are.
+        """
+        return state, {}
+
     def mask(self, state: S, player: str) -> NDArray[np.int8]:
         """What `player` can do: 1 for passing or 0, then 1 or 0 for each of its kinds of moves."""
         kinds = self.legal(state).get(player, ())

@@ -1,4 +1,4 @@
-"""The code of the README and of every page in docs/ runs, block after block, in an empty folder; so do the examples."""
+"""The code of the README and of every page in docs/ runs, in an empty folder; so do the examples."""
 
 import os
 import re

@@ -45,7 +45,9 @@ def check_agent(
     """
     env = env or make("synthetic-v0", size=40, costs=SEEN)
     met = list(_met(env, agent, player, episodes, odd=False))
+    kept = copy.deepcopy(met)
     _actions(env, agent, player, met)
+    same("observations", "observations before and after act()", kept, met)
     first = _decisions(agent, player, met)
     with untouched_globals("repeatable"):
         same("repeatable", "two calls with equal generators", first, _decisions(agent, player, met))
@@ -53,9 +55,6 @@ def check_agent(
     same("batch", "actions in a batch and alone", first, alone)
     turned = _decisions(agent, player, met[::-1], order=range(len(met))[::-1])[::-1]
     same("batch", "actions in a batch and in the reversed one", first, turned)
-    kept = copy.deepcopy(met)
-    _decisions(agent, player, met)
-    same("observations", "observations before and after act()", kept, met)
     _decisions(agent, player, met[: len(met) // 2])
     same("memory", "actions before and after other dialogues", first, _decisions(agent, player, met))
     reset = getattr(agent, "reset", None)

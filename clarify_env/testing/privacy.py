@@ -8,7 +8,7 @@ import numpy as np
 
 from clarify_env.codec import encode
 from clarify_env.env import GameEnv
-from clarify_env.testing.play import CheckFailed, play, same, strings
+from clarify_env.testing.play import Anyone, CheckFailed, play, same, strings
 
 SEEDS = range(10)
 SHORTEST = 3  # characters of a text that counts as a secret
@@ -18,9 +18,9 @@ def check_privacy(env: GameEnv[Any]) -> None:
     """What a player sees does not depend on what it cannot know, and holds no secret that was not said.
 
     Alternatives: for each start state that a player cannot tell apart (`Game.alternatives`), the same moves
-    give it the same observations, and the same infos but for the last. Planted secrets: whatever stands in
-    the setup or in another player's first observation, and not in its own, appears in none of its
-    observations and infos before a move says it.
+    give it the same observations, and the same infos but for the last. Secrets: whatever stands in the setup
+    or in another player's first observation, and not in its own, appears in none of its observations and
+    infos before a move says it. Planted secrets: nor do the markers that `Game.plant` hides from it.
     """
     for seed in SEEDS:
         whole, script = play(env, seed, seed)
@@ -29,6 +29,7 @@ def check_privacy(env: GameEnv[Any]) -> None:
         for player in env.possible_agents:
             _alternatives(env, player, seed, script, state)
             _secrets(env, player, seed, script, state, whole.setup)
+        _planted(env, seed, state)
 
 
 def _alternatives(env: GameEnv[Any], player: str, seed: int, script: Any, state: Any) -> None:
@@ -83,6 +84,26 @@ def _secrets(env: GameEnv[Any], player: str, seed: int, script: Any, state: Any,
     if leaked:
         raise CheckFailed("privacy", f"{player!r} is shown {leaked[0]!r} at the start")
     play(env, seed, seed, watch=look, script=script)
+
+
+def _planted(env: GameEnv[Any], seed: int, state: Any) -> None:
+    game = env.game
+    state, hidden = game.plant(state)
+    rng = np.random.default_rng(seed)
+    said: list[str] = []
+    while True:
+        for player in env.possible_agents:
+            shown = list(strings(game.view(state, player)))
+            leaked = [text for text in hidden.get(player, ()) if _in(text, shown) and not _in(text, said)]
+            if leaked:
+                raise CheckFailed("privacy", f"{player!r} sees the planted {leaked[0]!r}, which nobody said")
+        turn = game.legal(state)
+        if not turn or state.stop is not None:
+            return
+        views = {player: game.view(state, player) for player in turn}
+        moves = {player: Anyone(game.moves[player]).move(views[player], rng) for player in turn}
+        said += [move.text for move in moves.values()]
+        state, _ = game.apply(state, moves)
 
 
 def _in(text: str, texts: Sequence[str]) -> bool:
