@@ -1,10 +1,4 @@
-"""Games in which an assistant must choose between asking, listing and guessing.
-
-    import clarify_env
-
-    env = clarify_env.make("synthetic-v0", turn_cost=0.1)
-    observations, infos = env.reset(seed=0)
-"""
+"""Games in which an assistant must choose between asking, listing and guessing; start with `make`."""
 
 from clarify_env.agent import Agent, Decision
 from clarify_env.collect import rollout

@@ -124,7 +124,7 @@ def _from_file(path: Path, _stamp: tuple[int, int]) -> Loaded:
 def _from_hub(split: str) -> Loaded:
     try:
         from datasets import load_dataset
-        from huggingface_hub import HfApi, constants  # type: ignore[import-not-found, unused-ignore]
+        from huggingface_hub import HfApi, constants
     except ImportError:
         raise ClarifyError(
             "ambigqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of train_light.json and "

@@ -35,6 +35,15 @@ def checked(costs: Costs) -> Costs:
     return Costs(*values)
 
 
+def _listed(who: str, name: str, values: Iterable[float], count: int | None = None) -> tuple[float, ...]:
+    """The values as a tuple, or a ClarifyError where it is one number or of another length."""
+    listed = tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else ()
+    if not listed or (count is not None and len(listed) != count):
+        wanted = "a list of at least one cost" if count is None else "the pair (lowest, highest)"
+        raise ClarifyError(f"{who}({name}={values!r}): give {wanted}")
+    return listed
+
+
 class CostSampler(Protocol):
     """Anything that draws the costs of an episode."""
 
@@ -61,10 +70,8 @@ class CostGrid:
     """Every pair of the given turn and word costs, equally likely; iterates over them in order."""
 
     def __init__(self, turn: Iterable[float], word: Iterable[float]) -> None:
-        self.turn, self.word = tuple(turn), tuple(word)
+        self.turn, self.word = _listed("CostGrid", "turn", turn), _listed("CostGrid", "word", word)
         self.cells = tuple(checked(Costs(a, b)) for a in self.turn for b in self.word)
-        if not self.cells:
-            raise ClarifyError("CostGrid: needs at least one turn cost and one word cost")
 
     def sample(self, rng: np.random.Generator) -> Costs:
         """One cell of the grid."""
@@ -84,8 +91,8 @@ class CostRange:
     """Turn and word costs drawn independently and evenly from two closed ranges."""
 
     def __init__(self, turn: tuple[float, float], word: tuple[float, float]) -> None:
-        self.low = checked(Costs(turn[0], word[0]))
-        self.high = checked(Costs(turn[1], word[1]))
+        ends = zip(_listed("CostRange", "turn", turn, 2), _listed("CostRange", "word", word, 2), strict=True)
+        self.low, self.high = (checked(Costs(*end)) for end in ends)
         if self.low.turn > self.high.turn or self.low.word > self.high.word:
             raise ClarifyError(f"CostRange(turn={turn}, word={word}): the lower end comes first")
 

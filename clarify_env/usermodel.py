@@ -51,9 +51,7 @@ class UserModel:
         if self.noise + self.vagueness + self.refusal >= 1.0:
             raise ClarifyError(f"{self}: the probabilities add up to 1 or more; the user would never answer")
 
-    def replies(
-        self, ask: str, question: str, intent: str, facts: Sequence[Fact]
-    ) -> list[tuple[str, float]]:
+    def replies(self, ask: str, question: str, intent: str, facts: Sequence[Fact]) -> list[tuple[str, float]]:
         """What the user may reply to `ask`, with probabilities that add up to 1."""
         silent = self.vagueness + self.refusal
         says = [(text, p) for text, p in ((VAGUE, self.vagueness), (REFUSAL, self.refusal)) if p]

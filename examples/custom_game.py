@@ -1,19 +1,20 @@
-"""A game of your own in one file: twenty questions over a list of animals, with a price for every question.
+"""A game of your own in one file: guess the animal that the keeper thinks of, at a price for every question.
 
-The guesser asks yes/no questions about properties; the keeper holds the animal. Moves, costs and private
-information are all there is to it: the environment, rollout, storage and checks come with the package.
+The guesser asks about properties; only the keeper knows the animal. Moves, costs and private information are
+all there is to write: the environment, rollout, storage and checks come with the package.
 
-    python examples/custom_game.py
+python examples/custom_game.py --episodes 200
 """
 
+import argparse
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium.spaces import Box
 
 import clarify_env
-from clarify_env import Agent, Answer, Ask, Game, GameEnv, Reply, Stop, StopReason, Term, Turn
-from clarify_env.costs import Costs, checked
+from clarify_env import Agent, Answer, Ask, Costs, Game, GameEnv, Reply, Stop, StopReason, Term, Turn
+from clarify_env.costs import checked
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.testing import check_env
 
@@ -38,7 +39,7 @@ class State(NamedTuple):
 
 
 class Guess(Game[State]):
-    """The guesser asks at a price, then names the animal."""
+    """The guesser asks at a price, then names the animal; see `clarify_env.Game` for what each method says."""
 
     players = ("guesser", "keeper")
     moves: ClassVar = {"guesser": (Ask, Answer), "keeper": (Reply,)}
@@ -49,59 +50,49 @@ class Guess(Game[State]):
         self.costs, self.tasks, self.max_turns = costs, tuple(ANIMALS), 8
 
     def start(self, rng, options):
-        """Draw an animal and the costs."""
-        at, sampled = int(rng.integers(len(self.tasks))), self.costs.sample(rng)
-        task = options.get("task", self.tasks[at])
-        animal = self.tasks[task] if isinstance(task, int) else task
-        return State(animal, checked(Costs(*options.get("costs", sampled))))
+        drawn, costs = self.tasks[rng.integers(len(self.tasks))], self.costs.sample(rng)
+        return State(options.get("task", drawn), checked(Costs(*options.get("costs", costs))))
 
     def legal(self, state):
-        """The keeper replies to a question; else the guesser is on turn."""
         if state.stop:
             return {}
         asked = state.history and isinstance(state.history[-1].move, Ask)
         return {"keeper": (Reply,)} if asked else {"guesser": (Ask, Answer)}
 
     def apply(self, state, moves):
-        """Questions cost a turn; an answer ends the game."""
         ((player, move),) = moves.items()
         state = state._replace(history=(*state.history, Turn(player, move)))
         if isinstance(move, Ask):
-            state = state._replace(asks=state.asks + 1)
-            stop = Stop(StopReason.MAX_TURNS) if state.asks >= self.max_turns else None
-            return state._replace(stop=stop), (("turn_cost", 1),)
+            stop = Stop(StopReason.MAX_TURNS) if state.asks + 1 == self.max_turns else None
+            return state._replace(asks=state.asks + 1, stop=stop), (("turn_cost", 1),)
         if isinstance(move, Answer):
             right = float(move.text.strip().lower() == state.animal)
             return state._replace(right=right, stop=Stop(StopReason.SELECTED)), (("right", right),)
         return state, ()
 
     def stopped(self, state, stop):
-        """Ended by a move that is none."""
         return state._replace(stop=stop)
 
     def observe(self, state, player):
-        """Only the keeper sees the animal."""
         seen: dict[str, Any] = {"costs": np.array(state.costs), "transcript": state.history}
         return {**seen, "animal": state.animal} if player == "keeper" else seen
 
     def spaces(self, player):
-        """The spaces of `observe`."""
         spaces: dict[str, Any] = {"costs": Box(0.0, np.inf, (2,), np.float64), "transcript": Records(Turn)}
         return {**spaces, "animal": UnicodeText()} if player == "keeper" else spaces
 
     def quantities(self, state):
-        """What was counted."""
         return {"right": state.right, "asks": state.asks}
 
     def setup(self, state):
-        """For the record."""
         return {"task": state.animal}
 
     def alternatives(self, state, player):
-        """The guesser cannot tell the animals apart."""
-        if player == "keeper":
-            return [(state, 1.0)]
-        return [(state._replace(animal=animal), 1.0 / len(ANIMALS)) for animal in ANIMALS]
+        kept = [state.animal] if player == "keeper" else ANIMALS
+        return [(state._replace(animal=animal), 1.0 / len(kept)) for animal in kept]
+
+    def plant(self, state):
+        return state._replace(animal="planted animal"), {"guesser": ["planted animal"]}
 
 
 class Keeper(Agent):
@@ -113,21 +104,29 @@ class Keeper(Agent):
 
 
 class Halver(Agent):
-    """Asks for a property that divides what is left best, until one animal is left."""
+    """Asks for the property that divides best what is left, until one animal is left."""
 
     def move(self, observation, rng):
-        left, turns = set(ANIMALS), observation["transcript"]
+        left, turns = list(ANIMALS), observation["transcript"]
         for ask, reply in zip(turns[::2], turns[1::2], strict=True):
-            left = {a for a in left if (ask.move.text in ANIMALS[a]) == (reply.move.text == "yes")}
-        if len(left) == 1:
-            return Answer(left.pop())
+            left = [a for a in left if (ask.move.text in ANIMALS[a]) == (reply.move.text == "yes")]
         words = sorted(set().union(*ANIMALS.values()))
-        return Ask(min(words, key=lambda w: abs(2 * sum(w in ANIMALS[a] for a in left) - len(left))))
+        best = min(words, key=lambda word: abs(2 * sum(word in ANIMALS[a] for a in left) - len(left)))
+        return Answer(left[0]) if len(left) == 1 else Ask(best)
+
+
+def main() -> None:
+    """Register the game, check it and play it."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--episodes", type=int, default=200)
+    chosen = options.parse_args()
+    clarify_env.register("animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"))
+    env = clarify_env.make("animals-v0", turn_cost=0.1)
+    print("checked:", ", ".join(check_env(env)))
+    players = {"guesser": Halver(), "keeper": Keeper()}
+    episodes = list(clarify_env.rollout(env, players, chosen.episodes, seed=0))
+    print(f"mean reward {sum(episode.reward for episode in episodes) / len(episodes):.3f}")
 
 
 if __name__ == "__main__":
-    clarify_env.register("animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"))
-    env = clarify_env.make("animals-v0", turn_cost=0.1)
-    check_env(env)
-    episodes = list(clarify_env.rollout(env, {"guesser": Halver(), "keeper": Keeper()}, 200, seed=0))
-    print(f"mean reward {sum(episode.reward for episode in episodes) / 200:.3f}")
+    main()

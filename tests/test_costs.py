@@ -76,3 +76,9 @@ def test_unseen_costs_were_never_seen():
         assert min(unseen) < min(seen)
         assert max(unseen) > max(seen)
         assert any(min(seen) < cost < max(seen) for cost in unseen)
+
+
+@pytest.mark.parametrize("make", [CostGrid, CostRange])
+def test_one_number_where_a_list_belongs_is_told(make):
+    with pytest.raises(ClarifyError, match=r"turn=0\.1"):
+        make(turn=0.1, word=(0.1, 0.2))
