@@ -90,7 +90,7 @@ def parse(row: dict[str, Any]) -> Task | str:
     if not question:
         return "no question"
     if not kept:
-        return f"no answer of 1 to {MAX_ALIAS_WORDS} words"
+        return f"no answer of 1 to {MAX_ALIAS_WORDS} words that has a token"
     weight = 1.0 / len(kept)
     return Task(str(row["id"]), question, tuple(Interpretation(t, a, weight) for t, a in kept))
 

@@ -1,9 +1,6 @@
 """A game of your own in one file: guess the animal that the keeper thinks of, at a price for every question.
 
-The guesser asks about properties; only the keeper knows the animal. Moves, costs and private information are
-all there is to write: the environment, rollout, storage and checks come with the package.
-
-python examples/custom_game.py --episodes 200
+Only the keeper knows it. The rest comes with the package: `python examples/custom_game.py --episodes 200`.
 """
 
 import argparse
@@ -18,18 +15,11 @@ from clarify_env.costs import checked
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.testing import check_env
 
-ANIMALS = {
-    "eagle": {"flies", "feathers", "hunts"},
-    "penguin": {"feathers", "swims"},
-    "bat": {"flies", "fur"},
-    "otter": {"swims", "fur", "hunts"},
-    "salmon": {"swims", "scales"},
-}
+ANIMALS = {"eagle": {"flies", "hunts"}, "bat": {"flies"}, "otter": {"swims", "hunts"}, "salmon": {"swims"}}
+WORDS = ("flies", "hunts", "swims")
 
 
 class State(NamedTuple):
-    """The animal, the costs, and what was said."""
-
     animal: str
     costs: Costs
     history: tuple[Turn, ...] = ()
@@ -39,7 +29,7 @@ class State(NamedTuple):
 
 
 class Guess(Game[State]):
-    """The guesser asks at a price, then names the animal; see `clarify_env.Game` for what each method says."""
+    """The guesser asks at a price, then names the animal; see `clarify_env.Game` for its methods."""
 
     players = ("guesser", "keeper")
     moves: ClassVar = {"guesser": (Ask, Answer), "keeper": (Reply,)}
@@ -110,21 +100,18 @@ class Halver(Agent):
         left, turns = list(ANIMALS), observation["transcript"]
         for ask, reply in zip(turns[::2], turns[1::2], strict=True):
             left = [a for a in left if (ask.move.text in ANIMALS[a]) == (reply.move.text == "yes")]
-        words = sorted(set().union(*ANIMALS.values()))
-        best = min(words, key=lambda word: abs(2 * sum(word in ANIMALS[a] for a in left) - len(left)))
+        best = min(WORDS, key=lambda word: abs(2 * sum(word in ANIMALS[a] for a in left) - len(left)))
         return Answer(left[0]) if len(left) == 1 else Ask(best)
 
 
 def main() -> None:
-    """Register the game, check it and play it."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--episodes", type=int, default=200)
     chosen = options.parse_args()
     clarify_env.register("animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"))
     env = clarify_env.make("animals-v0", turn_cost=0.1)
     print("checked:", ", ".join(check_env(env)))
-    players = {"guesser": Halver(), "keeper": Keeper()}
-    episodes = list(clarify_env.rollout(env, players, chosen.episodes, seed=0))
+    episodes = list(clarify_env.rollout(env, {"guesser": Halver(), "keeper": Keeper()}, chosen.episodes))
     print(f"mean reward {sum(episode.reward for episode in episodes) / len(episodes):.3f}")
 
 

@@ -1,4 +1,4 @@
-"""One episode move by move: what each player sees, what it plays, and what that costs.
+"""One episode move by move: what everybody can see, what each player plays, and what that costs.
 
 python examples/play.py --seed 3
 python examples/play.py --human      # you are the asker
@@ -7,27 +7,37 @@ python examples/play.py --human      # you are the asker
 import argparse
 
 import clarify_env
-from clarify_env import Ask, Enumerate, rollout
+from clarify_env import Enumerate, rollout
 from clarify_env.agents import Human, ScriptedUser
+from clarify_env.codec import encode
+
+
+def show(observation) -> None:
+    """The part of an observation that both players share."""
+    print("costs (turn, word):", observation["costs"].tolist())
+    for turn in observation["transcript"]:
+        print(f"  {turn.player} {turn.move.kind}: {turn.move.text}")
 
 
 def by_hand(seed: int) -> None:
-    """Structured moves and messages as text, mixed."""
+    """A question as a text message, then an enumeration as a structured move."""
     env = clarify_env.make("synthetic-v0", turn_cost=0.1, word_cost=0.01, render_mode="ansi")
     observations, _ = env.reset(seed=seed)
     notes = observations["asker"]["notes"]
     print("question:", observations["asker"]["question"])
     for note in notes:
-        print(f"  note {note.weight:.0%}: {note.text} => {note.answers[0]}")
-    print("only the user knows:", observations["user"]["intent"])
+        print(f"  only the asker knows {note.weight:.0%}: {note.text} => {note.answers[0]}")
+    print("  only the user knows:", observations["user"]["intent"])
     user = ScriptedUser()
-    moves = [Ask("Which profession?"), Enumerate((note.text, note.answers[0]) for note in notes)]
-    for move in moves:
-        observations, _, _, _, infos = env.step({"asker": move, "user": None})
-        print("asker pays", infos["asker"]["terms"])
+    listed = Enumerate((note.text, note.answers[0]) for note in notes)
+    for action in ("<ask>Which profession?</ask>", listed):
+        print("asker plays", action if isinstance(action, str) else encode(action))
+        observations, _, _, _, infos = env.step({"asker": action, "user": None})
+        print("reward terms:", infos["asker"]["terms"])
         reply = user.act([observations["user"]])[0]
         observations, _, _, _, infos = env.step({"asker": None, "user": reply})
-    print(infos["asker"]["episode"])
+        show(observations["asker"])
+    print("the end:", infos["asker"]["episode"])
     print(env.render())
 
 

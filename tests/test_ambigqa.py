@@ -132,7 +132,7 @@ def test_a_question_without_a_meaning_is_rejected_with_its_reason(tmp_path):
     rows = [record(single("Ann")), record(single(" "), id="8"), record(single("x"), id="9", question=" ")]
     found = load("validation", written(tmp_path, rows))
     assert [task.id for task in found.tasks] == ["7"]
-    assert found.rejected == (("8", "no answer of 1 to 100 words"), ("9", "no question"))
+    assert found.rejected == (("8", "no answer of 1 to 100 words that has a token"), ("9", "no question"))
 
 
 def failure(split="validation", data_dir=None):

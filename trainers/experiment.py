@@ -1,14 +1,14 @@
 """The two things that `clarify-env` does for long: train a policy, and evaluate one."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
 from clarify_env.agents import ScriptedUser, make_asker
 from clarify_env.agents.scorer import MoveScorer, Network
-from clarify_env.costs import SEEN, UNSEEN, CostGrid
+from clarify_env.costs import SEEN, UNSEEN, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
@@ -92,8 +92,8 @@ def evaluate(
     *,
     split: str,
     user: Mapping[str, float] | None = None,
-    seen: CostGrid = SEEN,
-    unseen: CostGrid = UNSEEN,
+    seen: Iterable[Costs] = SEEN,
+    unseen: Iterable[Costs] = UNSEEN,
     tasks: int | None = None,
     seed: int = 0,
     parallel: int = 256,
@@ -108,7 +108,7 @@ def evaluate(
         out: folder to write to.
         split: of the questions, for the summary.
         user: knobs of the scripted user, which also define the optimum.
-        seen, unseen: the costs, kept apart in the summary.
+        seen, unseen: the costs, kept apart in the summary; an unseen pair that was trained on is left out.
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
         parallel: episodes under way at the same time.
@@ -118,7 +118,10 @@ def evaluate(
         The content of summary.json.
     """
     watcher = watcher or Silent()
-    cells = [*seen, *unseen]
+    trained = list(seen)
+    cells = [*trained, *(costs for costs in unseen if costs not in trained)]
+    if len(cells) == len(trained):
+        raise ClarifyError("evaluate: every pair of unseen costs was trained on; give others")
     questions = pick_questions(env, tasks)
     model = UserModel(**(user or {}))
     scripted = ScriptedUser(model)
@@ -137,7 +140,7 @@ def evaluate(
     )
     best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)))
     measured = Measured(cells, own, best, baselines(env, scripted, questions, cells, seed))
-    known = len(seen)
+    known = len(trained)
     summary = {
         "env": env.name,
         "agent": name,

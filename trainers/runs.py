@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
 
@@ -25,12 +27,22 @@ def write_json(path: Path, data: Any) -> None:
     """Write JSON so that the file is either the old or the new one, never half of it."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(
-            json.dumps(data, indent=2, ensure_ascii=False, default=float) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+        part.write_text(text + "\n", encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
         raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _finite(data: Any) -> Any:
+    """The same data with null for numbers that JSON does not have (NaN, infinities)."""
+    if isinstance(data, Mapping):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    if isinstance(data, (float, np.floating)):
+        return float(data) if np.isfinite(data) else None
+    return data
 
 
 def versions() -> dict[str, Any]:
@@ -143,9 +155,8 @@ class RunDirectory:
         path = self.path / "metrics.jsonl"
         part = path.with_name(path.name + ".part")
         try:
-            part.write_text(
-                "".join(json.dumps(entry, default=float) + "\n" for entry in [*kept, line]), encoding="utf-8"
-            )
+            lines = [json.dumps(_finite(entry), allow_nan=False) for entry in [*kept, line]]
+            part.write_text("".join(f"{text}\n" for text in lines), encoding="utf-8")
             os.replace(part, path)
         except OSError as error:
             raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
