@@ -12,7 +12,7 @@ What an agent meets, whatever the game:
 
 import copy
 from collections.abc import Mapping
-from math import fsum
+from operator import itemgetter
 from types import NoneType
 from typing import Any, Generic, Self, TypeVar
 
@@ -21,7 +21,7 @@ from gymnasium.spaces import Dict, MultiBinary, Space
 from pettingzoo.utils.env import ParallelEnv
 
 from clarify_env.codec import Unreadable, decode
-from clarify_env.episode import Episode, Step, prices
+from clarify_env.episode import Episode, Step, prices, totals
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
@@ -36,6 +36,7 @@ Messages = tuple[tuple[str, str], ...]
 ACTION = (Move, str, NoneType)
 NO_ACTION = "is no action; give a Move, a message (str) or None"
 _Entry = tuple[dict[str, Move], Paid, Messages]
+_INCURRED = itemgetter(1)  # of an entry
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
@@ -83,7 +84,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         self._term_costs = {name: term.cost for name, term in game.terms.items()}
         self._going_on = dict.fromkeys(game.players, False)
         self._zeros = dict.fromkeys(game.terms, 0.0)
-        self._nothing: dict[str, tuple[float, ...]] = dict.fromkeys(game.terms, ())
         self._masks = {p: _Masks(game.moves[p]) for p in game.players}
         self._legal: Mapping[str, Kinds] = {}
         self.made_with: dict[str, Any] | None = None  # what `make` was given, where that can be written down
@@ -92,7 +92,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         self._state: S | None = None
         self._prices: dict[str, float] = {}
         self._log: list[_Entry] = []
-        self._payments = self._nothing
 
     @property
     def game_state(self) -> S:
@@ -139,7 +138,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         self._rng, self._seed, self._state = rng, seed, state
         self.agents = self.possible_agents.copy()
         self._log = []
-        self._payments = self._nothing.copy()
         return self._observe(state), {p: {} for p in self.agents}
 
     def step(
@@ -157,31 +155,40 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         players = self.agents
         if not players:
             raise ClarifyError("step() outside an episode: it is over or was never started; call reset()")
-        state = self.game_state
         moves, said, stop = self._read(actions)
+        state = self.game_state
         if stop is None:
             state, paid = self.game.apply(state, moves)
         else:
             state, paid = self.game.stopped(state, stop), ()
-        terms = self._zeros.copy()
-        for name, quantity in paid:
-            terms[name] = amount = self._prices[name] * quantity + 0.0
-            self._payments[name] += (amount,)
+        terms, reward = self._zeros, 0.0
+        if paid:
+            terms = terms.copy()
+            for name, quantity in paid:
+                terms[name] = self._prices[name] * quantity + 0.0
+            reward = sum(terms.values())
         self._state = state
         self._log.append((moves, paid, said))
         observations = self._observe(state)
         infos: Infos = {}
         for player in players:
             infos[player] = {"terms": terms.copy()}
-        rewards = dict.fromkeys(players, sum(terms.values()))
-        if state.stop is None:
+        rewards = dict.fromkeys(players, reward)
+        stop = state.stop
+        if stop is None:
             return observations, rewards, self._going_on.copy(), self._going_on.copy(), infos
         self.agents = []
-        summary = self._summary(state, state.stop)
+        summed, reward = totals(self._prices, map(_INCURRED, self._log))
+        quantities = self.game.quantities(state)
         for player in players:
-            infos[player]["episode"] = own = summary.copy()
-            own["quantities"], own["terms"] = summary["quantities"].copy(), summary["terms"].copy()
-        cut = state.stop.reason.truncated
+            infos[player]["episode"] = {
+                "quantities": quantities.copy(),
+                "terms": summed.copy(),
+                "reward": reward,
+                "stop": str(stop.reason),
+                "detail": stop.detail,
+            }
+        cut = stop.reason.truncated
         return observations, rewards, dict.fromkeys(players, not cut), dict.fromkeys(players, cut), infos
 
     def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
@@ -242,16 +249,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             observations[player] = observation
         return observations
 
-    def _summary(self, state: S, stop: Stop) -> dict[str, Any]:
-        terms = {name: fsum(amounts) for name, amounts in self._payments.items()}
-        return {
-            "quantities": self.game.quantities(state),
-            "terms": terms,
-            "reward": sum(terms.values()),
-            "stop": str(stop.reason),
-            "detail": stop.detail,
-        }
-
     def episode(self) -> Episode:
         """The record of the episode so far, with what nature chose: for storage, never for an agent."""
         state = self.game_state
@@ -276,7 +273,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         twin._rng = copy.deepcopy(self._rng)
         twin.agents = self.agents.copy()
         twin._log = self._log.copy()
-        twin._payments = self._payments.copy()
         twin.action_spaces = {p: Moves(space.kinds) for p, space in self.action_spaces.items()}
         return twin
 

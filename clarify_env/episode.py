@@ -1,11 +1,12 @@
 """The record of an episode: what was drawn, played and paid, enough to score it again under any costs."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import fsum
 from typing import Any, NamedTuple, Self
 
 from clarify_env.errors import ClarifyError, nearest
+from clarify_env.game import Paid
 from clarify_env.moves import Move
 
 
@@ -35,25 +36,27 @@ def prices(terms: Mapping[str, str], costs: Mapping[str, float]) -> dict[str, fl
     return {name: -costs[cost] if cost else 1.0 for name, cost in terms.items()}
 
 
-def totals(
-    terms: Mapping[str, str], steps: Iterable[Step], costs: Mapping[str, float]
-) -> tuple[dict[str, float], float]:
-    """Totals of the reward terms over `steps`, and the reward of the episode.
+def totals(price: Mapping[str, float], incurred: Iterable[Paid]) -> tuple[dict[str, float], float]:
+    """Totals of the reward terms over what the steps incurred, and the reward of the episode.
 
     The total of a term is the correctly rounded sum (math.fsum) of its single payments, which are exactly
     what the environment paid step by step; the reward is the sum of these totals.
 
     Args:
-        terms: the cost that prices each term, "" for a gain.
-        steps: what was incurred.
-        costs: each cost, in reward per unit.
+        price: reward per unit of each term, as `prices` gives it.
+        incurred: (term, quantity) pairs of each step.
     """
-    price = prices(terms, costs)
-    amounts: dict[str, list[float]] = {name: [] for name in terms}
-    for step in steps:
-        for name, quantity in step.paid:
-            amounts[name].append(price[name] * quantity + 0.0)
-    summed = {name: math.fsum(listed) for name, listed in amounts.items()}
+    summed = dict.fromkeys(price, 0.0)
+    several: dict[str, list[float]] = {}
+    for paid in incurred:
+        for name, quantity in paid:
+            amount = price[name] * quantity + 0.0
+            if summed[name]:
+                several.setdefault(name, [summed[name]]).append(amount)
+            else:
+                summed[name] = amount
+    for name, amounts in several.items():
+        summed[name] = fsum(amounts)
     return summed, sum(summed.values())
 
 
@@ -88,12 +91,15 @@ class Episode:
     @property
     def reward(self) -> float:
         """What the episode earned, in the units of accuracy."""
-        return totals(self.terms, self.steps, self.costs)[1]
+        return self._totals()[1]
 
     @property
     def reward_terms(self) -> dict[str, float]:
         """The totals of the named reward terms."""
-        return totals(self.terms, self.steps, self.costs)[0]
+        return self._totals()[0]
+
+    def _totals(self) -> tuple[dict[str, float], float]:
+        return totals(prices(self.terms, self.costs), [step.paid for step in self.steps])
 
     def rescored(self, **costs: float) -> Self:
         """The same episode under other costs, exactly as if it had been played under them.

@@ -28,7 +28,10 @@ class StopReason(StrEnum):
     @property
     def truncated(self) -> bool:
         """Whether a limit cut the episode off, rather than a move ending it."""
-        return self is StopReason.MAX_TURNS
+        return self is _LIMIT
+
+
+_LIMIT = StopReason.MAX_TURNS  # looked up once: an enumeration's members are slow to reach
 
 
 class Stop(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from clarify_env.agent import Agent
 from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
-from clarify_env.episode import Episode, totals
+from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.trainers.learner import Example
 from clarify_env.trainers.replay import Choice, choices, seen
@@ -63,8 +63,7 @@ def scored(batch: Batch) -> Iterator[tuple[Costs, list[tuple[Episode, float]]]]:
     """For each group and each pair of costs there: the episodes with their rewards."""
     for cells, members in grouped(batch):
         for costs in cells:
-            prices = costs._asdict()
-            yield costs, [(e, totals(e.terms, e.steps, prices)[1]) for e in members]
+            yield costs, [(episode, episode.rescored(**costs._asdict()).reward) for episode in members]
 
 
 class _Whole:
