@@ -23,7 +23,7 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
 from clarify_env.storage import write_episodes
-from clarify_env.trainers.evaluate import MEASURES, measure, pick_questions
+from clarify_env.trainers.evaluate import MEASURES, jobs, measure, pick_questions
 from clarify_env.trainers.learner import Learner
 from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.selection import Batch, Selection, make_rule
@@ -243,10 +243,9 @@ class ReST:
             return {}
         questions = pick_questions(self.env, settings.check_tasks, settings.seed)
         cells = list(settings.grid)
-        done = watcher.stage("check", len(questions) * len(cells))
+        done = watcher.stage("check", len(jobs(self.env, questions, cells, self.player)))
         agents = {**self.others, self.player: self.learner.greedy()}
-        measured = measure(self.env, agents, questions, cells, seed, self.player)
-        done(len(questions) * len(cells))
+        measured = measure(self.env, agents, questions, cells, seed, self.player, watch=done)
         line = {f"check/{m}": float(v) for m, v in zip(MEASURES, measured.mean(axis=(0, 1)), strict=True)}
         for c, cell in enumerate(cells):
             for m, value in zip(MEASURES, measured[:, c].mean(axis=0), strict=True):
