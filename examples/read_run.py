@@ -32,8 +32,10 @@ def main() -> None:
         print(f"turn cost {cost:g}: {sum(counts) / len(counts):.2f} questions in {len(counts):,} episodes")
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
     for part in ("seen", "unseen"):
-        score = summary[part]["normalized"]
-        print(f"{part}: normalised score {score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]")
+        score = {
+            name: "undefined" if v is None else f"{v:.3f}" for name, v in summary[part]["normalized"].items()
+        }
+        print(f"{part}: normalised score {score['mean']} [{score['low']}, {score['high']}]")
 
 
 if __name__ == "__main__":

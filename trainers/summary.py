@@ -31,10 +31,14 @@ class Measured(NamedTuple):
 
 
 def interval(values: Callable[[Floats], float], questions: int, seed: int) -> dict[str, float]:
-    """`values` of the sample, with the 2.5% and 97.5% points of its bootstrap over questions."""
-    drawn = [values(weights) for weights in resamples(questions, seed)]
-    low, high = np.quantile(drawn[1:], [0.025, 0.975])
-    return {"mean": drawn[0], "low": float(low), "high": float(high)}
+    """`values` of the sample, with the 2.5% and 97.5% points of its bootstrap over questions.
+
+    Resamples in which it is undefined (NaN) are left out of the points.
+    """
+    drawn = np.array([values(weights) for weights in resamples(questions, seed)])
+    defined = drawn[1:][np.isfinite(drawn[1:])]
+    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
+    return {"mean": float(drawn[0]), "low": float(low), "high": float(high)}
 
 
 def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str, dict[str, float]]:
