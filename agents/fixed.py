@@ -68,7 +68,7 @@ class AlwaysAsk(Agent):
     It asks at least one question also where there is one meaning, and at most `most` of them.
 
     Args:
-        most: questions that it asks at most, >= 1; keep it below the game's `max_turns`.
+        most: questions that it asks at most, >= 0; keep it below the game's `max_turns`.
     """
 
     def __init__(self, most: int = 3, seed: int | None = None) -> None:
@@ -81,7 +81,7 @@ class AlwaysAsk(Agent):
         asked = [turn.move for turn in observation["transcript"] if isinstance(turn.move, Ask)]
         left = [ask for ask in questions(notes) or [Ask("What exactly do you mean?")] if ask not in asked]
         chances = belief(observation["question"], notes, observation["transcript"])
-        if not asked or (left and len(asked) < self.most and chances.max() < SETTLED):
+        if len(asked) < self.most and (not asked or (left and chances.max() < SETTLED)):
             return left[0]
         return Answer(likeliest(observation, "AlwaysAsk").answers[0])
 

@@ -24,9 +24,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--questions", type=int, default=500, help="validation questions")
+    options.add_argument("--games", nargs="*", help="by default both, where AmbigQA's data are at hand")
     chosen = options.parse_args()
     torch.set_num_threads(1)
-    games = ["synthetic-v0"] + (["ambigqa-v0"] if os.environ.get("CLARIFY_ENV_DATA") else [])
+    games = chosen.games or ["synthetic-v0"] + (["ambigqa-v0"] if os.environ.get("CLARIFY_ENV_DATA") else [])
     print(f"{'game':<13} {'seed':>4} {'seen':>20} {'unseen':>20} {'train s':>7} {'in all s':>8}")
     for env in games:
         for seed in range(chosen.seeds):

@@ -136,7 +136,7 @@ def _begin(
 ) -> _Slot:
     own = child_seed(seed, index)
     observations, _ = env.reset(own, options(index) if options else None)
-    rngs = {player: np.random.default_rng((own, k)) for k, player in enumerate(players)}
+    rngs = {player: np.random.default_rng((own, k)) for k, player in enumerate(players, start=1)}
     return _Slot(index, env, rngs, dict(observations), [])
 
 

@@ -59,8 +59,8 @@ def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterato
     def writing() -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+            reason = getattr(error, "strerror", None) or str(error)
             raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
 
     with writing():
@@ -118,8 +118,8 @@ class _Parquet:
                 for name, value in first.items()
             ]
             self.writer = pq.ParquetWriter(self.path, pa.schema(fields), compression="zstd")
-        self.writer.write_table(pa.Table.from_pylist(self.rows, schema=self.writer.schema))
-        self.rows = []
+        rows, self.rows = self.rows, []  # what cannot be written is not tried again by close()
+        self.writer.write_table(pa.Table.from_pylist(rows, schema=self.writer.schema))
 
     def close(self) -> None:
         if self.rows or self.writer is None:

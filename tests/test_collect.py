@@ -155,3 +155,23 @@ def test_traces_messages_and_broken_moves_are_recorded():
     assert spoilt.steps[0].traces == (("asker", {"n": 1}),)
     (passed,) = rollout(env(), {**players, "asker": Script([None])}, 1)
     assert passed.stop == "illegal_move"
+
+
+def test_nature_and_the_players_draw_from_streams_of_their_own():
+    """SeedSequence pads with zeros: default_rng(s) and default_rng((s, 0)) are one stream."""
+    drawn = []
+
+    class Peeks(Agent):
+        def move(self, observation, rng):
+            drawn.append(rng.random(8).tolist())
+            return Answer("x") if "notes" in observation else Select("x")
+
+    env = make("synthetic-v0", size=20)
+    (episode,) = rollout(env, {"asker": Peeks(), "user": Peeks()}, 1, seed=4)
+    nature = np.random.default_rng(episode.seed).random(8).tolist()
+    assert len({*map(tuple, drawn), tuple(nature)}) == 3
+
+
+def test_child_seeds_of_different_depth_differ():
+    paths = [(), (0,), (0, 0), (1,), (1, 0), (0, 1)]
+    assert len({child_seed(3, *path) for path in paths}) == len(paths)

@@ -113,9 +113,15 @@ def baselines(
     """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored."""
     free = [Costs(0.0, 0.0)]
     return {
-        name: rescored(measure(env, {"asker": make(), "user": user}, questions, free, seed)[:, 0], cells)
-        for name, make in FIXED.items()
+        name: rescored(measure(env, {"asker": asker, "user": user}, questions, free, seed)[:, 0], cells)
+        for name, asker in fixed_askers(env).items()
     }
+
+
+def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
+    """The fixed strategies for this game: always-ask keeps its last message for the answer."""
+    most = {"always-ask": {"most": min(3, env.game.max_turns - 1)}}
+    return {name: make(**most.get(name, {})) for name, make in FIXED.items()}
 
 
 def optima(

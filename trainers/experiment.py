@@ -12,7 +12,7 @@ from clarify_env.costs import SEEN, UNSEEN, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
-from clarify_env.trainers.evaluate import baselines, jobs, measure, optima, pick_questions
+from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
 from clarify_env.trainers.learner import ScorerLearner
 from clarify_env.trainers.rest import ReST, Settings, Silent, Watcher, read_config
 from clarify_env.trainers.runs import RunDirectory, versions, write_json
@@ -207,7 +207,7 @@ def evaluate_agent(
     extra: dict[str, Any] = {}
     if name == "optimal":
         extra = {"user": UserModel(**(user or {})), "max_turns": env.game.max_turns}
-    asker = make_asker(name, **extra)
+    asker = fixed_askers(env).get(name) or make_asker(name, **extra)
     return evaluate(
         env, asker, name, out, split=str(options["split"]), user=user, tasks=tasks, seed=seed, watcher=watcher
     )

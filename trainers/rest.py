@@ -214,7 +214,9 @@ class ReST:
         seed = child_seed(settings.seed, iteration)
         total = len(self.env.game.tasks)
         cells = list(settings.grid)
-        drawn = np.random.default_rng((seed, 3)).integers(len(cells), size=settings.tasks * settings.samples)
+        drawn = np.random.default_rng(child_seed(seed, 4)).integers(
+            len(cells), size=settings.tasks * settings.samples
+        )
         questions = [
             _question(settings, total, iteration * settings.tasks + k) for k in range(settings.tasks)
         ]
@@ -229,7 +231,13 @@ class ReST:
             agents = {**self.others, self.player: learner.agent}
             count = settings.tasks * each
             played = rollout(
-                self.env, agents, count, seed, batch=settings.parallel, first=first, options=options
+                self.env,
+                agents,
+                count,
+                child_seed(seed, 0),
+                batch=settings.parallel,
+                first=first,
+                options=options,
             )
             for episode in played:
                 yield episode
@@ -245,7 +253,7 @@ class ReST:
         cells = list(settings.grid)
         done = watcher.stage("check", len(jobs(self.env, questions, cells, self.player)))
         agents = {**self.others, self.player: self.learner.greedy()}
-        measured = measure(self.env, agents, questions, cells, seed, self.player, watch=done)
+        measured = measure(self.env, agents, questions, cells, child_seed(seed, 3), self.player, watch=done)
         line = {f"check/{m}": float(v) for m, v in zip(MEASURES, measured.mean(axis=(0, 1)), strict=True)}
         for c, cell in enumerate(cells):
             for m, value in zip(MEASURES, measured[:, c].mean(axis=0), strict=True):

@@ -9,6 +9,7 @@ steerability.png  the evaluation as a picture         wandb/          the same n
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -132,14 +133,15 @@ class RunDirectory:
         try:
             part.mkdir(parents=True, exist_ok=True)
             save(part)
-            if not final.exists():
-                os.replace(part, final)
+            if final.exists():
+                shutil.rmtree(final)
+            os.replace(part, final)
         except OSError as error:
             raise ClarifyError(f"{final}: cannot be written: {error.strerror or error}") from None
 
     def last(self) -> int | None:
         """The last complete checkpoint, or None."""
-        found = [int(p.name[-3:]) for p in self.path.glob("checkpoints/iteration-[0-9][0-9][0-9]")]
+        found = [int(p.name.split("-")[1]) for p in self.path.glob("checkpoints/iteration-*[0-9]")]
         return max(found, default=None)
 
     def metrics(self) -> list[dict[str, Any]]:

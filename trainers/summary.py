@@ -1,7 +1,7 @@
 """From measurements by question and costs to the numbers that are reported."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +69,11 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
 
 
 def monotonicity(measured: Measured) -> dict[str, Any]:
-    """Asks by turn cost and words by word cost, beside the optimum's, and whether they never rise."""
+    """Asks by turn cost and words by word cost, beside the optimum's, and whether they never rise.
+
+    Two levels are compared over the other costs that both were measured at: seen and unseen levels average
+    over different ones, so that their means in the lists differ for that reason too.
+    """
     mean_C_M, best_C_4 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_4.mean(axis=0)
     costs_C_2 = np.array(measured.cells)
     result: dict[str, Any] = {}
@@ -78,13 +82,22 @@ def monotonicity(measured: Measured) -> dict[str, Any]:
         groups = [costs_C_2[:, axis] == level for level in levels]
         column, best = MEASURES.index(name), {"asks": 2, "words": 3}[name]
         own = [float(mean_C_M[group, column].mean()) for group in groups]
+        others = [
+            dict(zip(costs_C_2[group, 1 - axis], mean_C_M[group, column], strict=True)) for group in groups
+        ]
         result[name] = {
             cost: levels,
             "agent": own,
             "optimum": [float(best_C_4[group, best].mean()) for group in groups],
-            "never_rises": bool(all(b <= a + 1e-9 for a, b in pairwise(own))),
+            "never_rises": not any(_rises(a, b) for a, b in combinations(others, 2)),
         }
     return result
+
+
+def _rises(low: Mapping[float, float], high: Mapping[float, float]) -> bool:
+    """Whether a measure is greater at the higher of two levels, over the other costs that they share."""
+    shared = sorted(set(low) & set(high))
+    return bool(shared) and sum(high[c] - low[c] for c in shared) / len(shared) > 1e-9
 
 
 def by_cell(measured: Measured) -> list[dict[str, Any]]:
