@@ -107,11 +107,12 @@ def _load(rows: Any, source: str) -> Loaded:
             problem = f"{type(error).__name__}: {error}"
             raise ClarifyError(f"{source}: record {i}{id} does not have AmbigQA's form: {problem}") from None
         if isinstance(parsed, str):
-            rejected.append((str(row["id"]), parsed))
+            rejected.append((str(row.get("id", f"record {i}")), parsed))
         else:
             tasks.append(parsed)
     if not tasks:
-        raise ClarifyError(f"{source}: the split is empty, it holds no usable question")
+        why = f" (the first: {rejected[0][1]})" if rejected else ""
+        raise ClarifyError(f"{source}: the split is empty, it holds no usable question{why}")
     return Loaded(tuple(tasks), tuple(rejected))
 
 

@@ -21,18 +21,20 @@ class Costs(NamedTuple):
     word: float = 0.0
 
 
+def price(name: str, value: float) -> float:
+    """`value` as a plain float, or a ClarifyError where it is negative, NaN, infinite or no number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0.0 <= number < math.inf:
+        raise ClarifyError(f"{name}_cost={value!r:.80}: a cost is a finite number >= 0")
+    return number + 0.0
+
+
 def checked(costs: Costs) -> Costs:
-    """`costs` as plain floats, or a ClarifyError where one is negative, NaN, infinite or no number."""
-    values = []
-    for name, value in zip(costs._fields, costs, strict=True):
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not 0.0 <= number < math.inf:
-            raise ClarifyError(f"{name}_cost={value!r}: a cost is a finite number >= 0")
-        values.append(number + 0.0)
-    return Costs(*values)
+    """`costs` as plain floats, or a ClarifyError where one is no cost."""
+    return Costs(*map(price, costs._fields, costs))
 
 
 def _listed(who: str, name: str, values: Iterable[float], count: int | None = None) -> tuple[float, ...]:
@@ -106,6 +108,30 @@ class CostRange:
 
     def __repr__(self) -> str:
         return f"CostRange(turn={(self.low.turn, self.high.turn)}, word={(self.low.word, self.high.word)})"
+
+
+class CheckedCosts:
+    """What another sampler draws, checked and made `Costs`.
+
+    Args:
+        sampler: anything whose `sample(rng)` gives a pair (turn, word).
+    """
+
+    def __init__(self, sampler: CostSampler) -> None:
+        self.sampler = sampler
+
+    def sample(self, rng: np.random.Generator) -> Costs:
+        """The pair; raises ClarifyError where it is none, or holds no costs."""
+        drawn = self.sampler.sample(rng)
+        pair = tuple(drawn) if isinstance(drawn, (tuple, list, np.ndarray)) else ()
+        if len(pair) != 2:
+            raise ClarifyError(
+                f"{self.sampler!r:.60}.sample(rng) gave {drawn!r:.60}; a pair (turn, word) is needed"
+            )
+        return checked(Costs(*pair))
+
+    def __repr__(self) -> str:
+        return repr(self.sampler)
 
 
 # The grids of the main job: costs that training draws, and costs that it never sees. The unseen ones lie

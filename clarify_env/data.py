@@ -45,6 +45,8 @@ def read_json(path: Path) -> Any:
         raise ClarifyError(f"{path}: cannot be read: {error}") from None
     try:
         return json.loads(text)
+    except RecursionError:
+        raise ClarifyError(f"{path}: nested too deeply for a data file") from None
     except json.JSONDecodeError as error:
         hint = "; the file ends early, is it complete?" if error.pos >= len(text.rstrip()) - 1 else ""
         raise ClarifyError(

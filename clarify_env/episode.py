@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from math import fsum
 from typing import Any, NamedTuple, Self
 
+from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
 from clarify_env.moves import Move
@@ -36,21 +37,21 @@ def prices(terms: Mapping[str, str], costs: Mapping[str, float]) -> dict[str, fl
     return {name: -costs[cost] if cost else 1.0 for name, cost in terms.items()}
 
 
-def totals(price: Mapping[str, float], incurred: Iterable[Paid]) -> tuple[dict[str, float], float]:
+def totals(per_unit: Mapping[str, float], incurred: Iterable[Paid]) -> tuple[dict[str, float], float]:
     """Totals of the reward terms over what the steps incurred, and the reward of the episode.
 
     The total of a term is the correctly rounded sum (math.fsum) of its single payments, which are exactly
     what the environment paid step by step; the reward is the sum of these totals.
 
     Args:
-        price: reward per unit of each term, as `prices` gives it.
+        per_unit: reward per unit of each term, as `prices` gives it.
         incurred: (term, quantity) pairs of each step.
     """
-    summed = dict.fromkeys(price, 0.0)
+    summed = dict.fromkeys(per_unit, 0.0)
     several: dict[str, list[float]] = {}
     for paid in incurred:
         for name, quantity in paid:
-            amount = price[name] * quantity + 0.0
+            amount = per_unit[name] * quantity + 0.0
             if summed[name]:
                 several.setdefault(name, [summed[name]]).append(amount)
             else:
@@ -110,7 +111,8 @@ class Episode:
         for name in costs:
             if name not in self.costs:
                 raise ClarifyError(f"rescored({name}=...): no such cost{nearest(name, self.costs)}")
-        return replace(self, costs={**self.costs, **costs})
+        given = {name: price(name, value) for name, value in costs.items()}
+        return replace(self, costs={**self.costs, **given})
 
     def moves(self, player: str) -> list[Move]:
         """The moves that `player` made, in order."""

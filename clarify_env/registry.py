@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from clarify_env.costs import CostSampler, FixedCosts
+from clarify_env.costs import CheckedCosts, CostGrid, CostRange, CostSampler, FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.vector import VectorEnv
@@ -115,6 +115,8 @@ def make(
         raise ClarifyError("make: give either costs=..., or turn_cost and word_cost, not both")
     elif not callable(getattr(costs, "sample", None)):
         raise ClarifyError(f"make: costs={costs!r} has no sample(rng); use FixedCosts, CostGrid or CostRange")
+    elif not isinstance(costs, (FixedCosts, CostGrid, CostRange)):
+        costs = CheckedCosts(costs)
     env = build(costs=costs, **options)
     if isinstance(costs, FixedCosts):
         env.made_with = {**options, "turn_cost": costs.costs.turn, "word_cost": costs.costs.word}

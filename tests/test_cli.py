@@ -238,10 +238,20 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     assert "file/run" in said
 
 
-def test_the_end_of_the_input_is_an_interruption():
+def test_the_end_of_the_input_is_told():
     code, _, err = command("play", stdin="")
-    assert code == 130
-    assert err.split("\n")[-2].startswith("clarify-env: interrupted")
+    assert code == 1
+    assert err.split("\n")[-2].startswith("clarify-env: no more input")
+
+
+def test_an_evaluation_overwrites_no_other_run(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text("{}")
+    code, _, err = command("evaluate", "random", "--out", str(run), "--eval-tasks", "2", "--no-wandb")
+    assert code == 1
+    assert "holds the run of another policy" in err
+    assert not (run / "summary.json").exists()
 
 
 def test_ctrl_c_keeps_what_is_complete_and_resume_finishes(tmp_path):

@@ -2,12 +2,14 @@
 
 from itertools import islice
 
+import numpy as np
 import pytest
 
 import clarify_env
 from clarify_env import Agent, Answer, Ask, ClarifyError, Decision, Select, UserModel, rollout
 from clarify_env.agents import Random, Script, ScriptedUser
 from clarify_env.costs import CostRange
+from clarify_env.vector import child_seed
 
 COSTS = CostRange((0.0, 0.5), (0.0, 0.1))
 PLAYERS = {"asker": Random(), "user": ScriptedUser(UserModel(noise=0.2, vagueness=0.2))}
@@ -166,7 +168,7 @@ def test_nature_and_the_players_draw_from_streams_of_their_own():
             drawn.append(rng.random(8).tolist())
             return Answer("x") if "notes" in observation else Select("x")
 
-    env = make("synthetic-v0", size=20)
+    env = clarify_env.make("synthetic-v0", size=20)
     (episode,) = rollout(env, {"asker": Peeks(), "user": Peeks()}, 1, seed=4)
     nature = np.random.default_rng(episode.seed).random(8).tolist()
     assert len({*map(tuple, drawn), tuple(nature)}) == 3

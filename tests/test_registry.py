@@ -108,3 +108,22 @@ def test_several_environments():
     assert len(envs.envs) == 3
     for bad in (0, -1, 1.5, "3"):
         assert f"num_envs={bad!r}; at least 1" in error("synthetic-v0", bad, make=clarify_env.make_vec)
+
+
+@pytest.mark.parametrize("drawn", [(-1, 0), (float("nan"), 0), (1,), None, 3, ("a", 1)])
+def test_what_a_sampler_of_ones_own_draws_is_checked(drawn):
+    class Sampler:
+        def sample(self, rng):
+            return drawn
+
+    with pytest.raises(clarify_env.ClarifyError):
+        clarify_env.make("synthetic-v0", size=5, costs=Sampler()).reset(seed=0)
+
+
+def test_a_sampler_may_draw_a_plain_pair():
+    class Sampler:
+        def sample(self, rng):
+            return (0.1, 0.01)
+
+    observations, _ = clarify_env.make("synthetic-v0", size=5, costs=Sampler()).reset(seed=0)
+    assert observations["asker"]["costs"].tolist() == [0.1, 0.01]

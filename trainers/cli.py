@@ -9,14 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 import clarify_env
-from clarify_env.agents import ASKERS, Human, ScriptedUser, make_asker
-from clarify_env.collect import rollout
+from clarify_env.agents import ASKERS
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.optimum import solver
-from clarify_env.render import ansi
+from clarify_env.trainers.byhand import play_by_hand
 from clarify_env.trainers.progress import Bars, results
 from clarify_env.usermodel import UserModel
 
@@ -106,24 +103,9 @@ def play(
     refusal: Refusal = 0.0,
 ) -> None:
     """Play an episode by hand, as either player, and see what the best play would have earned."""
-    choose("player", who, ("asker", "user", "both", "nobody"))
     game = clarify_env.make(env, turn_cost=turn_cost, word_cost=word_cost, **_options(data_dir, split=split))
     model = UserModel(noise, vagueness, refusal)
-    human = Human(write=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
-    extra = {"user": model, "max_turns": game.game.max_turns} if agent == "optimal" else {}
-    players = {
-        "asker": human if who in ("asker", "both") else make_asker(agent, **extra),
-        "user": human if who in ("user", "both") else ScriptedUser(model),
-    }
-    key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task
-    pinned = None if key is None else {"task": key}
-    for episode in rollout(game, players, episodes, seed, batch=1, options=lambda i: pinned or {}):
-        console.print()
-        console.print(Text.from_ansi(ansi(episode)))
-        played = next(t for t in game.game.tasks if t.id == episode.setup["task"])
-        best = solver(played.question, played.interpretations, model, game.game.max_turns)
-        value = best.optimum([clarify_env.Costs(turn_cost, word_cost)])[0, 0]
-        console.print(f"Optimal play with these notes earns {value:+.3f} on average over the meanings.")
+    play_by_hand(game, console, who, agent, model, task, episodes, seed)
 
 
 @app.command(
@@ -257,7 +239,11 @@ def evaluate(
     UserModel(**knobs)
     with Bars(console) as bars:
         if (Path(target) / "config.json").is_file():
-            out = out or Path(target)
+            own = runs.RunDirectory(target).config().get("env")
+            if env not in (own, "synthetic-v0"):
+                raise ClarifyError(f"--env {env}: the run {target} plays {own}; leave --env out")
+            out = out or Path(target) / ("" if checkpoint is None else f"checkpoint-{checkpoint:03d}")
+            _not_a_run(out, target)
             summary = experiment.evaluate_run(
                 runs.RunDirectory(target),
                 tasks=eval_tasks,
@@ -271,7 +257,12 @@ def evaluate(
             if Path(target).is_dir():
                 raise ClarifyError(f"{target}: no run directory; it has no config.json")
             choose("agent or run directory", target, [name for name in ASKERS if name != "human"])
+            if checkpoint is not None:
+                raise ClarifyError(
+                    f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints"
+                )
             out = out or Path("runs") / f"{target}-{env}"
+            _not_a_run(out, target)
             summary = experiment.evaluate_agent(
                 target, env, out, user=knobs, tasks=eval_tasks, seed=seed, env_options=options, watcher=bars
             )
@@ -281,6 +272,12 @@ def evaluate(
         log.close()
     console.print(results(summary))
     console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
+
+
+def _not_a_run(out: Path, target: str) -> None:
+    """Raise where writing an evaluation to `out` would overwrite that of another run."""
+    if (out / "config.json").exists() and out.resolve() != Path(target).resolve():
+        raise ClarifyError(f"--out {out}: holds the run of another policy; give another folder")
 
 
 def main() -> None:

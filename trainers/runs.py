@@ -149,7 +149,11 @@ class RunDirectory:
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            return [json.loads(line) for line in lines if line.strip()]
+        except json.JSONDecodeError as error:
+            raise ClarifyError(f"{path}: a line is no JSON ({error.msg}: {error.doc[:60]!r})") from None
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Set the line of this iteration; lines of later iterations, which a resumed run repeats, go."""
