@@ -215,6 +215,7 @@ def _wandb(run: Any, config: dict[str, Any]) -> Any:
     "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200"
 )
 def evaluate(
+    context: typer.Context,
     target: Annotated[str, typer.Argument(help=f"A run directory, or an agent: {', '.join(ASKERS)}.")],
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
@@ -249,7 +250,8 @@ def evaluate(
                 tasks=eval_tasks,
                 iteration=checkpoint,
                 out=out,
-                user=knobs if any(knobs.values()) else None,
+                user=knobs if _typed(context, "user") else None,
+                seed=seed if _typed(context, "seed") else None,
                 env_options=options,
                 watcher=bars,
             )

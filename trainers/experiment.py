@@ -169,6 +169,7 @@ def evaluate_run(
     iteration: int | None = None,
     out: Path | None = None,
     user: Mapping[str, float] | None = None,
+    seed: int | None = None,
     env_options: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def evaluate_run(
         user=settings.user if user is None else user,
         seen=settings.grid,
         tasks=tasks,
-        seed=settings.seed,
+        seed=settings.seed if seed is None else seed,
         parallel=settings.parallel,
         watcher=watcher,
     )
