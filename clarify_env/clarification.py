@@ -32,7 +32,6 @@ from clarify_env.text import best_f1, exact_match, overlap, tokens
 
 ASKING, REPLYING, SELECTING, OVER = range(4)
 KNOWLEDGE = ("open", "closed")
-MAX_CHARS = 20_000
 
 
 class State(NamedTuple):

@@ -8,7 +8,6 @@ One iteration: collect -> select -> update -> evaluate -> checkpoint -> log. Eve
 follows from (seed, k) and the weights of checkpoint k, so a resumed run ends in the same bits.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
@@ -295,5 +294,5 @@ def read_config(run: RunDirectory) -> Settings:
     """The settings of a run directory."""
     try:
         return Settings.from_config(run.config())
-    except (TypeError, json.JSONDecodeError) as error:
+    except TypeError as error:
         raise ClarifyError(f"{run.path / 'config.json'}: {error}") from None
