@@ -36,12 +36,12 @@ def shown(notes, question, move):
 
 
 FILMS = [
-    "60% When did the first film of the series come out?: 1977",
-    "40% When did the last film of the series come out?: 2019",
+    "60% When did the first film of the series come out? => 1977",
+    "40% When did the last film of the series come out? => 2019",
 ]
 EXAMPLES = [
     *shown(
-        ["50% Who won the cup in 1990?: Hale", "50% Who won the cup in 1994?: Berg"],
+        ["50% Who won the cup in 1990? => Hale", "50% Who won the cup in 1994? => Berg"],
         "Who won the cup?",
         "<ask>What exactly do you mean?</ask>",
     ),

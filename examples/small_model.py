@@ -1,17 +1,15 @@
 """Train the small language model that ships with clarify_env, from scratch, on made-up dialogues.
 
-    python examples/small_model.py --stage dialogues --minutes 30 --out m1
-    python examples/small_model.py --stage drills --start m1 --minutes 8 --rate 2e-3 --out m2
-    python examples/small_model.py --stage lookups --start m2 --minutes 20 --rate 1.5e-3 --out m3
+    python examples/small_model.py --minutes 45 --out small
 
 The teacher plays `synthetic-v0` at random, whatever the costs in the prompt: at each turn it draws the kind
 of its move evenly, then a question that divides the notes that the replies allow, the likeliest of them (in
 full or by its last word), or a list of the first two or more. So the model learns to write moves, to copy
 answers out of its notes, to narrow the notes by the replies, and to ignore the costs. Narrowing is the hard
-part: without the drills, lines of random words that are asked for by one of their words, it is not learnt in
-an hour. Beside the moves stand short questions about the prompt (how many notes are left, is a question
-cheaper than five words), which teach it to read numbers, but not what to do about them. No question of any
-split is used: the generator of the world draws fresh ones.
+part, and is taught first, by lookups with a guide (`small_model_guide.py`). Beside the moves stand short
+questions about the prompt (how many notes are left, is a question cheaper than five words), which teach it
+to read numbers, but not what to do about them. No question of any split is used: the generator of the world
+draws fresh ones.
 """
 
 import argparse
@@ -20,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from small_model_data import branches, drill, generate_task, lookups
+from small_model_data import branches, generate_task
+from small_model_guide import Guide, lookup_loss, rows_of
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -65,8 +64,8 @@ def build_tokenizer(texts):
 
 
 def build_model(tokenizer, width, layers, heads):
-    """An untrained Llama."""
-    return LlamaForCausalLM(
+    """An untrained Llama: a token must stand out from what the layers add to it, or it is long not copied."""
+    model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=width,
@@ -75,81 +74,36 @@ def build_model(tokenizer, width, layers, heads):
             num_attention_heads=heads,
             tie_word_embeddings=True,
             max_position_embeddings=1024,
+            initializer_range=width**-0.5,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=1.0)
+    torch.nn.init.constant_(model.model.norm.weight, width**-0.5)
+    return model
 
 
-def loss_of(model, packed, prompts):
-    """Mean negative log-likelihood of the messages, plus `prompts` times that of all other tokens."""
-    hidden = model.model(
+def dialogue_loss(language, rng, tasks, several):
+    """Mean negative log-likelihood of the teacher's messages in dialogues about some questions."""
+    items = [
+        Item(tuple(language.prompt_ids(chat)), tuple(language.message_ids(text)))
+        for _ in range(tasks)
+        for chat, text in branches(rng, generate_task(rng, "task"), several)
+    ]
+    (packed,) = pack(items, 640, 1_000_000)
+    hidden = language.model.model(
         input_ids=packed.ids_R_T,
         attention_mask=packed.mask(torch.float32),
         position_ids=packed.positions_R_T,
         use_cache=False,
     ).last_hidden_state.flatten(0, 1)
-    loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[packed.from_N]), packed.targets_N)
-    if not prompts:
-        return loss, loss
-    same = (packed.group_R_T[:, 1:] == packed.group_R_T[:, :-1]) & (packed.group_R_T[:, 1:] >= 0)
-    same &= packed.branch_R_T[:, 1:] == packed.branch_R_T[:, :-1]
-    row, column = same.nonzero(as_tuple=True)
-    logits = model.lm_head(hidden[row * packed.ids_R_T.shape[1] + column])
-    return loss + prompts * torch.nn.functional.cross_entropy(logits, packed.ids_R_T[row, column + 1]), loss
+    return torch.nn.functional.cross_entropy(language.model.lm_head(hidden[packed.from_N]), packed.targets_N)
 
 
-def drill_loss(rng, language, words, hard, count=32):
-    """Mean negative log-likelihood of what is learnt in some drills."""
-    drills = [drill(rng, words, hard) for _ in range(count)]
-    width = max(len(ids) for ids, _ in drills)
-    ids = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids, _ in drills])
-    learnt = torch.tensor([[*learnt, *[False] * (width - len(learnt))] for _, learnt in drills])
-    logits = language.model(input_ids=ids[:, :-1], use_cache=False).logits[learnt[:, 1:]]
-    return torch.nn.functional.cross_entropy(logits, ids[:, 1:][learnt[:, 1:]])
-
-
-def drill_words(tokenizer):
-    """Token ids that drills are made of."""
-    names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    fixed = {
-        name: tokenizer(name, add_special_tokens=False)["input_ids"][-1] for name in ("=>", "the", "from")
-    }
-    return {
-        "any": [i for i, name in enumerate(names) if name.startswith("▁") and len(name) > 3],
-        ",": tokenizer("a,", add_special_tokens=False)["input_ids"][-1],
-        "\n": tokenizer.convert_tokens_to_ids("\n"),
-        **fixed,
-    }
-
-
-def chats(rng, stage, done):
-    """What one step learns, as chats with their last messages."""
-    tasks, several, asked = (10, 16, 0) if stage == "dialogues" else (4, 2 + 6 * done, 24 - 8 * done)
-    for _ in range(tasks):
-        task = generate_task(rng, "task")
-        yield from branches(rng, task, round(several))
-        yield from lookups(rng, task, round(asked))
-
-
-def main():
-    """Train and save."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--stage", choices=("dialogues", "drills", "lookups"), default="dialogues")
-    parser.add_argument("--start", type=Path, help="go on from this model")
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(given.seed)
-    rng = np.random.default_rng((given.seed, 2026))
+def start(given, rng):
+    """The model and tokenizer that training starts from."""
     if given.start:
         language = LanguageModel.load(given.start, "cpu")
     else:
@@ -157,32 +111,55 @@ def main():
         texts = [message["content"] for chat, _ in known for message in chat if message["role"] != "system"]
         tokenizer = build_tokenizer([*texts, *(text for _, text in known)])
         language = LanguageModel(build_model(tokenizer, given.width, given.layers, given.heads), tokenizer)
-    model, words = language.model.train(), drill_words(language.tokenizer)
-    adam = torch.optim.AdamW(model.parameters(), lr=given.rate, betas=(0.9, 0.98), weight_decay=0.0)
-    began, step, losses = time.monotonic(), 0, []
+    language.model.set_attn_implementation("eager")  # the guide reads the attention weights
+    language.model.train()
+    return language
+
+
+def main():
+    """Train and save."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="go on from this model")
+    parser.add_argument("--minutes", type=float, default=45.0)
+    parser.add_argument("--alone", type=float, default=0.4, help="share of the time for lookups alone")
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(given.seed)
+    rng = np.random.default_rng((given.seed, 2026))
+    language = start(given, rng)
+    model = language.model
+    guide = Guide(model.config.hidden_size)
+    learnt = [*model.parameters(), *guide.parameters()]
+    adam = torch.optim.AdamW(learnt, lr=given.rate, betas=(0.9, 0.98), weight_decay=0.0)
+    began, step, log = time.monotonic(), 0, []
     while (done := (time.monotonic() - began) / (60 * given.minutes)) < 1.0:
         for group in adam.param_groups:
             group["lr"] = given.rate * min(1.0, (step + 1) / 100, (1.0 - done) / 0.4)
-        if given.stage == "drills":
-            own = drill_loss(rng, language, words, min(1.0, done / 0.6))
-            own.backward()
-        else:
-            items = [
-                Item(tuple(language.prompt_ids(chat)), tuple(language.message_ids(text)))
-                for chat, text in chats(rng, given.stage, done)
-            ]
-            parts = pack(items, 640, 100_000)
-            for packed in parts:
-                loss, own = loss_of(model, packed, 1.0 if given.stage == "dialogues" and done < 0.5 else 0.0)
-                (loss / len(parts)).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        beside = done >= given.alone
+        lookups, guided, right = lookup_loss(
+            model, guide, rows_of(rng, language, 2 if beside else 4, 16 if beside else 24)
+        )
+        loss = lookups + max(0.0, 1.0 - done / 0.7) * guided
+        if beside:
+            dialogues = dialogue_loss(language, rng, 5, 8)
+            loss = loss + dialogues
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         adam.step()
         adam.zero_grad()
         step += 1
-        losses.append(own.item())
+        log.append((lookups.item(), guided.item(), right.item(), dialogues.item() if beside else np.nan))
         if step % 100 == 0:
-            spent = time.monotonic() - began
-            print(f"step {step}, {spent / 60:.1f} min: loss {np.mean(losses[-100:]):.3f}", flush=True)
+            shown = zip(("lookups", "guide", "right", "dialogues"), np.mean(log[-100:], axis=0), strict=True)
+            minutes = (time.monotonic() - began) / 60
+            print(f"step {step}, {minutes:.1f} min:", *(f"{n} {v:.3f}" for n, v in shown), flush=True)
         if step % 1000 == 0:
             save(language, given.out)
     save(language, given.out)

@@ -1,4 +1,4 @@
-"""The made-up dialogues and drills that `small_model.py` trains on; run it to see some.
+"""The made-up dialogues that `small_model.py` trains on; run it to see some.
 
 python examples/small_model_data.py --seed 3
 """
@@ -18,12 +18,16 @@ from clarify_env.usermodel import UserModel
 
 PROMPT = AskerPrompt()
 USER = UserModel()
-SUBSETS = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
 
 
 def reply(task_or_dialogue, ask, note):
     """What the truthful user says to `ask` if it means `note`."""
     return USER.replies(ask.text, task_or_dialogue.question, note.text, note.facts)[0][0]
+
+
+def people_of(task):
+    """A task's notes, likeliest first."""
+    return sorted(task.interpretations, key=lambda note: (-note.weight, note.text))
 
 
 def held(dialogue):
@@ -34,17 +38,16 @@ def held(dialogue):
     return sorted(allowed, key=lambda note: (-note.weight, note.text))
 
 
-def label(note, others):
-    """The first fewest values of a note that none of the others shares."""
-    for subset in SUBSETS:
-        if all(any(o.facts[i].value != note.facts[i].value for i in subset) for o in others):
-            break
-    return " ".join(note.facts[i].value for i in subset)
+def label(note):
+    """The facts of a note as they stand in it: longer than it need be, but never wrong."""
+    values = {fact.value for fact in note.facts}
+    words = [word.strip(",") for word in note.text.split()]
+    return " ".join(word for word in words if word.lower() in values)
 
 
 def listing(notes, count):
     """The first notes under labels, the last of them for whoever fits no other."""
-    options = [(label(note, notes[k + 1 :]), note.answers[0]) for k, note in enumerate(notes[: count - 1])]
+    options = [(label(note), note.answers[0]) for note in notes[: count - 1]]
     return Enumerate([*options, ("otherwise", notes[count - 1].answers[0])])
 
 
@@ -68,10 +71,17 @@ def cost(rng, low, high):
     return float(f"{value:.{1 + int(rng.integers(2))}g}")
 
 
+def names(asks):
+    """What some questions ask for."""
+    return " ".join(ask.text.removeprefix("Which ").rstrip("?") for ask in asks)
+
+
 def about_the_prompt(rng, dialogue, costs):
     """A question about what stands in the prompt, with its answer."""
     notes = held(dialogue)
     draw = rng.random()
+    if rng.random() < 0.35:
+        return "What differs?", names(questions(notes)) or "nothing"
     if draw < 0.15:
         return "How many?", str(len(notes))
     if draw < 0.3:
@@ -112,64 +122,13 @@ def branches(rng, task, count):
             yield [*chat[:-1], {**chat[-1], "content": f"{chat[-1]['content']}\n{asked}"}], text
 
 
-def lookups(rng, task, count):
-    """Chats that name facts of a note, with the answer of the likeliest note that they allow.
-
-    That is seldom the likeliest of all, or else a model would long get by without reading the facts.
-    """
-    game = ClarificationGame([task], FixedCosts())
-    opening = PROMPT.messages(game.view(game.start(rng, {"task": 0}), "asker"))[-1]["content"]
-    notes = opening.rsplit("\nQuestion:", 1)[0]
-    people = sorted(task.interpretations, key=lambda note: (-note.weight, note.text))
-    for _ in range(count):
-        meant = people[int(rng.integers(len(people)))]
-        named = [
-            meant.facts[i] for i in rng.permutation(3)[: int(rng.choice((1, 2, 3), p=(0.7, 0.25, 0.05)))]
-        ]
-        fitting = [note for note in people if all(fact in note.facts for fact in named)]
-        if fitting[0] is people[0] and rng.random() < 0.6:
-            continue
-        answer, draw = fitting[0].answers[0], rng.random()
-        values = [fact.value for fact in named]
-        if draw < 0.55:
-            values = [value.capitalize() for value in values] if draw < 0.45 else values
-            said = " ".join(f"{value}." for value in values)
-            yield [{"role": "user", "content": f"{notes}\n{said}"}], f"<answer>{answer}</answer>"
-        elif draw < 0.9:
-            yield (
-                [{"role": "user", "content": notes}],
-                f"<enumerate>\n{' '.join(values)} => {answer}\n</enumerate>",
-            )
-        else:
-            facts = " ".join(fact.value for fact in fitting[0].facts)
-            yield [{"role": "user", "content": f"{notes}\n{answer}?"}], facts
-
-
-def drill(rng, words, hard):
-    """Lines of words that lead to others, some of them asked for again: ids, and which of them are learnt."""
-    kind = int(rng.choice(3, p=(0.6 - 0.5 * hard, 0.3 - 0.1 * hard, 0.1 + 0.6 * hard)))
-    count = int(rng.integers(2, 7))
-    keys = rng.choice(words["any"], (count, 1 if kind == 0 else 3), replace=False).tolist()
-    values = [rng.choice(words["any"], int(rng.integers(1, 4))).tolist() for _ in range(count)]
-    ids, learnt = [], []
-    for key, value in zip(keys, values, strict=True):
-        line = [words["the"], key[0], words["from"], key[1], words[","], key[2]] if kind == 2 else key
-        ids += [*line, words["=>"], *value, words["\n"]]
-    learnt = [False] * len(ids)
-    for _ in range(10):
-        line, at = int(rng.integers(count)), int(rng.integers(len(keys[0])))
-        ids += [keys[line][at], words["=>"], *values[line], words["\n"]]
-        learnt += [False, False, *[True] * (len(values[line]) + 1)]
-    return ids, learnt
-
-
 def main():
     """Print what one made-up question gives."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     rng = np.random.default_rng(parser.parse_args().seed)
     task = generate_task(rng, "task")
-    for chat, text in [*branches(rng, task, 4), *lookups(rng, task, 6)]:
+    for chat, text in branches(rng, task, 8):
         said = " | ".join(message["content"] for message in chat if message["role"] != "system")
         print(f"{said}\n  -> {text}\n")
 

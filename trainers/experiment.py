@@ -2,14 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
 from clarify_env.agents import ScriptedUser, make_asker
 from clarify_env.agents.scorer import MoveScorer, Network
-from clarify_env.costs import SEEN, UNSEEN, Costs
+from clarify_env.costs import SEEN, UNSEEN, CostGrid, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
@@ -207,7 +207,10 @@ def evaluate_run(
     env_options: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate the policy of a run on the validation questions, by default with the user of its training."""
+    """Evaluate the policy of a run on the validation questions, by default with the user of its training.
+
+    The seen costs are those of the training grid; of more than five values of a cost, five spread evenly.
+    """
     settings = read_config(run)
     options = {**settings.env_options, "split": "validation", **(env_options or {})}
     scorer = settings.agent == "move-scorer"
@@ -218,13 +221,18 @@ def evaluate_run(
         out or run.path,
         split=str(options["split"]),
         user=settings.user if user is None else user,
-        seen=settings.grid,
+        seen=CostGrid(_spread(settings.turn_costs), _spread(settings.word_costs)),
         tasks=tasks,
         seed=settings.seed if seed is None else seed,
         parallel=settings.parallel,
         start=None if scorer or iteration == 0 else load_policy(run, 0),
         watcher=watcher,
     )
+
+
+def _spread(values: Sequence[float], most: int = 5) -> list[float]:
+    step = max(1.0, (len(values) - 1) / (most - 1))
+    return [values[round(k * step)] for k in range(min(most, len(values)))]
 
 
 def evaluate_agent(
