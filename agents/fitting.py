@@ -1,18 +1,22 @@
 """Prompts that are too long for a model: what is left out, and how that is marked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from clarify_env.agent import Observation
 from clarify_env.errors import ClarifyError
+from clarify_env.game import Turn
+from clarify_env.moves import TextMove
 
 CUT = "[cut here: too long]"
+LEAST = 32  # words that are left of a message
 
 
 def fit(observation: Observation, length: Callable[[Observation], int], limit: int, who: str) -> Observation:
     """The observation, shortened until its prompt has at most `limit` tokens.
 
-    The end of the document goes first, word by word, then notes, the last one first; `CUT` marks where a
-    document ends. Question, costs and dialogue are never shortened.
+    The end of the document goes first, word by word; then the ends of the longest messages of the dialogue,
+    to no less than `LEAST` words each; then notes, the last one first. `CUT` marks where a text was cut.
+    Question and costs are never shortened.
 
     Args:
         observation: of the player on turn.
@@ -21,7 +25,7 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
         who: named in the error.
 
     Raises:
-        ClarifyError: question and dialogue alone are too long.
+        ClarifyError: what is left is still too long.
     """
     if length(observation) <= limit:
         return observation
@@ -34,6 +38,15 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
         shorter["document"] = " ".join([*words[: max(0, kept)], CUT])
         if kept >= 0:
             return shorter
+    turns = tuple(shorter.get("transcript", ()))
+    longest = max((len(t.move.text.split()) for t in turns if isinstance(t.move, TextMove)), default=0)
+    if longest > LEAST:
+        kept = _most(
+            longest - LEAST, lambda n: length({**shorter, "transcript": _cut(turns, LEAST + n)}) <= limit
+        )
+        shorter["transcript"] = _cut(turns, LEAST + max(0, kept))
+        if kept >= 0:
+            return shorter
     if shorter.get("notes"):
         notes = tuple(shorter["notes"])
         kept = _most(len(notes), lambda n: length({**shorter, "notes": notes[:n]}) <= limit)
@@ -41,7 +54,17 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
         if kept >= 0:
             return shorter
     raise ClarifyError(
-        f"{who}: the prompt has {length(shorter):,} tokens without document and notes; the limit is {limit:,}"
+        f"{who}: the prompt has {length(shorter):,} tokens with all cut that may be; the limit is {limit:,}"
+    )
+
+
+def _cut(turns: Sequence[Turn], words: int) -> tuple[Turn, ...]:
+    """The turns, no message with more than so many words."""
+    return tuple(
+        turn._replace(move=type(turn.move)(" ".join([*turn.move.text.split()[:words], CUT])))
+        if isinstance(turn.move, TextMove) and len(turn.move.text.split()) > words
+        else turn
+        for turn in turns
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from small_model_data import branches, generate_task
-from small_model_guide import Guide, lookup_loss, rows_of
+from small_model_guide import VALUES, lookup_loss, rows_of
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -135,7 +135,7 @@ def main():
     rng = np.random.default_rng((given.seed, 2026))
     language = start(given, rng)
     model = language.model
-    guide = Guide(model.config.hidden_size)
+    guide = torch.nn.Linear(model.config.hidden_size, len(VALUES))
     learnt = [*model.parameters(), *guide.parameters()]
     adam = torch.optim.AdamW(learnt, lr=given.rate, betas=(0.9, 0.98), weight_decay=0.0)
     began, step, log = time.monotonic(), 0, []

@@ -3,11 +3,13 @@
 Left to itself, a model of this size takes hours to find that it must gather a note's facts at its answer and
 compare them with the facts said: nothing is gained by one half without the other. The guide asks for each
 half. One linear map must read from the middle layer which facts belong to a note's answer, and the same map
-which facts were said, where an answer begins; there the first head must look at the answer that fits. A
-second map reads a layer later which facts differ from the likeliest note's, which is what can be asked. The
+which facts were said, where an answer begins; there the first head must look at the answer that fits. The
 guide's weight falls to nothing before training ends, and it adds nothing to the model that is saved.
+
+    python examples/small_model_guide.py --seed 3    # shows some lookups
 """
 
+import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ import torch
 from small_model_data import PROMPT, cost, label, names, people_of, reply
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from clarify_env.agents.language import LanguageModel
 from clarify_env.clarification import ClarificationGame
 from clarify_env.costs import Costs, FixedCosts
 from clarify_env.moves import Ask
@@ -41,15 +44,6 @@ class Lookup(NamedTuple):
     note: int
     looks: list[int]
     facts: list[float]
-
-
-class Guide(torch.nn.Module):
-    """The linear maps: from the middle layer to VALUES, from the layer after it to what differs."""
-
-    def __init__(self, width):
-        super().__init__()
-        self.facts = torch.nn.Linear(width, len(VALUES))
-        self.differs = torch.nn.Linear(width, len(ATTRIBUTES))
 
 
 def hot(facts):
@@ -116,7 +110,6 @@ class Rows(NamedTuple):
 
     Args:
         notes_M_2, facts_M_V: row and column of the first token of each note's answer, and the note's facts.
-        differs_M_3: which of them differ from the likeliest note's; NaN for that note.
         looks_K_3: row, column where something is predicted that is in a note, column of that note's answer.
         said_N_2, facts_N_V: row and column of each lookup's last one, and the facts said before.
     """
@@ -124,7 +117,6 @@ class Rows(NamedTuple):
     packed: Packed
     notes_M_2: torch.Tensor
     facts_M_V: torch.Tensor
-    differs_M_3: torch.Tensor
     looks_K_3: torch.Tensor
     said_N_2: torch.Tensor
     facts_N_V: torch.Tensor
@@ -154,17 +146,12 @@ def rows_of(rng, language, tasks, count):
 def _packed(rows: Sequence) -> Rows:
     width = max(len(base) + sum(len(a.said) + len(a.learnt) for a in asked) for base, _, _, asked in rows)
     ids, positions, groups, branches = (np.full((len(rows), width), fill) for fill in (0, 0, -1, 0))
-    sources, targets, notes, facts, differs, looks, said, said_facts = ([] for _ in range(8))
+    sources, targets, notes, facts, looks, said, said_facts = ([] for _ in range(7))
     for r, (base, starts, people, asked) in enumerate(rows):
         at = len(base)
         ids[r, :at], positions[r, :at], groups[r, :at] = base, range(at), 0
         notes += [(r, start) for start in starts]
         facts += [hot(person.facts) for person in people]
-        differs.append([np.nan] * 3)
-        differs += [
-            [float(a != b) for a, b in zip(person.facts, people[0].facts, strict=True)]
-            for person in people[1:]
-        ]
         for branch, lookup in enumerate(asked, start=1):
             end = at + len(lookup.said) + len(lookup.learnt)
             ids[r, at:end] = lookup.said + lookup.learnt
@@ -180,7 +167,8 @@ def _packed(rows: Sequence) -> Rows:
             at = end
     parts = [torch.tensor(part) for part in (ids, positions, groups, branches, sources, targets)]
     return Rows(
-        Packed(*parts), *(torch.tensor(part) for part in (notes, facts, differs, looks, said, said_facts))
+        Packed(*parts),
+        *(torch.tensor(part) for part in (notes, facts, looks, said, said_facts)),
     )
 
 
@@ -189,7 +177,7 @@ def lookup_loss(model, guide, rows):
 
     Args:
         model: with eager attention, so that it returns the attention weights.
-        guide: a `Guide` for its width.
+        guide: linear map from the model's width to VALUES.
         rows: of `rows_of`.
     """
     packed = rows.packed
@@ -203,19 +191,30 @@ def lookup_loss(model, guide, rows):
     )
     logits = model.lm_head(out.last_hidden_state.flatten(0, 1)[packed.from_N])
     middle = out.hidden_states[LAYER]
-    later = rows.differs_M_3.isfinite().all(dim=1)  # all notes but the likeliest
-    at = rows.notes_M_2[later]
-    compared = binary_cross_entropy_with_logits(
-        guide.differs(out.hidden_states[LAYER + 1][at[:, 0], at[:, 1]]), rows.differs_M_3[later]
-    )
     scale = len(VALUES) / 3
     guided = sum(
-        scale * binary_cross_entropy_with_logits(guide.facts(middle[at[:, 0], at[:, 1]]), facts)
+        scale * binary_cross_entropy_with_logits(guide(middle[at[:, 0], at[:, 1]]), facts)
         for at, facts in ((rows.notes_M_2, rows.facts_M_V), (rows.said_N_2, rows.facts_N_V))
     )
     row, source, target = rows.looks_K_3.T
     looked = out.attentions[LAYER][:, 0][row, source, target]
-    guided = guided + compared - 0.3 * (looked + 1e-6).log().mean()
+    guided = guided - 0.3 * (looked + 1e-6).log().mean()
     first = torch.isin(packed.from_N, row * packed.ids_R_T.shape[1] + source)
     right = (logits.argmax(-1) == packed.targets_N)[first].float().mean()
     return cross_entropy(logits, packed.targets_N), guided, right
+
+
+def main():
+    """Print the notes of one made-up question, and lookups among them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    rng = np.random.default_rng(parser.parse_args().seed)
+    language = LanguageModel.load("small", "cpu")
+    rows = rows_of(rng, language, 1, 12)
+    ids, branches = rows.packed.ids_R_T[0], rows.packed.branch_R_T[0]
+    for branch in range(int(branches.max()) + 1):
+        print(language.tokenizer.decode(ids[branches == branch]), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

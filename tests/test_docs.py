@@ -22,6 +22,7 @@ NEEDS_DATA = {"ambigqa-v0.md"}
 EXAMPLES = {
     "small_model.py": ["--out", "model", "--minutes", "0.02"],
     "small_model_data.py": ["--seed", "3"],
+    "small_model_guide.py": ["--seed", "3"],
     "play.py": ["--seed", "3"],
     "custom_agent.py": ["--questions", "5"],
     "custom_game.py": ["--episodes", "20"],

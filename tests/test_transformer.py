@@ -17,6 +17,8 @@ from clarify_env.agents.transformer import TransformersAgent
 from clarify_env.collect import rollout
 from clarify_env.costs import SEEN
 from clarify_env.errors import ClarifyError
+from clarify_env.game import Turn
+from clarify_env.moves import Ask, Reply
 from clarify_env.testing import check_agent
 
 
@@ -153,7 +155,13 @@ def test_too_long_a_prompt_is_shortened_by_rule_and_said(agent, env, caplog):
     assert observation["notes"][-1].text in text
     many = dict(observation, document="", notes=observation["notes"] * 100)
     assert len(twin.prompt_ids(many)) <= room
-    with pytest.raises(ClarifyError, match="without document and notes; the limit is"):
+    turns = (Turn("asker", Ask("Which era?")), Turn("user", Reply("Well " + "so " * 3000)))
+    text = twin.model.message(twin.prompt_ids(dict(observation, document="", transcript=turns)))
+    assert "Which era?" in text
+    assert "Well so so" in text
+    assert CUT in text
+    assert observation["notes"][-1].text in text
+    with pytest.raises(ClarifyError, match="with all cut that may be; the limit is"):
         twin.prompt_ids(dict(observation, document="", notes=(), question="why " * 2000))
 
 
