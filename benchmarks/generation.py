@@ -39,10 +39,13 @@ def batches(agent, env, episodes):
     """The prompts of each round with the lengths of the messages, and the tokens of each last prompt."""
     rounds, distinct = {}, 0
     for episode in episodes:
+        prompt = []
         for k, (state, _, trace) in enumerate(choices(env.game, episode, "asker")):
             prompt = agent.prompt_ids(seen(env.game, state, "asker"))
             rounds.setdefault(k, []).append((prompt, len(trace["ids"])))
         distinct += len(prompt)
+    if not rounds:
+        raise SystemExit("no message was a move: the model does not follow the rules of the prompt")
     return list(rounds.values()), distinct
 
 
