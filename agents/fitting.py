@@ -29,29 +29,24 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
     """
     if length(observation) <= limit:
         return observation
-    shorter = dict(observation)
-    if shorter.get("document"):
-        words = str(shorter["document"]).split()
-        kept = _most(
-            len(words), lambda n: length({**shorter, "document": " ".join([*words[:n], CUT])}) <= limit
-        )
-        shorter["document"] = " ".join([*words[: max(0, kept)], CUT])
-        if kept >= 0:
-            return shorter
-    turns = tuple(shorter.get("transcript", ()))
+    words = str(observation.get("document", "")).split()
+    turns = tuple(observation.get("transcript", ()))
     longest = max((len(t.move.text.split()) for t in turns if isinstance(t.move, TextMove)), default=0)
-    if longest > LEAST:
-        kept = _most(
-            longest - LEAST, lambda n: length({**shorter, "transcript": _cut(turns, LEAST + n)}) <= limit
-        )
-        shorter["transcript"] = _cut(turns, LEAST + max(0, kept))
-        if kept >= 0:
-            return shorter
-    if shorter.get("notes"):
-        notes = tuple(shorter["notes"])
-        kept = _most(len(notes), lambda n: length({**shorter, "notes": notes[:n]}) <= limit)
-        shorter["notes"] = notes[: max(0, kept)]
-        if kept >= 0:
+    notes = tuple(observation.get("notes", ()))
+    cuts: list[tuple[str, int, Callable[[int], object]]] = [
+        ("document", len(words), lambda n: " ".join([*words[:n], CUT])),
+        ("transcript", longest - LEAST, lambda n: _cut(turns, LEAST + n)),
+        ("notes", len(notes), lambda n: notes[:n]),
+    ]
+    shorter = dict(observation)
+
+    def made_to_fit(key: str, most: int, cut: Callable[[int], object]) -> bool:
+        kept = _most(most, lambda n: length({**shorter, key: cut(n)}) <= limit)
+        shorter[key] = cut(max(0, kept))
+        return kept >= 0
+
+    for key, most, cut in cuts:
+        if most > 0 and made_to_fit(key, most, cut):
             return shorter
     raise ClarifyError(
         f"{who}: the prompt has {length(shorter):,} tokens with all cut that may be; the limit is {limit:,}"

@@ -18,12 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from small_model_data import branches, generate_task
+from small_model_data import branches
 from small_model_guide import VALUES, lookup_loss, rows_of
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from clarify_env.agents.language import LanguageModel
+from clarify_env.agents.transformer import TransformersAgent
+from clarify_env.synthetic import generate_task
+from clarify_env.trainers.languagelearner import LanguageLearner
 from clarify_env.trainers.packing import Item, pack
 
 SPECIAL = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unk|>"]
@@ -85,21 +88,16 @@ def build_model(tokenizer, width, layers, heads):
     return model
 
 
-def dialogue_loss(language, rng, tasks, several):
+def dialogue_loss(learner, rng, tasks, several):
     """Mean negative log-likelihood of the teacher's messages in dialogues about some questions."""
+    language = learner.agent.model
     items = [
         Item(tuple(language.prompt_ids(chat)), tuple(language.message_ids(text)))
         for _ in range(tasks)
         for chat, text in branches(rng, generate_task(rng, "task"), several)
     ]
     (packed,) = pack(items, 640, 1_000_000)
-    hidden = language.model.model(
-        input_ids=packed.ids_R_T,
-        attention_mask=packed.mask(torch.float32),
-        position_ids=packed.positions_R_T,
-        use_cache=False,
-    ).last_hidden_state.flatten(0, 1)
-    return torch.nn.functional.cross_entropy(language.model.lm_head(hidden[packed.from_N]), packed.targets_N)
+    return learner.loss(packed) / len(packed.targets_N)
 
 
 def start(given, rng):
@@ -134,7 +132,7 @@ def main():
     torch.manual_seed(given.seed)
     rng = np.random.default_rng((given.seed, 2026))
     language = start(given, rng)
-    model = language.model
+    model, learner = language.model, LanguageLearner(TransformersAgent(language))
     guide = torch.nn.Linear(model.config.hidden_size, len(VALUES))
     learnt = [*model.parameters(), *guide.parameters()]
     adam = torch.optim.AdamW(learnt, lr=given.rate, betas=(0.9, 0.98), weight_decay=0.0)
@@ -148,7 +146,7 @@ def main():
         )
         loss = lookups + max(0.0, 1.0 - done / 0.7) * guided
         if beside:
-            dialogues = dialogue_loss(language, rng, 5, 8)
+            dialogues = dialogue_loss(learner, rng, 5, 8)
             loss = loss + dialogues
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)

@@ -7,6 +7,7 @@ import argparse
 
 import numpy as np
 
+from clarify_env.agents.belief import canonical
 from clarify_env.agents.prompts import AskerPrompt
 from clarify_env.agents.proposer import Dialogue
 from clarify_env.clarification import ClarificationGame
@@ -25,17 +26,12 @@ def reply(task_or_dialogue, ask, note):
     return USER.replies(ask.text, task_or_dialogue.question, note.text, note.facts)[0][0]
 
 
-def people_of(task):
-    """A task's notes, likeliest first."""
-    return sorted(task.interpretations, key=lambda note: (-note.weight, note.text))
-
-
 def held(dialogue):
     """The notes that the replies allow, likeliest first."""
     said = [turn.move for turn in dialogue.transcript]
     pairs = list(zip(said[::2], said[1::2], strict=True))
     allowed = [n for n in dialogue.notes if all(reply(dialogue, a, n) == r.text for a, r in pairs)]
-    return sorted(allowed, key=lambda note: (-note.weight, note.text))
+    return canonical(allowed)
 
 
 def label(note):

@@ -15,16 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from small_model_data import PROMPT, cost, label, names, people_of, reply
+from small_model_data import PROMPT, cost, label, names, reply
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from clarify_env.agents.belief import canonical
 from clarify_env.agents.language import LanguageModel
 from clarify_env.clarification import ClarificationGame
 from clarify_env.costs import Costs, FixedCosts
 from clarify_env.moves import Ask
 from clarify_env.optimum import questions
 from clarify_env.synthetic import ATTRIBUTES, generate_task
-from clarify_env.trainers.packing import Packed
+from clarify_env.trainers.packing import Group, Item, Packed, tensors
 
 VALUES = [value.lower() for values in ATTRIBUTES.values() for value in values]
 LAYER = 2  # what enters it is read by the map; its first head is guided
@@ -60,7 +61,7 @@ def lookups(rng, language, task, opening, count):
     def ids(text):
         return language.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    people = people_of(task)
+    people = canonical(task.interpretations)
     for _ in range(count):
         meant = people[int(rng.integers(len(people)))]
         kind = rng.choice(["said", "asked", "labelled", "listed", "differs"], p=(0.2, 0.3, 0.05, 0.25, 0.2))
@@ -139,37 +140,30 @@ def rows_of(rng, language, tasks, count):
         base = language.prompt_ids(chat)
         base = base[: len(base) - base[::-1].index(language.tokenizer.eos_token_id) - 1]
         starts = [k for k in range(2, len(base)) if base[k - 2 : k] == [equals, greater]]
-        rows.append((base, starts, people_of(task), list(lookups(rng, language, task, observation, count))))
+        if asked := list(lookups(rng, language, task, observation, count)):
+            rows.append((base, starts, canonical(task.interpretations), asked))
     return _packed(rows)
 
 
 def _packed(rows: Sequence) -> Rows:
-    width = max(len(base) + sum(len(a.said) + len(a.learnt) for a in asked) for base, _, _, asked in rows)
-    ids, positions, groups, branches = (np.full((len(rows), width), fill) for fill in (0, 0, -1, 0))
-    sources, targets, notes, facts, looks, said, said_facts = ([] for _ in range(7))
-    for r, (base, starts, people, asked) in enumerate(rows):
-        at = len(base)
-        ids[r, :at], positions[r, :at], groups[r, :at] = base, range(at), 0
+    groups, notes, facts, looks, said, said_facts = ([] for _ in range(6))
+    for base, _, _, asked in rows:
+        items = [Item((*base, *lookup.said), tuple(lookup.learnt)) for lookup in asked]
+        own = sum(len(lookup.said) + len(lookup.learnt) for lookup in asked)
+        groups.append(Group(len(base), items, len(base) + own))
+    width = max(group.size for group in groups)
+    packed = tensors([[group] for group in groups], width)
+    predicts = iter(packed.from_N.tolist())
+    for r, (_, starts, people, asked) in enumerate(rows):
         notes += [(r, start) for start in starts]
         facts += [hot(person.facts) for person in people]
-        for branch, lookup in enumerate(asked, start=1):
-            end = at + len(lookup.said) + len(lookup.learnt)
-            ids[r, at:end] = lookup.said + lookup.learnt
-            positions[r, at:end] = range(len(base), len(base) + end - at)
-            groups[r, at:end], branches[r, at:end] = 0, branch
-            predicts = at + len(lookup.said) - 1
-            looks += [(r, predicts + k, starts[lookup.note]) for k in lookup.looks]
+        for lookup in asked:
+            columns = [next(predicts) % width for _ in lookup.learnt]
+            looks += [(r, columns[k], starts[lookup.note]) for k in lookup.looks]
             if lookup.looks:
-                said.append((r, predicts + lookup.looks[-1]))
+                said.append((r, columns[lookup.looks[-1]]))
                 said_facts.append(lookup.facts)
-            sources += range(r * width + predicts, r * width + predicts + len(lookup.learnt))
-            targets += lookup.learnt
-            at = end
-    parts = [torch.tensor(part) for part in (ids, positions, groups, branches, sources, targets)]
-    return Rows(
-        Packed(*parts),
-        *(torch.tensor(part) for part in (notes, facts, looks, said, said_facts)),
-    )
+    return Rows(packed, *(torch.tensor(part) for part in (notes, facts, looks, said, said_facts)))
 
 
 def lookup_loss(model, guide, rows):

@@ -54,7 +54,15 @@ class Packed(NamedTuple):
 
 
 @dataclass
-class _Group:
+class Group:
+    """Items that share what their prompts begin with.
+
+    Args:
+        common: tokens that they share, less than the shortest prompt has.
+        items: at least one.
+        size: tokens of the group in a row, what is shared counted once.
+    """
+
     common: int
     items: list[Item]
     size: int
@@ -75,9 +83,9 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     return low
 
 
-def _groups(items: Sequence[Item], width: int) -> list[_Group]:
+def _groups(items: Sequence[Item], width: int) -> list[Group]:
     """Items grouped by what their prompts begin with, where sharing it saves tokens."""
-    groups: list[_Group] = []
+    groups: list[Group] = []
     for item in sorted(items):
         length = len(item.prompt) + len(item.message)
         if groups:
@@ -89,7 +97,7 @@ def _groups(items: Sequence[Item], width: int) -> list[_Group]:
                 group.common, group.size = common, group.size + length - saved
                 group.items.append(item)
                 continue
-        groups.append(_Group(len(item.prompt) - 1, [item], length))
+        groups.append(Group(len(item.prompt) - 1, [item], length))
     return groups
 
 
@@ -101,7 +109,7 @@ def pack(items: Sequence[Item], width: int, most: int) -> list[Packed]:
         width: tokens of a row, >= 1; a longer item has a row of its own.
         most: tokens of a part, padding included; a part has at least one row.
     """
-    rows: list[tuple[int, list[_Group]]] = []
+    rows: list[tuple[int, list[Group]]] = []
     for group in sorted(_groups(items, width), key=lambda g: -g.size):
         for k, (used, held) in enumerate(rows):
             if used + group.size <= width:
@@ -115,12 +123,18 @@ def pack(items: Sequence[Item], width: int, most: int) -> list[Packed]:
     while start < len(rows):
         longest = rows[start][0]
         end = start + max(1, most // longest)
-        parts.append(_tensors([groups for _, groups in rows[start:end]], longest))
+        parts.append(tensors([groups for _, groups in rows[start:end]], longest))
         start = end
     return parts
 
 
-def _tensors(rows: Sequence[Sequence[_Group]], width: int) -> Packed:
+def tensors(rows: Sequence[Sequence[Group]], width: int) -> Packed:
+    """Rows of groups, in the order given.
+
+    Args:
+        rows: the groups of each row.
+        width: tokens of a row, at least as many as the groups of any of them have.
+    """
     ids, positions, numbers, branches = (torch.full((len(rows), width), fill) for fill in (0, 0, -1, 0))
     sources: list[int] = []
     targets: list[int] = []
