@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from clarify_env.agent import Observation
+from clarify_env.agents.belief import canonical
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
 from clarify_env.moves import TextMove
@@ -15,7 +16,7 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
     """The observation, shortened until its prompt has at most `limit` tokens.
 
     The end of the document goes first, word by word; then the ends of the longest messages of the dialogue,
-    to no less than `LEAST` words each; then notes, the last one first. `CUT` marks where a text was cut.
+    to no less than `LEAST` words each; then notes, the least likely first. `CUT` marks where a text was cut.
     Question and costs are never shortened.
 
     Args:
@@ -32,7 +33,7 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
     words = str(observation.get("document", "")).split()
     turns = tuple(observation.get("transcript", ()))
     longest = max((len(t.move.text.split()) for t in turns if isinstance(t.move, TextMove)), default=0)
-    notes = tuple(observation.get("notes", ()))
+    notes = canonical(observation.get("notes", ()))
     cuts: list[tuple[str, int, Callable[[int], object]]] = [
         ("document", len(words), lambda n: " ".join([*words[:n], CUT])),
         ("transcript", longest - LEAST, lambda n: _cut(turns, LEAST + n)),

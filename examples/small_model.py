@@ -141,7 +141,7 @@ def main():
         for group in adam.param_groups:
             group["lr"] = given.rate * min(1.0, (step + 1) / 100, (1.0 - done) / 0.4)
         beside = done >= given.alone
-        lookups, guided, right = lookup_loss(
+        lookups, guided, found, compared = lookup_loss(
             model, guide, rows_of(rng, language, 2 if beside else 4, 16 if beside else 24)
         )
         loss = lookups + max(0.0, 1.0 - done / 0.7) * guided
@@ -153,9 +153,10 @@ def main():
         adam.step()
         adam.zero_grad()
         step += 1
-        log.append((lookups.item(), guided.item(), right.item(), dialogues.item() if beside else np.nan))
+        shown = (lookups, guided, found, compared, *([dialogues] if beside else []))
+        log.append([*(value.item() for value in shown), *([] if beside else [np.nan])])
         if step % 100 == 0:
-            shown = zip(("lookups", "guide", "right", "dialogues"), np.mean(log[-100:], axis=0), strict=True)
+            shown = zip(("lookups", "guide", "found", "compared", "dialogues"), np.mean(log[-100:], axis=0), strict=True)
             minutes = (time.monotonic() - began) / 60
             print(f"step {step}, {minutes:.1f} min:", *(f"{n} {v:.3f}" for n, v in shown), flush=True)
         if step % 1000 == 0:

@@ -35,14 +35,14 @@ class Lookup(NamedTuple):
     """What is said after the notes, as a chat's tokens, and what is learnt after it.
 
     Args:
-        note: number of the note that it is about, from 0.
-        looks: places in `learnt` of what is taken from that note: a label's facts, the start of an answer.
+        notes: numbers, from 0, of the notes that it is about: one to take from, or all that are compared.
+        looks: places in `learnt` of what they tell: a label's facts, the start of an answer, what differs.
         facts: for the last of them, 1.0 for each of VALUES that was said before.
     """
 
     said: list[int]
     learnt: list[int]
-    note: int
+    notes: list[int]
     looks: list[int]
     facts: list[float]
 
@@ -81,19 +81,21 @@ def lookups(rng, language, task, opening, count):
             useful = questions([people[k] for k in fitting])
             text = "".join([*turns, "\nWhat differs?", END])
             if rng.random() < 0.5:
-                yield Lookup(ids(text), [*ids(names(useful)), *ids("<|end|>")], fitting[0], [], [])
+                learnt = [*ids(names(useful)), *ids("<|end|>")]
+                yield Lookup(ids(text), learnt, fitting, list(range(len(learnt))), hot(facts))
             else:
                 ask = useful[int(rng.integers(len(useful)))]
-                yield Lookup(ids(f"{before}<ask>"), ids(f"{ask.text}</ask><|end|>"), fitting[0], [], [])
+                learnt = ids(f"{ask.text}</ask><|end|>")
+                yield Lookup(ids(f"{before}<ask>"), learnt, fitting, [1], hot(facts))
             continue
         if kind == "said":
             before = "\n" + " ".join(f"{fact.value.capitalize()}." for fact in facts) + END
         if kind in ("said", "asked"):
             learnt = ids(answer) + ids("</answer><|end|>")
-            yield Lookup(ids(f"{before}<answer>"), learnt, fitting[0], [0], hot(facts))
+            yield Lookup(ids(f"{before}<answer>"), learnt, fitting[:1], [0], hot(facts))
         elif kind == "labelled":
             text = f"{END}<enumerate>\n{label(meant._replace(facts=tuple(facts)))} =>"
-            yield Lookup(ids(text), [*ids(answer), *ids("\n")], fitting[0], [0], hot(facts))
+            yield Lookup(ids(text), [*ids(answer), *ids("\n")], fitting[:1], [0], hot(facts))
         else:
             listed = int(rng.integers(2, len(fitting) + 1))
             at = int(rng.integers(listed))
@@ -103,7 +105,7 @@ def lookups(rng, language, task, opening, count):
             learnt = name + ids("=>") + ids(note.answers[0]) + ids("\n")
             looks = [*([] if last else range(len(name))), len(name) + len(ids("=>"))]
             text = f"{before}<enumerate>\n{''.join(lines)}"
-            yield Lookup(ids(text), learnt, fitting[at], looks, hot(facts if last else note.facts))
+            yield Lookup(ids(text), learnt, [fitting[at]], looks, hot(facts if last else note.facts))
 
 
 class Rows(NamedTuple):
@@ -111,14 +113,16 @@ class Rows(NamedTuple):
 
     Args:
         notes_M_2, facts_M_V: row and column of the first token of each note's answer, and the note's facts.
-        looks_K_3: row, column where something is predicted that is in a note, column of that note's answer.
+        looks_K_4: head, row, column where something is predicted, column of the answer of a note to look at.
+        share_K: how much of the look that note is to get.
         said_N_2, facts_N_V: row and column of each lookup's last one, and the facts said before.
     """
 
     packed: Packed
     notes_M_2: torch.Tensor
     facts_M_V: torch.Tensor
-    looks_K_3: torch.Tensor
+    looks_K_4: torch.Tensor
+    share_K: torch.Tensor
     said_N_2: torch.Tensor
     facts_N_V: torch.Tensor
 
@@ -146,7 +150,7 @@ def rows_of(rng, language, tasks, count):
 
 
 def _packed(rows: Sequence) -> Rows:
-    groups, notes, facts, looks, said, said_facts = ([] for _ in range(6))
+    groups, notes, facts, looks, share, said, said_facts = ([] for _ in range(7))
     for base, _, _, asked in rows:
         items = [Item((*base, *lookup.said), tuple(lookup.learnt)) for lookup in asked]
         own = sum(len(lookup.said) + len(lookup.learnt) for lookup in asked)
@@ -159,11 +163,12 @@ def _packed(rows: Sequence) -> Rows:
         facts += [hot(person.facts) for person in people]
         for lookup in asked:
             columns = [next(predicts) % width for _ in lookup.learnt]
-            looks += [(r, columns[k], starts[lookup.note]) for k in lookup.looks]
-            if lookup.looks:
-                said.append((r, columns[lookup.looks[-1]]))
-                said_facts.append(lookup.facts)
-    return Rows(packed, *(torch.tensor(part) for part in (notes, facts, looks, said, said_facts)))
+            head = int(len(lookup.notes) > 1)
+            looks += [(head, r, columns[k], starts[note]) for k in lookup.looks for note in lookup.notes]
+            share += [1.0 / len(lookup.notes)] * (len(lookup.looks) * len(lookup.notes))
+            said.append((r, columns[lookup.looks[-1]]))
+            said_facts.append(lookup.facts)
+    return Rows(packed, *(torch.tensor(part) for part in (notes, facts, looks, share, said, said_facts)))
 
 
 def lookup_loss(model, guide, rows):
@@ -190,12 +195,13 @@ def lookup_loss(model, guide, rows):
         scale * binary_cross_entropy_with_logits(guide(middle[at[:, 0], at[:, 1]]), facts)
         for at, facts in ((rows.notes_M_2, rows.facts_M_V), (rows.said_N_2, rows.facts_N_V))
     )
-    row, source, target = rows.looks_K_3.T
-    looked = out.attentions[LAYER][:, 0][row, source, target]
-    guided = guided - 0.3 * (looked + 1e-6).log().mean()
-    first = torch.isin(packed.from_N, row * packed.ids_R_T.shape[1] + source)
-    right = (logits.argmax(-1) == packed.targets_N)[first].float().mean()
-    return cross_entropy(logits, packed.targets_N), guided, right
+    head, row, source, target = rows.looks_K_4.T
+    looked = out.attentions[LAYER][row, head, source, target]
+    guided = guided - 0.3 * (rows.share_K * (looked + 1e-6).log()).sum() / rows.share_K.sum()
+    right = logits.argmax(-1) == packed.targets_N
+    places = row * packed.ids_R_T.shape[1] + source
+    found, compared = (right[torch.isin(packed.from_N, places[head == h])].float().mean() for h in (0, 1))
+    return cross_entropy(logits, packed.targets_N), guided, found, compared
 
 
 def main():

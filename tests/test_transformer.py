@@ -10,7 +10,7 @@ import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.fitting import CUT
+from clarify_env.agents.fitting import CUT, fit
 from clarify_env.agents.language import SMALL, LanguageModel
 from clarify_env.agents.prompts import AskerPrompt
 from clarify_env.agents.transformer import TransformersAgent
@@ -155,6 +155,9 @@ def test_too_long_a_prompt_is_shortened_by_rule_and_said(agent, env, caplog):
     assert observation["notes"][-1].text in text
     many = dict(observation, document="", notes=observation["notes"] * 100)
     assert len(twin.prompt_ids(many)) <= room
+    notes = [observation["notes"][0]._replace(text=f"number {k}", weight=w) for k, w in enumerate((1, 9, 5))]
+    cut = fit(dict(observation, document="", notes=notes), lambda o: len(o["notes"]), 2, "a test")
+    assert [note.text for note in cut["notes"]] == ["number 1", "number 2"]
     turns = (Turn("asker", Ask("Which era?")), Turn("user", Reply("Well " + "so " * 3000)))
     text = twin.model.message(twin.prompt_ids(dict(observation, document="", transcript=turns)))
     assert "Which era?" in text
