@@ -44,11 +44,12 @@ def batches(agent, env, episodes):
     """The prompts of each round with the lengths of the messages, and the tokens of each last prompt."""
     rounds, distinct = {}, 0
     for episode in episodes:
-        prompt, state = [], env.game.start(default_rng(0), pins(env.game, episode.setup, episode.costs))
+        prompt, k, state = [], 0, env.game.start(default_rng(0), pins(env.game, episode.setup, episode.costs))
         for step in episode.steps:
             for _, trace in step.traces:  # of a message that is no move too
                 prompt = agent.prompt_ids(seen(env.game, state, "asker"))
-                rounds.setdefault(len(state.transcript), []).append((prompt, len(trace["ids"])))
+                rounds.setdefault(k, []).append((prompt, len(trace["ids"])))
+                k += 1
             if set(dict(step.moves)) == set(env.game.legal(state)):
                 state, _ = env.game.apply(state, dict(step.moves))
         distinct += len(prompt)

@@ -39,7 +39,9 @@ class Look(NamedTuple):
 
 
 READS = {
-    "facts": Read(2, len(VALUES), True, len(VALUES) / 3),  # of a note, at its answer; said, where one begins
+    "facts": Read(
+        2, len(VALUES), True, len(VALUES) / 3
+    ),  # of a note, all along its answer; said, all along one
     "cost": Read(2, 1, False, 2.0),  # the logarithm of a cost, at its last digit
     "costs": Read(3, 2, False, 2.0),  # of both, where a move begins
     "differs": Read(3, len(ATTRIBUTES), True, 3.0),  # among the notes left
@@ -47,7 +49,7 @@ READS = {
 LOOKS = {
     "others": Look(0, 1, 1.0),  # from a value in the notes to earlier, other values of its attribute
     "changed": Look(1, 1, 1.0),  # from where it is said what differs to values that had such a look
-    "taken": Look(2, 0, 0.3),  # to the note that something is taken from, at its answer
+    "taken": Look(2, 0, 0.3),  # to the note that something is taken from, at the same word of its answer
     "left": Look(2, 1, 1.5),  # to all notes left, where it is said what differs
     "turn": Look(2, 0, 0.3),  # to the last digit of a question's cost, where a move begins
     "word": Look(2, 1, 0.3),
@@ -86,7 +88,9 @@ def rows_of(language, several: Sequence[Asked]):
     values, turn = _values(language), language.tokenizer.convert_tokens_to_ids("<|assistant|>")
     for r, asked in enumerate(several):
         answers = [k for k in range(2, len(asked.prompt)) if _arrow(language, asked.prompt[k - 2 : k])]
-        reads["facts"] += [((r, k), _hot(note.facts)) for k, note in zip(answers, asked.people, strict=True)]
+        for start, note in zip(answers, asked.people, strict=True):
+            length = len(language.tokenizer(note.answers[0], add_special_tokens=False)["input_ids"])
+            reads["facts"] += [((r, start + k), _hot(note.facts)) for k in range(length)]
         others = _others(asked.prompt, values)
         for k, earlier in others.items():
             looks["others"] += _evenly(r, k, earlier or [0])
@@ -95,11 +99,10 @@ def rows_of(language, several: Sequence[Asked]):
         reads["cost"] += [((r, k), [log]) for k, log in zip(digits, logs, strict=True)]
         for lookup in asked.lookups:
             columns = [next(predicts) % width for _ in lookup.learnt]
-            at = [columns[k] for k in lookup.looks]
-            reads["facts"].append(((r, at[-1]), _hot(lookup.facts)))
-            for k in at:
+            reads["facts"] += [((r, columns[k]), _hot(lookup.facts)) for k in lookup.told]
+            for k, far in ((columns[place], far) for place, far in lookup.looks):
                 if len(lookup.notes) == 1:
-                    looks["taken"] += _evenly(r, k, [answers[lookup.notes[0]]])
+                    looks["taken"] += _evenly(r, k, [answers[lookup.notes[0]] + far])
                     continue
                 looks["changed"] += _evenly(r, k, changed)
                 looks["left"] += _evenly(r, k, [answers[note] for note in lookup.notes])

@@ -27,8 +27,10 @@ class Lookup(NamedTuple):
     Args:
         left: numbers, from 0, of the notes that fit what was said.
         notes: those of them that it is about: one to take from, or all, to compare them.
-        looks: places in `learnt` of what they tell: a label's facts, the start of an answer, what differs.
-        facts: what was said before the last of them: of the user's meaning, or of the note in its label.
+        looks: places in `learnt` of what they tell (a label's facts, an answer, what differs), each with how
+            far into the note's answer it is found.
+        told: those of these places before which `facts` were said.
+        facts: of the user's meaning, or of the note in its label.
         move: whether `said` has a place where the asker's move begins.
     """
 
@@ -36,7 +38,8 @@ class Lookup(NamedTuple):
     learnt: list[int]
     left: list[int]
     notes: list[int]
-    looks: list[int]
+    looks: list[tuple[int, int]]
+    told: list[int]
     facts: tuple[Fact, ...]
     move: bool = True
 
@@ -94,28 +97,32 @@ def lookups(rng, language, task, opening, count):
             continue
         if not several and left[0] == 0 and rng.random() < 0.6:
             continue  # or else it would long get by without reading the facts
-        answer = people[left[0]].answers[0]
+        answer = ids(people[left[0]].answers[0])
+        taken = [(k, k) for k in range(len(answer))], list(range(len(answer)))
         asks = [Ask(f"Which {fact.name}?") for fact in facts]
         turns = [f"{END}{PROMPT.write(a, opening)}<|end|><|user|>{reply(task, a, meant)}" for a in asks]
         before = "".join([*turns, END])
         if kind == "differs" and rng.random() < 0.5:
             learnt = ids(names(questions([people[k] for k in left])) + "<|end|>")
             said = ids("".join([*turns, "\nWhat differs?", END]))
-            yield Lookup(said, learnt, left, left, list(range(len(learnt))), facts, move=False)
+            places = [(k, 0) for k in range(len(learnt))]
+            yield Lookup(said, learnt, left, left, places, [len(learnt) - 1], facts, move=False)
         elif kind == "differs":
             useful = questions([people[k] for k in left])
             ask = useful[int(rng.integers(len(useful)))]
-            yield Lookup(ids(f"{before}<ask>"), ids(f"{ask.text}</ask><|end|>"), left, left, [1], facts)
+            yield Lookup(
+                ids(f"{before}<ask>"), ids(f"{ask.text}</ask><|end|>"), left, left, [(1, 0)], [1], facts
+            )
         elif kind == "said":
             before = "\n" + " ".join(f"{fact.value.capitalize()}." for fact in facts) + END
-            learnt = ids(answer) + ids("</answer><|end|>")
-            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], [0], facts, move=False)
+            learnt = answer + ids("</answer><|end|>")
+            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], *taken, facts, move=False)
         elif kind == "asked":
-            learnt = ids(answer) + ids("</answer><|end|>")
-            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], [0], facts)
+            learnt = answer + ids("</answer><|end|>")
+            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], *taken, facts)
         elif kind == "labelled":
             text = f"{END}<enumerate>\n{label(meant._replace(facts=facts))} =>"
-            yield Lookup(ids(text), ids(answer) + ids("\n"), left, left[:1], [0], facts, move=False)
+            yield Lookup(ids(text), answer + ids("\n"), left, left[:1], *taken, facts, move=False)
         else:
             yield listed(ids, before, facts, people, left, rng)
 
@@ -127,10 +134,12 @@ def listed(ids, before, facts, people, left, rng):
     lines = [f"{label(people[k])} => {people[k].answers[0]}\n" for k in left[:at]]
     note, last = people[left[at]], at == count - 1
     name = ids("otherwise" if last else label(note))
-    learnt = name + ids("=>") + ids(note.answers[0]) + ids("\n")
-    looks = [*([] if last else range(len(name))), len(name) + len(ids("=>"))]
+    head, answer = name + ids("=>"), ids(note.answers[0])
+    told = [len(head) + k for k in range(len(answer))]
+    looks = [*([] if last else [(k, 0) for k in range(len(name))]), *((k, k - len(head)) for k in told)]
     text = f"{before}<enumerate>\n{''.join(lines)}"
-    return Lookup(ids(text), learnt, left, [left[at]], looks, facts if last else note.facts)
+    learnt = head + answer + ids("\n")
+    return Lookup(ids(text), learnt, left, [left[at]], looks, told, facts if last else note.facts)
 
 
 def main():
