@@ -85,9 +85,10 @@ def rows_of(language, several: Sequence[Asked]):
     packed = tensors([[group] for group in groups], width)
     predicts = iter(packed.from_N.tolist())
     reads, looks = {name: [] for name in READS}, {name: [] for name in LOOKS}
+    arrow = language.tokenizer("=>", add_special_tokens=False)["input_ids"][-2:]
     values, turn = _values(language), language.tokenizer.convert_tokens_to_ids("<|assistant|>")
     for r, asked in enumerate(several):
-        answers = [k for k in range(2, len(asked.prompt)) if _arrow(language, asked.prompt[k - 2 : k])]
+        answers = [k for k in range(2, len(asked.prompt)) if asked.prompt[k - 2 : k] == arrow]
         for start, note in zip(answers, asked.people, strict=True):
             length = len(language.tokenizer(note.answers[0], add_special_tokens=False)["input_ids"])
             reads["facts"] += [((r, start + k), _hot(note.facts)) for k in range(length)]
@@ -122,10 +123,6 @@ def rows_of(language, several: Sequence[Asked]):
 def _tensors(held, columns, size):
     places = torch.tensor([place for place, _ in held], dtype=torch.long).reshape(-1, columns)
     return places, torch.tensor([value for _, value in held], dtype=torch.float32).reshape(-1, size)
-
-
-def _arrow(language, ids):
-    return ids == language.tokenizer("=>", add_special_tokens=False)["input_ids"][-2:]
 
 
 def _costs(language, asked):

@@ -113,13 +113,11 @@ def lookups(rng, language, task, opening, count):
             yield Lookup(
                 ids(f"{before}<ask>"), ids(f"{ask.text}</ask><|end|>"), left, left, [(1, 0)], [1], facts
             )
-        elif kind == "said":
-            before = "\n" + " ".join(f"{fact.value.capitalize()}." for fact in facts) + END
+        elif kind in ("said", "asked"):
+            if kind == "said":
+                before = "\n" + " ".join(f"{fact.value.capitalize()}." for fact in facts) + END
             learnt = answer + ids("</answer><|end|>")
-            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], *taken, facts, move=False)
-        elif kind == "asked":
-            learnt = answer + ids("</answer><|end|>")
-            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], *taken, facts)
+            yield Lookup(ids(f"{before}<answer>"), learnt, left, left[:1], *taken, facts, kind == "asked")
         elif kind == "labelled":
             text = f"{END}<enumerate>\n{label(meant._replace(facts=facts))} =>"
             yield Lookup(ids(text), answer + ids("\n"), left, left[:1], *taken, facts, move=False)
