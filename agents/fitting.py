@@ -15,9 +15,9 @@ LEAST = 32  # words that are left of a message
 def fit(observation: Observation, length: Callable[[Observation], int], limit: int, who: str) -> Observation:
     """The observation, shortened until its prompt has at most `limit` tokens.
 
-    The end of the document goes first, word by word; then the ends of the longest messages of the dialogue,
-    to no less than `LEAST` words each; then notes, the least likely first. `CUT` marks where a text was cut.
-    Question and costs are never shortened.
+    The end of the document goes first, word by word; then the beginning of the context; then the ends of the
+    longest messages of the dialogue, to no less than `LEAST` words each; then notes, the least likely first.
+    `CUT` marks where a text was cut. Question and costs are never shortened.
 
     Args:
         observation: of the player on turn.
@@ -31,11 +31,13 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
     if length(observation) <= limit:
         return observation
     words = str(observation.get("document", "")).split()
+    before = str(observation.get("context", "")).split()
     turns = tuple(observation.get("transcript", ()))
     longest = max((len(t.move.text.split()) for t in turns if isinstance(t.move, TextMove)), default=0)
     notes = canonical(observation.get("notes", ()))
     cuts: list[tuple[str, int, Callable[[int], object]]] = [
         ("document", len(words), lambda n: " ".join([*words[:n], CUT])),
+        ("context", len(before), lambda n: " ".join([CUT, *before[len(before) - n :]])),
         ("transcript", longest - LEAST, lambda n: _cut(turns, LEAST + n)),
         ("notes", len(notes), lambda n: notes[:n]),
     ]

@@ -106,7 +106,8 @@ class UserPrompt:
 
     def messages(self, observation: Observation) -> list[Message]:
         """Rules, question and meaning, and the dialogue so far with the asker in the other role."""
-        opening = f"Your question: {observation['question']}\nWhat you mean: {observation['intent']}"
+        known = [f"Your question: {observation['question']}", f"What you mean: {observation['intent']}"]
+        opening = "\n".join([*_context(observation), *known])
         final = _options(observation)
         if final is None:
             chat = _dialogue(opening, observation, "user", "The other side asks: ")
@@ -184,14 +185,14 @@ def _system(rules: str) -> list[Message]:
 
 
 def _opening(observation: Observation) -> str:
-    """What an asker is told before the dialogue: the notes, likeliest first, the question, and the costs.
+    """What an asker is told before the dialogue: context, document, notes, likeliest first, question, costs.
 
     The order of the notes tells nothing, and the costs come last, so that prompts share what is before them.
     """
     for key in ("question", "notes", "document", "costs"):
         if key not in observation:
             raise ClarifyError(f"AskerPrompt: the observation has no {key!r}; has {sorted(observation)}")
-    lines = []
+    lines = _context(observation)
     if observation["document"]:
         lines += ["Document:", observation["document"]]
     if observation["notes"]:
@@ -202,6 +203,11 @@ def _opening(observation: Observation) -> str:
     lines.append(f"Question: {observation['question']}")
     lines.append(f"A question costs {turn:g}, a word {word:g}.")
     return "\n".join(lines)
+
+
+def _context(observation: Observation) -> list[str]:
+    """What both players see before the question, where there is any."""
+    return ["Before the question:", observation["context"]] if observation.get("context") else []
 
 
 def _dialogue(opening: str, observation: Observation, me: str, heard: str = "") -> list[Message]:

@@ -15,7 +15,7 @@ A user can only take away what it was offered: the tokens of a selection come fr
 option of the enumeration. Otherwise a user who knows the answer could play in the asker's place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,10 +28,11 @@ from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Answer, Ask, Enumerate, Move, Reply, Select
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.task import Fact, Interpretation, Task
-from clarify_env.text import best_f1, exact_match, overlap, tokens
+from clarify_env.text import grade_text, overlap, tokens
 
 ASKING, REPLYING, SELECTING, OVER = range(4)
-KNOWLEDGE = ("open", "closed")
+KNOWLEDGE = ("open", "document", "closed")
+Grade = Callable[[str, Sequence[str]], tuple[float, float]]
 
 
 class State(NamedTuple):
@@ -90,10 +91,13 @@ class ClarificationGame(Game[State]):
     Args:
         tasks: what nature draws from, evenly.
         costs: drawn at the start of each episode.
-        knowledge: "open": the asker holds notes, the interpretations with their answers and weights in
-            an order shuffled per episode; "closed": the question alone.
+        knowledge: what the asker holds besides the question and its context. "open": notes, which are the
+            interpretations with their answers and weights in an order shuffled per episode; "document": the
+            task's document; "closed": nothing.
         max_turns: messages that the asker may send, >= 1; if the last one is a question, the episode is
             truncated there.
+        grade: accuracy and exact match, in [0, 1], of a selection against a meaning's answers; a pure
+            function.
     """
 
     players: ClassVar[tuple[str, ...]] = ("asker", "user")
@@ -109,7 +113,12 @@ class ClarificationGame(Game[State]):
     options: ClassVar[tuple[str, ...]] = ("task", "intent", "costs", "order")
 
     def __init__(
-        self, tasks: Sequence[Task], costs: CostSampler, knowledge: str = "open", max_turns: int = 5
+        self,
+        tasks: Sequence[Task],
+        costs: CostSampler,
+        knowledge: str = "open",
+        max_turns: int = 5,
+        grade: Grade = grade_text,
     ) -> None:
         if not tasks:
             raise ClarifyError("no tasks: the split is empty")
@@ -119,6 +128,7 @@ class ClarificationGame(Game[State]):
         self.costs = costs
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns
+        self.grade = grade
         self._positions: dict[str, int] = {}
 
     @cached_property
@@ -175,16 +185,16 @@ class ClarificationGame(Game[State]):
     def _known(
         self, task: Task, intent: int, costs: Costs, order: tuple[int, ...]
     ) -> dict[str, dict[str, Any]]:
-        question, meanings, shown = task.question, task.interpretations, _as_array(costs)
+        meanings, knowledge = task.interpretations, self.knowledge
         meant = meanings[intent]
+        shared = {"question": task.question, "context": task.context, "costs": _as_array(costs)}
         return {
             "asker": {
-                "question": question,
-                "notes": tuple(map(meanings.__getitem__, order)) if self.knowledge == "open" else (),
-                "document": task.document,
-                "costs": shown,
+                **shared,
+                "notes": tuple(map(meanings.__getitem__, order)) if knowledge == "open" else (),
+                "document": task.document if knowledge == "document" else "",
             },
-            "user": {"question": question, "intent": meant.text, "facts": meant.facts, "costs": shown},
+            "user": {**shared, "intent": meant.text, "facts": meant.facts},
         }
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
@@ -203,9 +213,7 @@ class ClarificationGame(Game[State]):
             phase = OVER
             if offered(history[-2].move, move.text):
                 stop = _SELECTED
-                gold = task.interpretations[intent].answers
-                accuracy = best_f1(move.text, gold)
-                exact = exact_match(move.text, gold) if accuracy == 1.0 else 0.0
+                accuracy, exact = self.grade(move.text, task.interpretations[intent].answers)
                 paid = (("accuracy", accuracy),)
             else:
                 detail = f"user selected {move.text[:80]!r}, which the last message does not offer"
@@ -228,7 +236,7 @@ class ClarificationGame(Game[State]):
         return state._replace(phase=OVER, stop=stop)
 
     def observe(self, state: State, player: str) -> dict[str, Any]:
-        """question, costs, transcript; the asker's notes and document; the user's intent and facts."""
+        """question, context, costs, transcript; the asker's notes, document; the user's intent, facts."""
         observation = state.known[player].copy()
         observation["transcript"] = state.history
         return observation
@@ -237,6 +245,7 @@ class ClarificationGame(Game[State]):
         """Spaces of the observations; `costs` is the pair (turn, word)."""
         shared: dict[str, Space[Any]] = {
             "question": UnicodeText(),
+            "context": UnicodeText(1_000_000),
             "costs": Box(0.0, np.inf, (2,), np.float64),
             "transcript": Records(Turn),
         }
@@ -245,7 +254,7 @@ class ClarificationGame(Game[State]):
         return {**shared, "intent": UnicodeText(), "facts": Records(Fact)}
 
     def quantities(self, state: State) -> dict[str, float]:
-        """accuracy (token F1), asks, words, and exact (exact match)."""
+        """accuracy (token F1, or what `grade` says), asks, words, and exact (exact match)."""
         return {
             "accuracy": state.accuracy,
             "asks": state.asks,
@@ -262,6 +271,7 @@ class ClarificationGame(Game[State]):
             "intent": state.intent,
             "order": list(state.order),
             "question": state.task.question,
+            **({"context": state.task.context} if state.task.context else {}),
             "meaning": meant.text,
             "answers": list(meant.answers),
             "meanings": len(state.task.interpretations),
@@ -278,16 +288,18 @@ class ClarificationGame(Game[State]):
         ]
 
     def plant(self, state: State) -> tuple[State, Mapping[str, Sequence[str]]]:
-        """Marked meanings and answers: the user may see its own meaning, the asker what its notes hold."""
+        """Marked meanings, answers, document: the user may see its own meaning, the asker what it holds."""
         marked = [
             meaning._replace(text=f"planted meaning {i}", answers=(f"planted answer {i}",))
             for i, meaning in enumerate(state.task.interpretations)
         ]
-        task = state.task._replace(interpretations=tuple(marked))
+        task = state.task._replace(interpretations=tuple(marked), document="planted document")
         known = self._known(task, state.intent, state.costs, state.order)
         rivals = [m.text for i, m in enumerate(marked) if i != state.intent]
         answers = [m.answers[0] for m in marked]
-        hidden = {"user": [*rivals, *answers], "asker": []}
-        if self.knowledge == "closed":
-            hidden["asker"] = [*(m.text for m in marked), *answers]
+        hidden = {"user": [*rivals, *answers, task.document], "asker": []}
+        if self.knowledge != "open":
+            hidden["asker"] += [*(m.text for m in marked), *answers]
+        if self.knowledge != "document":
+            hidden["asker"].append(task.document)
         return state._replace(task=task, known=known), hidden

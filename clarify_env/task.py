@@ -44,9 +44,11 @@ class Task(NamedTuple):
         question: what the user says at the start; public.
         interpretations: at least one; their weights add up to 1.
         document: a text that only the asker holds ("" for none).
+        context: what both players see before the question, such as the dialogue so far or a story.
     """
 
     id: str
     question: str
     interpretations: tuple[Interpretation, ...]
     document: str = ""
+    context: str = ""

@@ -3,7 +3,7 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -69,3 +69,9 @@ def exact_match(text: str, golds: Iterable[str]) -> float:
     if not text or text.isspace():
         return 0.0
     return float(any(tokens(text) == tokens(gold) for gold in golds))
+
+
+def grade_text(selection: str, answers: Sequence[str]) -> tuple[float, float]:
+    """Accuracy (the best token F1 against the aliases) and exact match of a selection, both in [0, 1]."""
+    accuracy = best_f1(selection, answers)
+    return accuracy, exact_match(selection, answers) if accuracy == 1.0 else 0.0
