@@ -47,8 +47,8 @@ def test_a_group_of_one():
             function(np.array([1.0]))
 
 
-# A game that can be enumerated: two meanings; at the start the asker answers one of them or asks, after the reply
-# it answers one of them or gives up with half. Asking costs, so the best policy depends on what the reply is worth.
+# A game that can be enumerated: two meanings; at the start the asker answers one of them or asks, after the
+# reply it answers one of them or gives up with half.
 COST, WEIGHTS = 0.2, (0.7, 0.3)
 
 

@@ -141,5 +141,5 @@ def test_what_losses_refuse():
         losses.kl(tensor(0.0), tensor(0.0), "k4")
     with pytest.raises(ClarifyError, match=r"logprobs_N.*\(2,\).*old_N.*\(1,\)"):
         losses.ppo(tensor(0.0, 0.0), tensor(0.0), torch.tensor([0, 0]), tensor(1.0))
-    with pytest.raises(ClarifyError, match="clip=1.5"):
+    with pytest.raises(ClarifyError, match=r"clip=1\.5"):
         losses.ppo(tensor(0.0), tensor(0.0), torch.tensor([0]), tensor(1.0), clip=1.5)

@@ -1,12 +1,10 @@
 """Losses of the algorithms, as pure functions of log-probabilities.
 
 Dimensions: N tokens that a policy chose, one after the other; B rows, the decisions that they make up
-(`rows_N` says which; the one token of a row is the chosen candidate where the policy is `MoveScorer`); P pairs
-of rows; K members of an ensemble. Every loss is a mean over rows, pairs or tokens, as its docstring says, and is to be
-minimised. `logprobs` are under the current policy and carry gradients; `old` are those of the policy that
-sampled, `reference` those of the policy that it must not leave.
-
-What a loss for whole rows needs, `row_sums` gives.
+(`rows_N` says which; where the policy is `MoveScorer`, a row has one token, the chosen candidate); P pairs of
+rows; K members of an ensemble. Every loss is a mean over rows, pairs or tokens, as its docstring says, and is
+to be minimised. `logprobs` are under the current policy and carry gradients; `old` are those of the policy
+that sampled, `reference` those of the policy that it must not leave.
 """
 
 import torch
@@ -104,7 +102,7 @@ def grpo(
 
 
 def value(values_B: Tensor, returns_B: Tensor, old_B: Tensor | None = None, clip: float = 0.2) -> Tensor:
-    """Half the squared error of the value head, the mean over rows; clipped around the old values if given."""
+    """Half the squared error of the values, the mean over rows; if given, clipped around the old values."""
     _alike("value", values_B=values_B, returns_B=returns_B)
     error_B = (values_B - returns_B) ** 2
     if old_B is not None:
@@ -126,7 +124,7 @@ def dpo(margins_P: Tensor, reference_P: Tensor, beta: float = 0.1) -> Tensor:
 
 
 def distillation(margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor, beta: float = 0.1) -> Tensor:
-    """Reward distillation: the policy's implied reward difference is fitted to the given one, the mean over pairs.
+    """Squared error of the reward difference that the policy implies, the mean over pairs.
 
     Args:
         margins_P, reference_P: as in `dpo`, of any two rows.
