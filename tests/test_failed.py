@@ -22,8 +22,8 @@ from clarify_env import (
 from clarify_env.agents import AlwaysAsk, AlwaysEnumerate, Random, ScriptedUser
 from clarify_env.trainers import experiment
 from clarify_env.trainers.evaluate import average, complete, measure
+from clarify_env.trainers.loop import means
 from clarify_env.trainers.replay import choices
-from clarify_env.trainers.rest import means
 from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.selection import Batch, grouped, make_rule
 from clarify_env.trainers.settings import Settings

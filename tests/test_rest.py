@@ -13,7 +13,7 @@ from clarify_env import SEEN, ClarifyError, read_episodes
 from clarify_env.agents import ScriptedUser
 from clarify_env.trainers import experiment
 from clarify_env.trainers.evaluate import measure
-from clarify_env.trainers.rest import Silent
+from clarify_env.trainers.loop import Silent
 from clarify_env.trainers.runs import RunDirectory, versions
 from clarify_env.trainers.settings import Settings, read_config
 
@@ -72,7 +72,7 @@ class Stopping(Silent):
         self.iteration += 1
 
 
-@pytest.mark.parametrize("where", ["play", "select and update", "check", "logged"])
+@pytest.mark.parametrize("where", ["play", "learn", "check", "logged"])
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path, whole, where):
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):

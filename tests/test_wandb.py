@@ -13,7 +13,7 @@ from wandb.proto import wandb_internal_pb2 as pb
 import clarify_env
 from clarify_env.agents import Random, ScriptedUser
 from clarify_env.trainers import experiment
-from clarify_env.trainers.rest import Silent
+from clarify_env.trainers.loop import Silent
 from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.settings import Settings
 from clarify_env.trainers.wandblog import COLUMNS, ROWS, WandbLog, transcript

@@ -15,8 +15,9 @@ from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
 from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
 from clarify_env.trainers.learner import Learner, ScorerLearner
+from clarify_env.trainers.loop import Silent, Watcher
 from clarify_env.trainers.processes import join
-from clarify_env.trainers.rest import ReST, Silent, Watcher
+from clarify_env.trainers.rest import ReST
 from clarify_env.trainers.runs import RunDirectory, versions, write_json
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.settings import Settings, read_config

@@ -1,6 +1,6 @@
 """What a trainer asks of a trainable agent, and the learner of `MoveScorer`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -10,10 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from clarify_env.agent import Agent, Observation
-from clarify_env.agents.proposer import Dialogue, describe
+from clarify_env.agents.proposer import FEATURES, Dialogue, describe
 from clarify_env.agents.scorer import MoveScorer, Network
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
+from clarify_env.trainers.losses import nll
+
+SHARED = ("now_accuracy", "now_words", "belief", "entropy", "notes", "asked")  # by all candidates of a point
 
 
 class Example(NamedTuple):
@@ -30,6 +33,36 @@ class Example(NamedTuple):
     move: Move
     trace: Any
     weight: float
+
+
+class Scored(NamedTuple):
+    """Decisions of a minibatch under the current policy, or a part of them.
+
+    Args:
+        rows_B: which example each row is.
+        logprobs_N: of the tokens of the rows, one row after the other; carries gradients.
+        rows_N: which row of these each token belongs to.
+        values_B: what the value head expects of each row's point; 0 without one.
+    """
+
+    rows_B: torch.Tensor
+    logprobs_N: torch.Tensor
+    rows_N: torch.Tensor
+    values_B: torch.Tensor
+
+
+class Objective(NamedTuple):
+    """What gradient steps go down.
+
+    Args:
+        loss: a mean over the tokens or rows of what it is given.
+        per: "token" or "row": what that mean is over, so that the parts of a minibatch add up.
+        unit: rows that have to be given together, such as 2 for pairs; they follow each other.
+    """
+
+    loss: Callable[[Scored], torch.Tensor]
+    per: str = "row"
+    unit: int = 1
 
 
 class Learner(Protocol):
@@ -52,6 +85,20 @@ class Learner(Protocol):
         """Imitate the examples; returns metrics."""
         ...
 
+    def descend(
+        self,
+        examples: Sequence[Example],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float | None = None,
+    ) -> dict[str, float]:
+        """One gradient step a minibatch, each a list of positions in `examples`; returns metrics."""
+        ...
+
+    def measure(self, examples: Sequence[Example]) -> Scored:
+        """The examples under the current policy, without gradients."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write everything that `load` needs."""
         ...
@@ -59,6 +106,51 @@ class Learner(Protocol):
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         ...
+
+
+class _Table(NamedTuple):
+    """Examples as tensors.
+
+    Args:
+        points_E, targets_E: of each example its point of a dialogue, and its move among the candidates there.
+        costs_E_2: its costs.
+        features_P_M_F, sizes_P: of each point its candidates' features, padded, and how many they are.
+    """
+
+    points_E: torch.Tensor
+    targets_E: torch.Tensor
+    costs_E_2: torch.Tensor
+    features_P_M_F: torch.Tensor
+    sizes_P: torch.Tensor
+
+
+class Critic(torch.nn.Module):
+    """value_B: what `MoveScorer` may expect from a point on, by what all its candidates share and the costs.
+
+    Args:
+        hidden: units of a hidden layer.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, hidden: int = 64, seed: int = 0) -> None:
+        super().__init__()
+        self.width = hidden
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.layers = torch.nn.Sequential(
+                torch.nn.Linear(len(SHARED) + 4, hidden, dtype=torch.float64),
+                torch.nn.Tanh(),
+                torch.nn.Linear(hidden, hidden, dtype=torch.float64),
+                torch.nn.Tanh(),
+                torch.nn.Linear(hidden, 1, dtype=torch.float64),
+            )
+
+    def forward(self, features_B_F: torch.Tensor, costs_B_2: torch.Tensor) -> torch.Tensor:
+        """Values of points, from the features of any candidate there."""
+        known_B_S = features_B_F[:, [FEATURES.index(name) for name in SHARED]]
+        logs_B_2 = torch.log10(costs_B_2 + 1e-4)
+        value_B: torch.Tensor = self.layers(torch.cat([known_B_S, costs_B_2, logs_B_2], dim=1)).squeeze(1)
+        return value_B
 
 
 class ScorerLearner:
@@ -73,10 +165,19 @@ class ScorerLearner:
         updates: gradient steps per call.
         batch: examples per step.
         rate: learning rate at the start of a call.
+        critic: the value head, for algorithms that have one.
     """
 
-    def __init__(self, agent: MoveScorer, updates: int = 300, batch: int = 256, rate: float = 3e-3) -> None:
+    def __init__(
+        self,
+        agent: MoveScorer,
+        updates: int = 300,
+        batch: int = 256,
+        rate: float = 3e-3,
+        critic: Critic | None = None,
+    ) -> None:
         self.agent = agent
+        self.critic = critic or Critic()
         self.updates = updates
         self.batch = batch
         self.rate = rate
@@ -93,40 +194,93 @@ class ScorerLearner:
         network.load_state_dict(self.agent.network.state_dict())
         twin = MoveScorer(network, self.agent.proposer)
         twin.point = self.agent.point
-        return type(self)(twin, self.updates, self.batch, self.rate)
+        critic = Critic(self.critic.width)
+        critic.load_state_dict(self.critic.state_dict())
+        return type(self)(twin, self.updates, self.batch, self.rate, critic)
+
+    @property
+    def _trained(self) -> list[torch.nn.Parameter]:
+        return [*self.agent.network.parameters(), *self.critic.parameters()]
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        critic = {f"critic.{name}": tensor for name, tensor in self.critic.state_dict().items()}
+        return {**self.agent.network.state_dict(), **critic}
 
     def update(self, examples: Sequence[Example], seed: int) -> dict[str, float]:
         """Fit the examples; reports the last loss and the share of examples whose move is now preferred."""
         if not examples:
             return {"loss": float("nan"), "agreement": float("nan"), "examples": 0.0}
-        points_E, targets_E, features_P_M_F, sizes_P = self._tensors(examples)
-        costs_E_2 = torch.from_numpy(np.array([example.observation["costs"] for example in examples]))
         chances = np.array([example.weight for example in examples])
         draws = np.random.default_rng(seed)
         order = draws.choice(len(examples), (self.updates, self.batch), p=chances / chances.sum())
-        network = self.agent.network
-        adam = torch.optim.Adam(network.parameters(), lr=self.rate)
+        fitted = self.descend(examples, order.tolist(), Objective(lambda scored: nll(scored.logprobs_N)))
+        return {name: fitted[name] for name in ("loss", "agreement", "examples")}
+
+    def descend(
+        self,
+        examples: Sequence[Example],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float | None = None,
+    ) -> dict[str, float]:
+        """One step of a fresh Adam a minibatch, with a learning rate that falls to zero.
+
+        Args:
+            examples: decisions.
+            steps: of each minibatch the positions of its examples.
+            objective: what to go down.
+            rate: learning rate at the start; the learner's own by default.
+
+        Returns:
+            `loss` and `agreement` (share whose move is preferred) over the last tenth of the steps,
+            `examples`, `tokens` trained on, and `gradient` (mean norm).
+
+        Raises:
+            ClarifyError: the loss is no longer finite.
+        """
+        rate = self.rate if rate is None else rate
+        table = self._tensors(examples)
+        adam = torch.optim.Adam(self._trained, lr=rate)
         tail: list[float] = []
         agreed: list[float] = []
-        for step, rows in enumerate(torch.from_numpy(order)):
+        norms: list[float] = []
+        for step, rows in enumerate(steps):
             for group in adam.param_groups:
-                group["lr"] = self.rate * (1.0 - step / self.updates)
-            at_B = points_E[rows]
-            logprobs_B_M = self._logprobs(features_P_M_F[at_B], sizes_P[at_B], costs_E_2[rows])
-            loss = torch.nn.functional.nll_loss(logprobs_B_M, targets_E[rows])
+                group["lr"] = rate * (1.0 - step / len(steps))
+            rows_B = torch.as_tensor(rows)
+            scored, preferred = self._scored(table, rows_B)
+            loss = objective.loss(scored)
             if not torch.isfinite(loss):
                 raise ClarifyError(f"the loss became {loss.item()} at step {step}: lower the learning rate")
             adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            norms.append(sum(float((p.grad**2).sum()) for p in self._trained if p.grad is not None) ** 0.5)
             adam.step()
-            if step >= int(0.9 * self.updates):
+            if step >= int(0.9 * len(steps)):
                 tail.append(loss.item())
-                agreed.append((logprobs_B_M.argmax(1) == targets_E[rows]).double().mean().item())
+                agreed.append(preferred)
         return {
             "loss": float(np.mean(tail)),
             "agreement": float(np.mean(agreed)),
             "examples": float(len(examples)),
+            "tokens": float(sum(map(len, steps))),
+            "gradient": float(np.mean(norms)),
         }
+
+    def measure(self, examples: Sequence[Example]) -> Scored:
+        """The examples under the current policy, without gradients."""
+        with torch.no_grad():
+            return self._scored(self._tensors(examples), torch.arange(len(examples)))[0]
+
+    def _scored(self, table: "_Table", rows_B: torch.Tensor) -> tuple[Scored, float]:
+        """These examples under the current policy, and the share of them whose move it prefers."""
+        at_B, targets_B = table.points_E[rows_B], table.targets_E[rows_B]
+        features_B_M_F, costs_B_2 = table.features_P_M_F[at_B], table.costs_E_2[rows_B]
+        logprobs_B_M = self._logprobs(features_B_M_F, table.sizes_P[at_B], costs_B_2)
+        chosen_B = logprobs_B_M.gather(1, targets_B[:, None])[:, 0]
+        values_B = self.critic(features_B_M_F[:, 0], costs_B_2)
+        scored = Scored(rows_B, chosen_B, torch.arange(len(rows_B)), values_B)
+        return scored, (logprobs_B_M.argmax(1) == targets_B).double().mean().item()
 
     def _logprobs(
         self, features_B_M_F: torch.Tensor, sizes_B: torch.Tensor, costs_B_2: torch.Tensor
@@ -137,10 +291,7 @@ class ScorerLearner:
         absent = torch.arange(most)[None, :] >= sizes_B[:, None]
         return torch.log_softmax(scores_B_M.masked_fill(absent, -torch.inf), dim=1)
 
-    def _tensors(
-        self, examples: Sequence[Example]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """For each example its point and target; for each point its padded features and number of moves."""
+    def _tensors(self, examples: Sequence[Example]) -> "_Table":
         moves_P: dict[Dialogue, dict[Move, int]] = {}
         index: dict[Dialogue, int] = {}
         points_E, targets_E = [], []
@@ -159,12 +310,13 @@ class ScorerLearner:
             rows.append(torch.cat([known, torch.from_numpy(describe(dialogue, added))]) if added else known)
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         sizes_P = torch.tensor([len(row) for row in rows])
-        return torch.tensor(points_E), torch.tensor(targets_E), padded, sizes_P
+        costs_E_2 = torch.from_numpy(np.array([example.observation["costs"] for example in examples]))
+        return _Table(torch.tensor(points_E), torch.tensor(targets_E), costs_E_2, padded, sizes_P)
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`; raises OSError where that fails."""
         try:
-            save_file(self.agent.network.state_dict(), folder / "weights.safetensors")
+            save_file(self._state(), folder / "weights.safetensors")
         except SafetensorError as error:
             raise OSError(str(error).splitlines()[0]) from None
 
@@ -172,7 +324,11 @@ class ScorerLearner:
         """Raises ClarifyError where the file is missing or does not fit the network."""
         path = folder / "weights.safetensors"
         try:
-            self.agent.network.load_state_dict(load_file(path))
+            stored = load_file(path)
+            own = {name: tensor for name, tensor in stored.items() if not name.startswith("critic.")}
+            self.agent.network.load_state_dict(own)
+            if critic := {n.removeprefix("critic."): t for n, t in stored.items() if n not in own}:
+                self.critic.load_state_dict(critic)
         except Exception as error:  # torch and safetensors raise types of their own
             raise ClarifyError(
                 f"{path}: no weights of this MoveScorer: {str(error).splitlines()[0]}"
