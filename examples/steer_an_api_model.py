@@ -17,8 +17,8 @@ from clarify_env.codec import encode
 from clarify_env.optimum import WHICH, questions
 from clarify_env.trainers.evaluate import MEASURES, measure, pick_questions
 from clarify_env.trainers.experiment import set_threads
-from clarify_env.trainers.learner import ScorerLearner
 from clarify_env.trainers.rest import ReST
+from clarify_env.trainers.scorerlearner import ScorerLearner
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.settings import Settings
 

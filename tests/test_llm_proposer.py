@@ -16,8 +16,8 @@ from clarify_env.agents.llm_proposer import SPREAD, ModelProposer
 from clarify_env.agents.proposer import Dialogue
 from clarify_env.agents.scorer import Network
 from clarify_env.optimum import WHICH
-from clarify_env.trainers.learner import ScorerLearner
 from clarify_env.trainers.rest import ReST
+from clarify_env.trainers.scorerlearner import ScorerLearner
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.settings import Settings
 

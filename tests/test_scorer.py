@@ -12,7 +12,8 @@ from clarify_env.agents import MoveScorer, ScriptedUser
 from clarify_env.agents.proposer import FEATURES, Dialogue
 from clarify_env.agents.scorer import Network
 from clarify_env.costs import CostRange
-from clarify_env.trainers.learner import Example, ScorerLearner
+from clarify_env.trainers.learner import Example
+from clarify_env.trainers.scorerlearner import ScorerLearner
 
 torch.set_num_threads(1)  # on a machine with other work two threads are slower than one
 USER = ScriptedUser(UserModel(noise=0.1, vagueness=0.1))
@@ -117,8 +118,7 @@ def test_gradient_of_the_loss_is_softmax_minus_target(views):
         for k, view in enumerate(views)
         if len(view["notes"]) > 1
     ]
-    points_E, targets_E, features, sizes = learner._tensors(examples)
-    costs = torch.from_numpy(np.array([e.observation["costs"] for e in examples]))
+    points_E, targets_E, costs, features, sizes = learner._tensors(examples)
 
     class Given(torch.nn.Module):
         def forward(self, features_R_F, costs_R_2):
@@ -146,8 +146,7 @@ def test_gradient_of_the_weights_against_finite_differences(views):
     examples = [
         Example(v, learner.agent.point(Dialogue.of(v, "test")).moves[0], None, 1.0) for v in views[:8]
     ]
-    points_E, targets_E, features, sizes = learner._tensors(examples)
-    costs = torch.from_numpy(np.array([e.observation["costs"] for e in examples]))
+    points_E, targets_E, costs, features, sizes = learner._tensors(examples)
 
     def loss():
         logprobs = learner._logprobs(features[points_E], sizes[points_E], costs)
@@ -202,7 +201,7 @@ def test_a_move_outside_the_candidates_is_added_to_them(views):
     own = Answer("something that no note says")
     moves = learner.agent.point(Dialogue.of(view, "test")).moves
     assert own not in moves
-    _, targets_E, _, sizes = learner._tensors([Example(view, own, None, 1.0)])
+    _, targets_E, _, _, sizes = learner._tensors([Example(view, own, None, 1.0)])
     assert targets_E.tolist() == [len(moves)]
     assert sizes.tolist() == [len(moves) + 1]
     assert learner.update([Example(view, own, None, 1.0)], seed=0)["agreement"] == 1.0

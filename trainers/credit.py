@@ -35,7 +35,8 @@ def leave_one_out(returns_G: Floats) -> Floats:
     """
     returns_G = _group("leave_one_out", returns_G)
     count = len(returns_G)
-    return (returns_G - returns_G.mean()) * (count / (count - 1))
+    apart_G: Floats = (returns_G - returns_G.mean()) * (count / (count - 1))
+    return apart_G
 
 
 def group_advantages(returns_G: Floats, by_deviation: bool = True, least: float = 1e-6) -> Floats:
@@ -48,12 +49,12 @@ def group_advantages(returns_G: Floats, by_deviation: bool = True, least: float 
     Raises:
         ClarifyError: a group of one.
     """
-    centred_G = _group("group_advantages", returns_G)
-    centred_G = centred_G - centred_G.mean()
+    returns_G = _group("group_advantages", returns_G)
+    centred_G: Floats = returns_G - returns_G.mean()
     if not by_deviation:
         return centred_G
     deviation = float(centred_G.std(ddof=1))
-    return centred_G / deviation if deviation > least else np.zeros_like(centred_G)
+    return np.divide(centred_G, deviation) if deviation > least else np.zeros_like(centred_G)
 
 
 def by_key(returns_G: Floats, keys: Sequence[Hashable]) -> Floats:

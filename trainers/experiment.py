@@ -13,16 +13,15 @@ from clarify_env.costs import SEEN, UNSEEN, CostGrid, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
+from clarify_env.trainers.algorithms import make_trainer
 from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
-from clarify_env.trainers.learner import Learner, ScorerLearner
-from clarify_env.trainers.loop import Silent, Watcher
+from clarify_env.trainers.learner import Learner
+from clarify_env.trainers.loop import Loop, Silent, Watcher
 from clarify_env.trainers.processes import join
-from clarify_env.trainers.rest import ReST
 from clarify_env.trainers.runs import RunDirectory, versions, write_json
-from clarify_env.trainers.selection import make_rule
+from clarify_env.trainers.scorerlearner import ScorerLearner
 from clarify_env.trainers.settings import Settings, read_config
 from clarify_env.trainers.summary import Measured, by_cell, failure_summary, monotonicity, summarise
-from clarify_env.trainers.tree import BestContinuation
 from clarify_env.usermodel import UserModel
 
 
@@ -48,15 +47,10 @@ def make_learner(settings: Settings) -> Learner:
     )
 
 
-def build(settings: Settings, run: RunDirectory | None = None) -> ReST:
-    """The ReST run of these settings: their agent as the asker, the scripted user."""
-    learner = make_learner(settings)
+def build(settings: Settings, run: RunDirectory | None = None) -> Loop:
+    """The run of these settings: their agent as the asker, the scripted user."""
     user = ScriptedUser(UserModel(**settings.user))
-    rule = make_rule(settings.rule)
-    if isinstance(rule, BestContinuation):
-        rule.off_path = settings.off_path
-        rule.replies = 24 if any(settings.user.values()) else 1
-    return ReST(settings, learner, {"user": user}, rule, run)
+    return make_trainer(settings, make_learner(settings), {"user": user}, run=run)
 
 
 def train(

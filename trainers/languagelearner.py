@@ -14,11 +14,13 @@ from safetensors.torch import load_file, save_file
 
 from clarify_env.agents.transformer import TransformersAgent
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.learner import Example
-from clarify_env.trainers.packing import Item, Packed, pack
+from clarify_env.trainers.learner import Example, Objective, Scored
+from clarify_env.trainers.losses import nll
+from clarify_env.trainers.packing import Item, Packed, pack, parted
 from clarify_env.trainers.processes import add_up, join, share
 
 WEIGHTS = "weights.safetensors"
+CRITIC = "critic.safetensors"
 SORTED = 4  # steps whose examples are sorted together
 
 
@@ -64,6 +66,10 @@ class LanguageLearner:
         self.lora = lora
         if lora and not hasattr(agent.model.model, "peft_config"):
             agent.model.model = _adapted(agent.model.model, lora)
+        self.critic = torch.nn.Linear(agent.model.model.config.hidden_size, 1)
+        torch.nn.init.zeros_(self.critic.weight)
+        torch.nn.init.zeros_(self.critic.bias)
+        self.critic.to(agent.model.device)
         self._parameters = {n: p for n, p in agent.model.model.named_parameters() if p.requires_grad}
 
     def greedy(self) -> TransformersAgent:
@@ -76,9 +82,11 @@ class LanguageLearner:
         twin = copy.copy(old)
         twin.model = copy.deepcopy(old.model)
         agent = self.agent.twin(model=twin)
-        return type(self)(
+        learner = type(self)(
             agent, self.updates, self.batch, self.rate, self.width, self.part, self.bf16, self.lora
         )
+        learner.critic.load_state_dict(self.critic.state_dict())
+        return learner
 
     def item(self, example: Example) -> tuple[Item, bool]:
         """The tokens of an example, and whether its message is one that was sampled."""
@@ -92,52 +100,82 @@ class LanguageLearner:
         return Item(tuple(prompt), tuple(ids)), sampled
 
     def update(self, examples: Sequence[Example], seed: int) -> dict[str, float]:
-        """Fit the examples.
-
-        Returns:
-            `loss` per token over the last tenth of the steps, `examples`, `sampled` (share of the drawn whose
-            message was sampled rather than tokenised anew), `ids_differ` (trained tokens that are not the
-            sampled ones: 0), `tokens` trained on, and `read` (tokens that went through the model for it).
+        """Fit the examples; returns the metrics of `descend`.
 
         Raises:
             ClarifyError: the loss is no longer finite, or memory runs out.
         """
         if not examples:
             return {"loss": float("nan"), "examples": 0.0, "sampled": 1.0, "ids_differ": 0.0}
+        chances = np.array([example.weight for example in examples])
+        rng = np.random.default_rng(seed)
+        drawn = rng.choice(len(examples), self.updates * self.batch, p=chances / chances.sum()).tolist()
+        prompts = {i: self.item(examples[i])[0].prompt for i in set(drawn)}
+        objective = Objective(lambda scored: nll(scored.logprobs_N), per="token")
+        return self.descend(examples, _steps(drawn, prompts, self.batch, rng), objective)
+
+    def descend(
+        self,
+        examples: Sequence[Example],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float | None = None,
+    ) -> dict[str, float]:
+        """One step of a fresh AdamW a minibatch; the learning rate rises for a twentieth of them, then falls.
+
+        Args:
+            examples: decisions.
+            steps: of each minibatch the positions of its examples.
+            objective: what to go down.
+            rate: peak learning rate; the learner's own by default.
+
+        Returns:
+            `loss` over the last tenth of the steps, `examples`, `sampled` (share of those used whose message
+            was sampled rather than tokenised anew), `ids_differ` (trained tokens that are not the
+            sampled ones: 0), `tokens` trained on, `read` (tokens that went through the model for it), and
+            `gradient` (mean norm before it is clipped to 1).
+
+        Raises:
+            ClarifyError: the loss is no longer finite, or memory runs out.
+        """
         try:
-            return self._update(examples, seed)
+            return self._descend(examples, steps, objective, self.rate if rate is None else rate)
         except torch.OutOfMemoryError:
             raise ClarifyError(
                 f"{self.agent.model.name}: out of memory in training with part={self.part}; lower part, or "
                 "train adapters (lora=16); the run can be resumed"
             ) from None
 
-    def _update(self, examples: Sequence[Example], seed: int) -> dict[str, float]:
-        chances = np.array([example.weight for example in examples])
-        rng = np.random.default_rng(seed)
-        drawn = rng.choice(len(examples), self.updates * self.batch, p=chances / chances.sum())
-        pairs = {i: self.item(examples[i]) for i in np.unique(drawn).tolist()}
-        order = _steps(drawn.tolist(), {i: item.prompt for i, (item, _) in pairs.items()}, self.batch, rng)
-        parameters = list(self._parameters.values())
-        adam = torch.optim.AdamW(parameters, lr=self.rate, betas=(0.9, 0.98), weight_decay=0.0)
+    def _descend(
+        self, examples: Sequence[Example], steps: Sequence[Sequence[int]], objective: Objective, rate: float
+    ) -> dict[str, float]:
+        pairs = {i: self.item(examples[i]) for i in sorted({i for rows in steps for i in rows})}
+        parameters = [*self._parameters.values(), *self.critic.parameters()]
+        adam = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
         losses: list[float] = []
+        norms: list[float] = []
         tokens = read = differ = 0
         model = self.agent.model.model
         rank, size = join()
         share(parameter.data for parameter in parameters)
         model.train()
-        for step, rows in enumerate(order):
-            warm = min(1.0, (step + 1) / max(1.0, 0.05 * self.updates))
+        for step, rows in enumerate(steps):
+            warm = min(1.0, (step + 1) / max(1.0, 0.05 * len(steps)))
             for group in adam.param_groups:
-                group["lr"] = self.rate * warm * (1.0 - step / self.updates)
-            chosen = [pairs[i][0] for i in rows]
-            parts = pack(chosen, self.width, self.part)
+                group["lr"] = rate * warm * (1.0 - step / len(steps))
+            chosen = [pairs[i][0]._replace(row=k) for k, i in enumerate(rows)]
+            parts = parted(chosen, objective.unit, self.width, self.part)
+            rows_B = torch.tensor(rows)
             count = sum(len(item.message) for item in chosen)
             differ += _differ(parts, chosen)
             read += sum(packed.ids_R_T.numel() for packed in parts)
             total = 0.0
             for packed in parts[rank::size]:
-                loss = self.loss(packed.to(self.agent.model.device)) / count
+                scored = self._scored(packed.to(self.agent.model.device), rows_B)
+                held = len(scored.logprobs_N) / count
+                if objective.per == "row":
+                    held = len(scored.rows_B) / len(rows)
+                loss = objective.loss(scored) * held
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()
             if size > 1:
@@ -149,7 +187,7 @@ class LanguageLearner:
                 total = summed.item()
             if not np.isfinite(total):
                 raise ClarifyError(f"the loss became {total} at step {step}: lower the learning rate")
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            norms.append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
             adam.step()
             adam.zero_grad()
             losses.append(total)
@@ -157,16 +195,41 @@ class LanguageLearner:
         model.eval()
         self.agent.generator.memory.clear()
         return {
-            "loss": float(np.mean(losses[int(0.9 * self.updates) :])),
+            "loss": float(np.mean(losses[int(0.9 * len(steps)) :])),
             "examples": float(len(examples)),
             "sampled": float(np.mean([sampled for _, sampled in pairs.values()])),
             "ids_differ": float(differ),
             "tokens": float(tokens),
             "read": float(read),
+            "gradient": float(np.mean(norms)),
         }
+
+    def measure(self, examples: Sequence[Example]) -> Scored:
+        """The examples under the current policy, without gradients."""
+        items = [self.item(example)[0]._replace(row=k) for k, example in enumerate(examples)]
+        rows_E = torch.arange(len(items))
+        with torch.no_grad():
+            parts = [
+                self._scored(packed.to(self.agent.model.device), rows_E)
+                for packed in pack(items, self.width, self.part)
+            ]
+        owners_N = torch.cat([part.rows_B[part.rows_N] for part in parts])
+        order_N = owners_N.argsort(stable=True)
+        at_E = torch.cat([part.rows_B for part in parts]).argsort()
+        return Scored(
+            rows_E,
+            torch.cat([part.logprobs_N for part in parts])[order_N],
+            owners_N[order_N],
+            torch.cat([part.values_B for part in parts])[at_E],
+        )
 
     def loss(self, packed: Packed) -> torch.Tensor:
         """Summed negative log-likelihood of the trained tokens."""
+        rows = torch.arange(1 + int(packed.rows_N.max()))
+        return -self._scored(packed, rows).logprobs_N.sum()
+
+    def _scored(self, packed: Packed, rows_B: torch.Tensor) -> Scored:
+        """The rows of a part under the current policy; `rows_B` are those of the whole minibatch."""
         model, device = self.agent.model.model, self.agent.model.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             hidden_R_T_D = model.get_decoder()(
@@ -175,14 +238,22 @@ class LanguageLearner:
                 position_ids=packed.positions_R_T,
                 use_cache=False,
             ).last_hidden_state
-            logits_N_V = model.get_output_embeddings()(hidden_R_T_D.flatten(0, 1)[packed.from_N])
+            hidden_N_D = hidden_R_T_D.flatten(0, 1)[packed.from_N]
+            logits_N_V = model.get_output_embeddings()(hidden_N_D)
         logits_N_V = logits_N_V if logits_N_V.dtype == torch.float64 else logits_N_V.float()
-        return torch.nn.functional.cross_entropy(logits_N_V, packed.targets_N, reduction="sum")
+        logprobs_N = -torch.nn.functional.cross_entropy(logits_N_V, packed.targets_N, reduction="none")
+        held_B, rows_N = torch.unique(packed.rows_N, return_inverse=True)
+        order_N = rows_N.argsort(stable=True)
+        first_B = torch.searchsorted(rows_N[order_N], torch.arange(len(held_B), device=rows_N.device))
+        values_B = self.critic(hidden_N_D.detach()[order_N][first_B].float())[:, 0]
+        return Scored(rows_B.to(device)[held_B], logprobs_N[order_N], rows_N[order_N], values_B)
 
     def save(self, folder: Path) -> None:
         """Write what is trained, the weights or the adapters; raises OSError where that fails."""
         try:
             save_file({n: p.detach().contiguous() for n, p in self._parameters.items()}, folder / WEIGHTS)
+            if self.critic.weight.any():
+                save_file(self.critic.state_dict(), folder / CRITIC)
         except SafetensorError as error:
             raise OSError(str(error).splitlines()[0]) from None
 
@@ -197,6 +268,8 @@ class LanguageLearner:
             with torch.no_grad():
                 for name, parameter in self._parameters.items():
                     parameter.copy_(stored[name])
+            if (path := folder / CRITIC).exists():
+                self.critic.load_state_dict(load_file(path))
         except Exception as error:  # torch and safetensors raise types of their own
             raise ClarifyError(
                 f"{path}: no weights of {self.agent.model.name}: {str(error).splitlines()[0]}"

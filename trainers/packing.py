@@ -14,10 +14,11 @@ import torch
 
 
 class Item(NamedTuple):
-    """A prompt and the message to be learnt after it, as token ids."""
+    """A prompt and the message to be learnt after it, as token ids, and which row of a minibatch that is."""
 
     prompt: tuple[int, ...]
     message: tuple[int, ...]
+    row: int = 0
 
 
 class Packed(NamedTuple):
@@ -29,6 +30,7 @@ class Packed(NamedTuple):
         group_R_T, branch_R_T: which group a token belongs to (-1 for none) and which of its branches (0 for
             what they share).
         from_N, targets_N: positions in the flattened rows that predict a trained token, and that token.
+        rows_N: the item's `row` of each trained token.
     """
 
     ids_R_T: torch.Tensor
@@ -37,6 +39,7 @@ class Packed(NamedTuple):
     branch_R_T: torch.Tensor
     from_N: torch.Tensor
     targets_N: torch.Tensor
+    rows_N: torch.Tensor
 
     def mask(self, dtype: torch.dtype) -> torch.Tensor:
         """mask_R_1_T_T to add to the attention scores."""
@@ -128,6 +131,23 @@ def pack(items: Sequence[Item], width: int, most: int) -> list[Packed]:
     return parts
 
 
+def parted(items: Sequence[Item], unit: int, width: int, most: int) -> list[Packed]:
+    """Items packed in parts; what `pack` says, but that every `unit` items in a row stay in one part."""
+    if unit == 1:
+        return pack(items, width, most)
+    parts: list[Packed] = []
+    held: list[Item] = []
+    used = 0
+    for k in range(0, len(items), unit):
+        together = items[k : k + unit]
+        size = sum(len(item.prompt) + len(item.message) for item in together)
+        if held and used + size > most:
+            parts += pack(held, width, 1 << 40)
+            held, used = [], 0
+        held, used = [*held, *together], used + size
+    return parts + pack(held, width, 1 << 40)
+
+
 def tensors(rows: Sequence[Sequence[Group]], width: int) -> Packed:
     """Rows of groups, in the order given.
 
@@ -138,6 +158,7 @@ def tensors(rows: Sequence[Sequence[Group]], width: int) -> Packed:
     ids, positions, numbers, branches = (torch.full((len(rows), width), fill) for fill in (0, 0, -1, 0))
     sources: list[int] = []
     targets: list[int] = []
+    owners: list[int] = []
     for r, groups in enumerate(rows):
         at = 0
         for number, group in enumerate(groups):
@@ -157,5 +178,6 @@ def tensors(rows: Sequence[Sequence[Group]], width: int) -> Packed:
                     begin = r * width + end - len(message) - 1
                     sources.extend(range(begin, begin + len(message)))
                     targets.extend(message)
+                    owners.extend([group.items[branch - 1].row] * len(message))
                 at = end
-    return Packed(ids, positions, numbers, branches, torch.tensor(sources), torch.tensor(targets))
+    return Packed(ids, positions, numbers, branches, *map(torch.tensor, (sources, targets, owners)))

@@ -8,9 +8,9 @@ import numpy as np
 from clarify_env.agent import Observation
 from clarify_env.codec import Unreadable, decode
 from clarify_env.costs import Costs
-from clarify_env.episode import Episode
+from clarify_env.episode import Episode, prices
 from clarify_env.game import Game, StopReason
-from clarify_env.moves import Move
+from clarify_env.moves import Move, Pass
 
 
 class Choice(NamedTuple):
@@ -47,6 +47,30 @@ def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
         if not moves or set(moves) != set(game.legal(state)):
             return
         state, _ = game.apply(state, moves)
+
+
+def credited(game: Game[Any], episode: Episode, player: str) -> list[tuple[Choice, float]]:
+    """The decisions of `player`, each with the reward that was paid from it to its next one, or to the end.
+
+    A last message that was no move counts too, as a `Pass` with its trace: it was sampled, and it cost the
+    accuracy. What was paid before the first decision is nobody's credit here.
+    """
+    per_unit = prices(episode.terms, episode.costs)
+    found: list[tuple[Choice, float]] = []
+    if failed(episode):
+        return found
+    state = game.start(np.random.default_rng(0), pins(game, episode.setup, episode.costs))
+    for step in episode.steps:
+        moves = dict(step.moves)
+        if game.legal(state).get(player):
+            found.append((Choice(state, moves.get(player, Pass()), dict(step.traces).get(player)), 0.0))
+        if found:
+            choice, reward = found[-1]
+            found[-1] = choice, reward + sum(per_unit[name] * quantity for name, quantity in step.paid)
+        if not moves or set(moves) != set(game.legal(state)):
+            break
+        state, _ = game.apply(state, moves)
+    return found
 
 
 def made_move(game: Game[Any], state: Any, player: str, action: Any) -> Move | None:

@@ -12,9 +12,11 @@ from clarify_env.trainers.selection import make_rule
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a ReST run; all of them are in its config.json.
+    """Settings of a training run; all of them are in its config.json.
 
     Args:
+        algorithm: registered name, such as "rest" or "ppo"; see `clarify_env.trainers.algorithms`.
+        options: of the algorithm.
         agent: "move-scorer", or a language model: "small" for the one in the box, a folder or a hub id.
         env: registered id.
         env_options: options of `make`, such as data_dir.
@@ -41,6 +43,8 @@ class Settings:
         parallel: episodes under way at the same time.
     """
 
+    algorithm: str = "rest"
+    options: dict[str, Any] = field(default_factory=dict)
     agent: str = "move-scorer"
     env: str = "synthetic-v0"
     env_options: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +95,7 @@ class Settings:
             ClarifyError: an entry that is not a setting.
         """
         known = set(cls.__dataclass_fields__)
-        unknown = sorted(set(config) - known - {"algorithm"})
+        unknown = sorted(set(config) - known)
         if unknown:
             raise ClarifyError(f"config.json: unknown setting {unknown[0]!r}")
         values = {name: config[name] for name in known & set(config)}
@@ -105,8 +109,8 @@ class Settings:
         return replace(self, **changes)
 
     def to_config(self) -> dict[str, Any]:
-        """The settings as JSON data, with the algorithm's name."""
-        return {"algorithm": "rest", **asdict(self)}
+        """The settings as JSON data."""
+        return asdict(self)
 
 
 # What each kind of agent is best trained with, as far as measured; see docs/algorithms/rest.md.

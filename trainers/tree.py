@@ -110,7 +110,7 @@ class BestContinuation:
         game = batch.env.game
         for tree in self.grow(batch):
             found: dict[int, Decided] = {}
-            decide(tree.nodes[0], _prices(game, tree.costs), found)
+            decide(tree.nodes[0], prices(game, tree.costs), found)
             reach = self._reach(tree, found)
             for node in tree.nodes:
                 decided = found[id(node)]
@@ -256,7 +256,7 @@ class _Sampled:
                 (self.finals if last else self.others).setdefault(choice.move, choice.trace)
 
 
-def _prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:
+def prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:
     """prices_C_T: what one unit of each term's quantity earns."""
     return np.array(
         [[-getattr(cell, t.cost) if t.cost else 1.0 for t in game.terms.values()] for cell in costs]
@@ -286,15 +286,20 @@ def decide(node: Node, prices_C_T: Floats, found: dict[int, Decided]) -> Decided
     if not node.edges:
         found[id(node)] = Decided(np.zeros(count), [None] * count, np.zeros(count))
         return found[id(node)]
+    values_M_C = worth(node, prices_C_T, found)
+    best_C = values_M_C.argmax(axis=0)
+    moves = list(node.edges)
+    value_C = values_M_C.max(axis=0)
+    found[id(node)] = Decided(value_C, [moves[m] for m in best_C], value_C - values_M_C.mean(axis=0))
+    return found[id(node)]
+
+
+def worth(node: Node, prices_C_T: Floats, found: dict[int, Decided]) -> Floats:
+    """values_M_C: what each candidate of a node is worth under each costs, gone on from optimally."""
     rows = []
     for quantities_T, children in node.edges.values():
         value_C = prices_C_T @ quantities_T
         for child in children:
             value_C = value_C + decide(child, prices_C_T, found).value_C
         rows.append(value_C)
-    values_M_C = np.round(rows, 12)
-    best_C = values_M_C.argmax(axis=0)
-    moves = list(node.edges)
-    value_C = values_M_C.max(axis=0)
-    found[id(node)] = Decided(value_C, [moves[m] for m in best_C], value_C - values_M_C.mean(axis=0))
-    return found[id(node)]
+    return np.round(rows, 12)

@@ -1,0 +1,251 @@
+"""The loop that all algorithms share: collect -> lessons -> fit -> check -> checkpoint -> log.
+
+An algorithm says what is to be learnt from the episodes (`lessons`) and how (`fit`); nothing else differs
+between two of them. Everything random in iteration k follows from (seed, k) and the weights of checkpoint k,
+so a resumed run ends in the same bits.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from clarify_env.agent import Agent
+from clarify_env.collect import rollout
+from clarify_env.costs import Costs
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError
+from clarify_env.registry import make
+from clarify_env.storage import write_episodes
+from clarify_env.trainers.evaluate import MEASURES, average, jobs, measure, pick_questions
+from clarify_env.trainers.learner import Learner
+from clarify_env.trainers.replay import failed
+from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.selection import Batch
+from clarify_env.trainers.settings import Settings
+from clarify_env.vector import child_seed
+
+
+class Watcher(Protocol):
+    """Who is told about the progress of a run."""
+
+    def stage(self, name: str, total: int) -> Callable[[int], object]:
+        """A stage of `total` steps begins; returns what to call with the steps that were done."""
+        ...
+
+    def logged(self, line: Mapping[str, Any], episodes: list[Episode]) -> None:
+        """An iteration is complete: its metrics and some of its episodes."""
+        ...
+
+
+class Silent:
+    """Watches nothing."""
+
+    def stage(self, name: str, total: int) -> Callable[[int], object]:
+        """A function that does nothing."""
+        return lambda done: None
+
+    def logged(self, line: Mapping[str, Any], episodes: list[Episode]) -> None:
+        """Nothing."""
+
+
+class Loop(ABC):
+    """A training run, but for what is learnt from its episodes.
+
+    Args:
+        settings: of the run.
+        learner: the policy that is trained, for the player `player`.
+        others: the agents of the other players.
+        run: where everything is written; None writes nothing.
+        player: whom the learner plays.
+        partners: learners of other players that are trained as well, by player; the same learner as `learner`
+            where the players share weights, which are then fitted to the lessons of all of them at once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        learner: Learner,
+        others: Mapping[str, Agent],
+        run: RunDirectory | None = None,
+        player: str = "asker",
+        partners: Mapping[str, Learner] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.learner = learner
+        self.others = dict(others)
+        self.run = run
+        self.player = player
+        self.env: GameEnv[Any] = make(settings.env, costs=settings.grid, **settings.env_options)
+        self.learners: dict[str, Learner] = {player: learner, **(partners or {})}
+        started = {id(one): one.copy() for one in self.learners.values()}
+        self.starts = {name: started[id(one)] for name, one in self.learners.items()}
+
+    @abstractmethod
+    def lessons(self, batch: Batch) -> list[Any]:
+        """What the episodes teach the player `batch.player`."""
+
+    @abstractmethod
+    def fit(self, learner: Learner, start: Learner, lessons: list[Any], seed: int) -> dict[str, float]:
+        """Learn the lessons; returns metrics. `start` is the same policy before its training."""
+
+    def describe(self, lessons: list[Any]) -> dict[str, float]:
+        """Metrics of a player's lessons."""
+        return {}
+
+    def train(self, watcher: Watcher | None = None, first: int = 0) -> Iterator[dict[str, Any]]:
+        """Run the iterations from `first` on; yields each one's metrics once it is safely on disk."""
+        watcher = watcher or Silent()
+        if self.run and first == 0:
+            self.run.save(0, self._save)
+        for iteration in range(first, self.settings.iterations):
+            line, episodes = self._iterate(iteration, watcher)
+            if self.run:
+                self.run.log(line)
+                self.run.save(iteration + 1, self._save)
+            watcher.logged(line, episodes)
+            yield line
+
+    def resume(self) -> int:
+        """Load the last checkpoint, with the start policy from checkpoint 0; returns the next iteration."""
+        if self.run is None or (last := self.run.last()) is None:
+            return 0
+        for learners, at in ((self.starts, 0), (self.learners, last)):
+            for folder, learner in self._folders(learners).items():
+                learner.load(self.run.checkpoint(at) / folder)
+        return last
+
+    def _folders(self, learners: Mapping[str, Learner]) -> dict[str, Learner]:
+        """Each learner with its folder in a checkpoint: the first's is the checkpoint itself."""
+        folders: dict[int, tuple[str, Learner]] = {}
+        for name, learner in learners.items():
+            folders.setdefault(id(learner), ("" if name == self.player else name, learner))
+        return dict(folders.values())
+
+    def _save(self, checkpoint: Path) -> None:
+        for folder, learner in self._folders(self.learners).items():
+            (checkpoint / folder).mkdir(exist_ok=True)
+            learner.save(checkpoint / folder)
+
+    def _improve(self, episodes: list[Episode], seed: int, done: Callable[[int], object]) -> dict[str, float]:
+        """The lessons of each player that is trained, and each learner's fit; returns metrics."""
+        cells = list(self.settings.grid) if self.settings.rescore else None
+        line: dict[str, float] = {}
+        learnt: dict[int, list[Any]] = {}
+        for name in self.learners:
+            agents = {**self.others, **{player: one.agent for player, one in self.learners.items()}}
+            del agents[name]
+            lessons = self.lessons(Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1)))
+            suffix = "" if name == self.player else f"/{name}"
+            line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(lessons).items()}
+            learnt.setdefault(id(self.learners[name]), []).extend(lessons)
+        done(1)
+        first = {id(one): self.starts[name] for name, one in self.learners.items()}
+        for folder, learner in self._folders(self.learners).items():
+            fitted = self.fit(learner, first[id(learner)], learnt[id(learner)], child_seed(seed, 2))
+            line |= {f"update{folder and '/' + folder}/{name}": value for name, value in fitted.items()}
+        done(1)
+        return line
+
+    def _iterate(self, iteration: int, watcher: Watcher) -> tuple[dict[str, Any], list[Episode]]:
+        settings = self.settings
+        seed = child_seed(settings.seed, iteration)
+        episodes = list(self.collect(iteration, watcher.stage("play", settings.tasks * settings.samples)))
+        if self.run:
+            write_episodes(self.run.episodes(f"iteration-{iteration:03d}"), episodes)
+        done = watcher.stage("learn", 2)
+        line: dict[str, Any] = {"iteration": iteration, "episodes": len(episodes)}
+        line |= self._improve(episodes, seed, done)
+        line |= {f"play/{name}": value for name, value in means(episodes).items()}
+        line |= self._check(seed, watcher)
+        return line, episodes
+
+    def collect(self, iteration: int, done: Callable[[int], object] = lambda n: None) -> Iterator[Episode]:
+        """The episodes of one iteration: first the current policy's, then the start policy's."""
+        settings = self.settings
+        seed = child_seed(settings.seed, iteration)
+        total = len(self.env.game.tasks)
+        cells = list(settings.grid)
+        drawn = np.random.default_rng(child_seed(seed, 4)).integers(
+            len(cells), size=settings.tasks * settings.samples
+        )
+        questions = [
+            _question(settings, total, iteration * settings.tasks + k) for k in range(settings.tasks)
+        ]
+        from_start = round(settings.samples * settings.start_share)
+        first = 0
+        for learners, each in ((self.learners, settings.samples - from_start), (self.starts, from_start)):
+
+            def options(i: int, first: int = first, each: int = each) -> dict[str, Any]:
+                k = (i - first) // each
+                return {"task": questions[k], "costs": cells[int(drawn[k if settings.shared_costs else i])]}
+
+            agents = {**self.others, **{name: one.agent for name, one in learners.items()}}
+            count = settings.tasks * each
+            played = rollout(
+                self.env,
+                agents,
+                count,
+                child_seed(seed, 0),
+                batch=settings.parallel,
+                first=first,
+                options=options,
+            )
+            for episode in played:
+                yield episode
+                done(1)
+            first += count
+
+    def _check(self, seed: int, watcher: Watcher) -> dict[str, float]:
+        """The greedy policy on some training questions at the training costs."""
+        settings = self.settings
+        if not settings.check_tasks:
+            return {}
+        questions = pick_questions(self.env, settings.check_tasks, settings.seed)
+        cells = list(settings.grid)
+        done = watcher.stage("check", len(jobs(self.env, questions, cells, self.player)))
+        agents = {**self.others, **{name: one.greedy() for name, one in self.learners.items()}}
+        measured = measure(self.env, agents, questions, cells, child_seed(seed, 3), self.player, watch=done)
+        mean_C_M = average(measured)
+        played = [c for c, mean_M in enumerate(mean_C_M) if np.isfinite(mean_M).all()]
+        if not played:
+            return {}
+        line = {f"check/{m}": float(v) for m, v in zip(MEASURES, mean_C_M[played].mean(axis=0), strict=True)}
+        for c, cell in ((c, cells[c]) for c in played):
+            for m, value in zip(MEASURES, mean_C_M[c], strict=True):
+                line[f"check/{cell_name(cell)}/{m}"] = float(value)
+        return line
+
+
+def cell_name(cell: Costs) -> str:
+    """A pair of costs as part of a metric's name."""
+    return f"turn={cell.turn:g},word={cell.word:g}"
+
+
+def _question(settings: Settings, total: int, at: int) -> int:
+    """The question at position `at` of an endless sequence of shuffled passes over the split."""
+    passed, within = divmod(at, total)
+    return int(np.random.default_rng((settings.seed, 5, passed)).permutation(total)[within])
+
+
+def means(episodes: list[Episode]) -> dict[str, float]:
+    """Mean reward, reward terms and quantities of the episodes that did not fail, and how many did.
+
+    Raises:
+        ClarifyError: all of them failed.
+    """
+    played = [episode for episode in episodes if not failed(episode)]
+    if not played:
+        ((reason, times),) = Counter(e.detail for e in episodes).most_common(1)
+        raise ClarifyError(f"all {len(episodes)} episodes failed, {times} of them so: {reason}")
+    count = len(played)
+    result = {"reward": sum(e.reward for e in played) / count, "failed": float(len(episodes) - count)}
+    for name in played[0].terms:
+        result[f"term/{name}"] = sum(e.reward_terms[name] for e in played) / count
+    for name in played[0].quantities:
+        result[name] = sum(e.quantities[name] for e in played) / count
+    return result

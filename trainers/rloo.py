@@ -1,0 +1,28 @@
+"""RLOO: REINFORCE with the mean of the other episodes of a group as baseline (arXiv 2402.14740).
+
+What is left out of the paper: its KL term in the reward (here a loss term, `kl`, off by default). Where the
+paper has one turn, every decision of an episode gets the whole episode's advantage.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from clarify_env.trainers.credit import Floats, leave_one_out
+from clarify_env.trainers.learner import Scored
+from clarify_env.trainers.losses import reinforce
+from clarify_env.trainers.policygradient import Played, PolicyGradient
+
+
+class RLOO(PolicyGradient):
+    """A run of RLOO; `PolicyGradient` and `Loop` have the arguments."""
+
+    def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
+        """The episode's reward less the mean of the others', for each of its decisions."""
+        returns_G = leave_one_out(np.array([played.rewards_T.sum() for played in group]))
+        return [np.full(len(p.rewards_T), a) for p, a in zip(group, returns_G, strict=True)]
+
+    def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
+        """Minus advantage times log-probability of the message."""
+        return reinforce(scored.logprobs_N, scored.rows_N, advantages_B)
