@@ -26,7 +26,8 @@ def notes_of(observation: Observation, who: str) -> tuple[Interpretation, ...]:
     notes: tuple[Interpretation, ...] = observation.get("notes", ())
     if not notes:
         raise ClarifyError(
-            f"{who} plays from the asker's notes and found none; make the game knowledge='open'"
+            f"{who} plays from the asker's notes and found none; make the game knowledge='open' "
+            "(--knowledge open)"
         )
     return notes
 

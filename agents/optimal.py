@@ -11,6 +11,7 @@ from clarify_env.game import Turn
 from clarify_env.moves import Ask, Move, Reply
 from clarify_env.optimum import solver
 from clarify_env.task import Interpretation
+from clarify_env.text import Grade, grade_text
 from clarify_env.usermodel import UserModel
 
 
@@ -20,12 +21,20 @@ class OptimalAsker(Agent):
     Args:
         user: how the scripted user behaves that it plays with.
         max_turns: messages that the game allows the asker, >= 1.
+        grade: the game's.
     """
 
-    def __init__(self, user: UserModel | None = None, max_turns: int = 5, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        user: UserModel | None = None,
+        max_turns: int = 5,
+        seed: int | None = None,
+        grade: Grade = grade_text,
+    ) -> None:
         super().__init__(seed)
         self.user = user or UserModel()
         self.max_turns = max_turns
+        self.grade = grade
         self._best = lru_cache(maxsize=50_000)(self._best_move)
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
@@ -38,7 +47,7 @@ class OptimalAsker(Agent):
     def _best_move(
         self, question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...], costs: Costs
     ) -> Move:
-        best = solver(question, notes, self.user, self.max_turns)
+        best = solver(question, notes, self.user, self.max_turns, self.grade)
         belief_N, asked = best.prior_N, ""
         asks = 0
         for turn in transcript:

@@ -38,12 +38,20 @@ class Dialogue(NamedTuple):
     question: str
     notes: tuple[Interpretation, ...]
     transcript: tuple[Turn, ...]
+    context: str = ""
+    document: str = ""
 
     @classmethod
     def of(cls, observation: Observation, who: str) -> "Dialogue":
-        """The point of the dialogue that `observation` shows to the agent `who`."""
+        """The point of the dialogue that `observation` shows to the agent `who`, which needs notes."""
         notes = canonical(notes_of(observation, who))
-        return cls(observation["question"], notes, observation["transcript"])
+        texts = observation.get("context", ""), observation.get("document", "")
+        return cls(observation["question"], notes, observation["transcript"], *texts)
+
+    @property
+    def chances(self) -> Floats:
+        """Probabilities of the notes, chances_N."""
+        return belief(self.question, self.notes, self.transcript)
 
 
 class Proposer(Protocol):
@@ -78,7 +86,7 @@ class NoteProposer:
 
     def propose(self, dialogue: Dialogue) -> list[Move]:
         """The candidates, questions first."""
-        chances = belief(*dialogue)
+        chances = dialogue.chances
         moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
         likeliest = dialogue.notes[int(np.argmax(chances))]
         moves[Answer(likeliest.answers[0])] = None
@@ -103,7 +111,7 @@ def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
     question was put before. Word counts are divided by 10, counts of notes and questions by 8.
     """
     notes, transcript = dialogue.notes, dialogue.transcript
-    chances = belief(*dialogue)
+    chances = dialogue.chances
     earns_N_N = _earnings(notes)
     lengths = np.array([len(note.answers[0].split()) for note in notes]) / 10.0
     top = int(np.argmax(np.round(earns_N_N @ chances, 12)))
@@ -144,7 +152,7 @@ def _accuracy(move: Move, notes: Sequence[Interpretation], chances: Floats) -> f
 
 def _after(ask: Ask, dialogue: Dialogue, chances: Floats) -> tuple[float, float, float]:
     """Accuracy, words and chance of being settled once a truthful user has replied to `ask`."""
-    question, notes, _ = dialogue
+    question, notes = dialogue.question, dialogue.notes
     truthful = UserModel()
     groups: dict[str, list[int]] = {}
     for i, note in enumerate(notes):

@@ -135,8 +135,8 @@ def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -
     path = find_file(data_dir, "abgcoqa", FILES[split])
     if path is None:
         raise ClarifyError(
-            f"abgcoqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of {FILES[split][0]}, or set "
-            f"{VARIABLE} to the folder that holds abgcoqa/"
+            f"abgcoqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of {FILES[split][0]}, or "
+            f"set {VARIABLE} to the folder that holds abgcoqa/"
         )
     return _from_file(path, stamp(path))
 

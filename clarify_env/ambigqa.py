@@ -179,7 +179,8 @@ def make_ambigqa(
     if knowledge == "document":
         if corpus is None:
             raise ClarifyError(
-                "ambigqa-v0: knowledge='document' needs texts; give corpus=PATH, a folder of .txt or .jsonl files"
+                "ambigqa-v0: knowledge='document' needs texts; give corpus=PATH, a folder of .txt or .jsonl "
+                "files"
             )
         tasks = _with_passages(tasks, Path(corpus), corpus_stamp(Path(corpus)), passages)
     game = ClarificationGame(tasks, costs, knowledge, max_turns)

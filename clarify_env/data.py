@@ -1,4 +1,4 @@
-"""Data files: where they lie, downloading, and making tasks of them with errors that name file and position."""
+"""Data files: where they lie, and making tasks of them with errors that name file and position."""
 
 import json
 import os
@@ -136,6 +136,7 @@ def download(url: str, checksum: str | None, folder: str) -> Path:
     except Exception as error:  # whatever the client raises, the user can do the same about it
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ClarifyError(
-            f"{url}: could not be downloaded ({reason[:200]}); give data_dir=FOLDER (--data-dir) or set {VARIABLE}"
+            f"{url}: could not be downloaded ({reason[:200]}); give data_dir=FOLDER (--data-dir) or "
+            f"set {VARIABLE}"
         ) from None
     return path

@@ -55,7 +55,7 @@ class Number(NamedTuple):
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.sub("[−–]", "-", text).split())
+    return " ".join(re.sub("[\u2212\u2013]", "-", text).split())
 
 
 def _read(match: re.Match[str]) -> Number:

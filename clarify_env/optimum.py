@@ -19,7 +19,7 @@ from clarify_env.costs import Costs
 from clarify_env.messages import FinalMessages
 from clarify_env.moves import Ask, Move
 from clarify_env.task import Interpretation
-from clarify_env.text import tokens
+from clarify_env.text import Grade, grade_text, tokens
 from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
@@ -44,17 +44,23 @@ class Solver:
         meanings: its interpretations, with facts and weights.
         user: how the scripted user behaves.
         max_turns: messages that the asker may send, >= 1.
+        grade: the game's.
     """
 
     def __init__(
-        self, question: str, meanings: Sequence[Interpretation], user: UserModel, max_turns: int
+        self,
+        question: str,
+        meanings: Sequence[Interpretation],
+        user: UserModel,
+        max_turns: int,
+        grade: Grade = grade_text,
     ) -> None:
         self.question = question
         self.meanings = tuple(meanings)
         self.user = user
         self.max_turns = max_turns
         self.prior_N = np.array([m.weight for m in meanings])
-        self.messages = FinalMessages(meanings)
+        self.messages = FinalMessages(meanings, grade)
         self.asks = questions(meanings)
         self._certain_for, self._certain_N_C = b"", np.zeros((0, 0))
         self._outcomes = [self._likelihoods(ask) for ask in self.asks]
@@ -169,6 +175,12 @@ class Solver:
 
 
 @lru_cache(maxsize=4096)
-def solver(question: str, meanings: tuple[Interpretation, ...], user: UserModel, max_turns: int) -> Solver:
+def solver(
+    question: str,
+    meanings: tuple[Interpretation, ...],
+    user: UserModel,
+    max_turns: int,
+    grade: Grade = grade_text,
+) -> Solver:
     """The solver of a question, kept for the next time that it is asked for."""
-    return Solver(question, meanings, user, max_turns)
+    return Solver(question, meanings, user, max_turns, grade)

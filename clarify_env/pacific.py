@@ -1,9 +1,10 @@
-"""`pacific-v0`: turns of conversations about tables and texts of companies' reports (PACIFIC, arXiv 2210.08817).
+"""`pacific-v0`: conversations about tables and texts of companies' reports (PACIFIC, arXiv 2210.08817).
 
 Only the asker holds the report: knowledge="document" is the default, and the setting of arXiv 2512.04068.
 
-Data: `train.json` and `validation.json` of the public release, from `data_dir` or `$CLARIFY_ENV_DATA/pacific`,
-else downloaded once (`pip install "clarify_env[download]"`). Its test file has no answers.
+Data: `train.json` and `validation.json` of the public release, from `data_dir` or
+`$CLARIFY_ENV_DATA/pacific`, else downloaded once (`pip install "clarify_env[download]"`). The test file has
+no answers.
 
 How a turn becomes a task (rules of ours, each with a test):
 - The turns before it are the context, which both players see.
@@ -88,9 +89,10 @@ def parse(row: dict[str, Any], position: int = 0) -> Iterator[Task | Rejected]:
     """
     document, turns = _document(row), row["questions"]
     said: list[str] = []
+    asked = False
     for turn, after in zip(turns, [*turns[1:], None], strict=True):
         question, context = turn["question"].strip(), "\n".join(said)
-        answer, replying = _answer(turn), bool(said) and asked
+        answer, replying = _answer(turn), asked
         asked = turn["req_clari"]
         said += [f"User: {question}", f"Assistant: {answer}"]
         if replying:

@@ -97,7 +97,7 @@ class Passages:
         return cls(texts)
 
     def top(self, queries: Sequence[str], most: int) -> list[list[str]]:
-        """For each query at most `most` passages that share a word with it, the best first, of equals the first.
+        """For each query at most `most` passages that share a word with it, the best first.
 
         Args:
             queries: plain questions.
@@ -105,7 +105,7 @@ class Passages:
         """
         if not isinstance(most, int) or most < 1:
             raise ClarifyError(f"passages={most!r}: at least 1")
-        found = []
+        found: list[list[str]] = []
         for words in self._tokens(queries):
             known = [word for word in words if word in self._index.vocab_dict]
             if not known:

@@ -196,8 +196,10 @@ def _reading(
             return None
         values = tuple(_bare(one) for one in given if one)
         return Reading("", values, tuple(_locate(sheet, values, cells, asked)))
-    plain = re.sub(r"[$€£%\s]", "", re.sub("[−–]", "-", derivation)).replace("[", "(").replace("]", ")")
-    plain = plain.replace("×", "*").replace("÷", "/")
+    plain = (
+        re.sub(r"[$€£%\s]", "", re.sub("[\u2212\u2013]", "-", derivation)).replace("[", "(").replace("]", ")")
+    )
+    plain = plain.replace("\u00d7", "*").replace("\u00f7", "/")
     written = _OPERAND.findall(plain)
     values = tuple(float(text.replace(",", "")) for text in written)
     numbering = iter(range(len(written)))
@@ -321,7 +323,7 @@ def _paired(sheet: Sheet, axis: Axis, old: str, new: str) -> dict[Cell, Cell]:
     return pairs
 
 
-def _kind(text: str) -> set[str]:
+def _kind(text: str) -> frozenset[str]:
     return _KINDS & set(tokens(text)) | ({"%"} if "%" in text else set())
 
 

@@ -149,7 +149,7 @@ def failure(split="validation", data_dir=None):
         ('[{"id": 1}\n {"id": 2}]', "line 2, column 2: Expecting ',' delimiter"),
         ('[{"id": "1"}', "the file ends early, is it complete?"),
         ("", "malformed JSON at line 1, column 1"),
-        ('{"data": []}', "holds a dict; AmbigQA is a list of questions"),
+        ('{"data": []}', "holds a dict; AmbigQA is a list of records"),
         ("3", "holds a int"),
         ("[]", "the split is empty"),
         ('["what?"]', "record 0 does not have AmbigQA's form: TypeError"),

@@ -11,6 +11,7 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.trainers.options import (
     DataDir,
     Env,
+    Knowledge,
     Noise,
     Refusal,
     Seed,
@@ -35,6 +36,7 @@ def audit(
     ] = "scripted",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     split: Annotated[str, typer.Option(help="The questions to probe.")] = "validation",
     tasks: Annotated[int, typer.Option(help="Questions to probe.", min=1)] = 100,
     intents: Annotated[int, typer.Option(help="Meanings of each.", min=1)] = 2,
@@ -51,7 +53,7 @@ def audit(
 ) -> None:
     """Probe a user: how often does it leak, answer, contradict itself, or pick the wrong branch?"""
     auditing, report = trainer("audit"), trainer("audit_report")
-    game = clarify_env.make(env, **options(data_dir, split=split))
+    game = clarify_env.make(env, **options(data_dir, split=split, knowledge=knowledge))
     player: Agent
     if user == "scripted":
         player = ScriptedUser(UserModel(noise, vagueness, refusal))

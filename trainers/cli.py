@@ -17,6 +17,7 @@ from clarify_env.trainers.byhand import play_by_hand
 from clarify_env.trainers.options import (
     DataDir,
     Env,
+    Knowledge,
     Noise,
     Refusal,
     Seed,
@@ -51,6 +52,7 @@ def envs() -> None:
 def play(
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     seed: Seed = 0,
     who: Annotated[str, typer.Option("--as", help="Whom you play: asker, user, both or nobody.")] = "asker",
     agent: Annotated[
@@ -66,7 +68,9 @@ def play(
     refusal: Refusal = 0.0,
 ) -> None:
     """Play an episode by hand, as either player, and see what the best play would have earned."""
-    game = clarify_env.make(env, turn_cost=turn_cost, word_cost=word_cost, **options(data_dir, split=split))
+    game = clarify_env.make(
+        env, turn_cost=turn_cost, word_cost=word_cost, **options(data_dir, split=split, knowledge=knowledge)
+    )
     model = UserModel(noise, vagueness, refusal)
     play_by_hand(game, console, who, agent, model, task, episodes, seed)
 

@@ -10,6 +10,7 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.trainers.options import (
     DataDir,
     Env,
+    Knowledge,
     Noise,
     NoWandb,
     Refusal,
@@ -42,6 +43,7 @@ def train(
     ] = "move-scorer",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/AGENT-ENV-seedN.")] = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -85,7 +87,7 @@ def train(
     values = {
         "agent": agent,
         "env": env,
-        "env_options": options(data_dir and data_dir.resolve()),
+        "env_options": options(data_dir and data_dir.resolve(), knowledge=knowledge),
         "user": {name: value for name, value in knobs.items() if value},
         "seed": seed,
         "rule": rule,
@@ -137,7 +139,7 @@ def train(
 def _typed(context: typer.Context, name: str) -> bool:
     """Whether the option behind a setting was given on the command line."""
     sources = {
-        "env_options": ("data_dir",),
+        "env_options": ("data_dir", "knowledge"),
         "user": ("noise", "vagueness", "refusal"),
         "rescore": ("no_rescore",),
     }
@@ -168,6 +170,7 @@ def evaluate(
     ],
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; default: the run, or runs/NAME-ENV.")
     ] = None,
@@ -187,7 +190,7 @@ def evaluate(
     """Measure an asker over the cost grid, beside the fixed strategies and the optimum."""
     experiment, runs = trainer("experiment"), trainer("runs")
     experiment.set_threads(threads)
-    chosen = options(data_dir, split=split)
+    chosen = options(data_dir, split=split, knowledge=knowledge)
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
     with Bars(console) as bars:

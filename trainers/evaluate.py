@@ -5,6 +5,7 @@ weights, so that nothing but the players' own randomness is left to chance. Inte
 over questions (all meanings and costs of a question move together).
 """
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from clarify_env.agent import Agent
 from clarify_env.agents import FIXED
+from clarify_env.clarification import ClarificationGame
 from clarify_env.collect import rollout
 from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
@@ -154,12 +156,26 @@ def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
 def baselines(
     env: GameEnv[Any], user: Agent, questions: Sequence[int], cells: Sequence[Costs], seed: int = 0
 ) -> dict[str, Floats]:
-    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored."""
+    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored.
+
+    They play from notes, also where the game that is evaluated has none (see `with_notes`).
+    """
+    env = with_notes(env)
     free = [Costs(0.0, 0.0)]
     return {
         name: rescored(measure(env, {"asker": asker, "user": user}, questions, free, seed)[:, 0], cells)
         for name, asker in fixed_askers(env).items()
     }
+
+
+def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
+    """The same game with open notes, which the fixed strategies and the optimum play from."""
+    game = env.game
+    if not isinstance(game, ClarificationGame) or game.knowledge == "open":
+        return env
+    twin, opened = env.fork(), copy.copy(game)
+    opened.knowledge, twin.game = "open", opened
+    return twin
 
 
 def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
@@ -180,7 +196,7 @@ def optima(
     rows = []
     for question in questions:
         task = game.tasks[question]
-        best = Solver(task.question, task.interpretations, user, game.max_turns)
+        best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
         rows.append(best.optimum(cells))
         if watch:
             watch(1)

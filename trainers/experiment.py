@@ -252,7 +252,7 @@ def evaluate_agent(
     env = make(env_id, **options)
     extra: dict[str, Any] = {}
     if name == "optimal":
-        extra = {"user": UserModel(**(user or {})), "max_turns": env.game.max_turns}
+        extra = {"user": UserModel(**(user or {})), "max_turns": env.game.max_turns, "grade": env.game.grade}
     asker = fixed_askers(env).get(name) or language_asker(name, server) or make_asker(name, **extra)
     return evaluate(
         env, asker, name, out, split=str(options["split"]), user=user, tasks=tasks, seed=seed, watcher=watcher

@@ -22,6 +22,10 @@ Env = Annotated[str, typer.Option("--env", help="Registered environment; see `cl
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of the data files, for games that need some.")
 ]
+Knowledge = Annotated[
+    str | None,
+    typer.Option(help="What the asker holds: open (notes), document or closed; default: the game's own."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", min=0)]
 Noise = Annotated[float, typer.Option(help="Probability of a wrong reply of the scripted user.")]
 Vagueness = Annotated[float, typer.Option(help="Probability of a reply that says nothing.")]
