@@ -90,7 +90,7 @@ def test_a_person_plays_the_asker():
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out
     assert "turn_cost -0.250" in out
-    assert "Optimal play with these notes earns +" in out
+    assert "Optimal play with open notes earns +" in out
 
 
 def test_a_person_plays_the_user_and_both():
@@ -279,3 +279,28 @@ def test_ctrl_c_keeps_what_is_complete_and_resume_finishes(tmp_path):
     assert run.last() == 3
     assert [line["iteration"] for line in run.metrics()] == [0, 1, 2]
     assert (run.path / "summary.json").exists()
+
+
+@pytest.mark.parametrize("who", ["always-answer", "optimal"])
+def test_an_agent_that_needs_notes_says_so_in_one_line(who):
+    said = mistake("evaluate", who, "--knowledge", "document", "--eval-tasks", 2, "--no-wandb")
+    assert "plays from the asker's notes and found none; make the game knowledge='open'" in said
+
+
+def test_training_the_scorer_without_notes_is_one_line(tmp_path):
+    tiny = [
+        "--tasks",
+        2,
+        "--samples",
+        4,
+        "--updates",
+        2,
+        "--iterations",
+        1,
+        "--no-wandb",
+        "--out",
+        tmp_path / "r",
+    ]
+    assert "MoveScorer plays from the asker's notes" in mistake("train", "--knowledge", "closed", *tiny)
+    assert "unknown knowledge 'notes'" in mistake("play", "--knowledge", "notes")
+    assert "unknown knowledge 'opne'" in mistake("audit", "--knowledge", "opne")
