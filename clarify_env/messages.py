@@ -77,8 +77,8 @@ class FinalMessages:
         self._written = written
         aliases = [Counter(key) for keys in by_meaning for key in keys]
         most = Counter[str]()
-        for alias in aliases:
-            most |= alias
+        for counted in aliases:
+            most |= counted
         entries = [(token, k) for token, copies in most.items() for k in range(1, copies + 1)]
         self._entries = [token for token, _ in entries]
         self._has_E_A = np.array([[float(a[token] >= k) for a in aliases] for token, k in entries])

@@ -19,28 +19,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from clarify_env.numbers import Number, number
+from clarify_env.numbers import number
+from clarify_env.sheet import COMMON, YEAR, Axis, Cell, Sheet, bare, kind, paired
 from clarify_env.text import tokens
 
-Cell = tuple[int, int]  # row, column
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _OPERAND = re.compile(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?%?")
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 _FACTORS = (1.0, 100.0, 1e-3, 1e-6, 1e3)
-_KINDS = frozenset("per rate rates ratio percentage margin shares number days years".split())
-_COMMON = frozenset("of in for to and or on at by is was were are what how much many".split())
-
-
-class Axis(NamedTuple):
-    """One way to name cells: the labels of an axis, and the lines (rows or columns) of each, in order."""
-
-    labels: tuple[str, ...]
-    lines: tuple[tuple[int, ...], ...]
-    place: int  # of a line's number in a cell: 0 for rows, 1 for columns
-
-    def of(self, label: str) -> tuple[int, ...]:
-        """The lines under `label`."""
-        return self.lines[self.labels.index(label)]
 
 
 class Rival(NamedTuple):
@@ -48,61 +33,6 @@ class Rival(NamedTuple):
 
     question: str
     values: tuple[str, ...]
-
-
-def _data(text: str) -> Number | None:
-    """The number in a cell; a year is a header."""
-    found = number(text)
-    return None if found is None or _YEAR.fullmatch(text.strip()) else found
-
-
-def _clean(label: str) -> str:
-    label = re.sub(r"\b(\d) (\d) (\d) (\d)\b", r"\1\2\3\4", label)
-    return re.sub(r"\s*\([^)]*\)$", "", " ".join(label.split())).strip(" :*")
-
-
-class Sheet:
-    """A table, its numbers and its axes.
-
-    Args:
-        rows: the cells' texts; the first column holds the row headers.
-    """
-
-    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
-        self.rows = rows
-        self.values: dict[Cell, Number] = {}
-        for r, row in enumerate(rows):
-            for c, text in enumerate(row[1:], start=1):
-                if (found := _data(text)) is not None:
-                    self.values[r, c] = found
-        self.first = min((r for r, _ in self.values), default=len(rows))
-        self.heads: dict[Cell, str] = {}
-        self.axes = [*self._columns(), self._rows()]
-        self.words = {cell: self._words(cell) for cell in self.values}
-
-    def _columns(self) -> Iterator[Axis]:
-        for r in range(self.first):
-            under: dict[str, list[int]] = {}
-            label = ""
-            for c, text in enumerate(self.rows[r][1:], start=1):
-                label = text.strip() or label
-                if label:
-                    self.heads[r, c] = label
-                    under.setdefault(_clean(label), []).append(c)
-            if len(under) > 1:
-                yield Axis(tuple(under), tuple(map(tuple, under.values())), 1)
-
-    def _rows(self) -> Axis:
-        under: dict[str, list[int]] = {}
-        for r in sorted({r for r, _ in self.values}):
-            if label := _clean(self.rows[r][0]):
-                under.setdefault(label, []).append(r)
-        return Axis(tuple(under), tuple(map(tuple, under.values())), 0)
-
-    def _words(self, cell: Cell) -> set[str]:
-        r, c = cell
-        heads = [self.rows[r][0], *(self.heads.get((k, c), "") for k in range(self.first))]
-        return set(tokens(" ".join(heads))) - _COMMON
 
 
 def _phrase(label: str, question: str) -> re.Match[str] | None:
@@ -118,18 +48,18 @@ def _names(axis: Axis, question: str, known: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for label in axis.labels:
         match = _phrase(label, question)
-        years = set(_YEAR.findall(label))
+        years = set(YEAR.findall(label))
         said = match.group() if match else next((y for y in years if len(years) == 1 and y in question), "")
         if said and not known.issuperset(tokens(said)):
             found[label] = said
-    longest = max((len(said) for said in found.values() if not _YEAR.fullmatch(said)), default=0)
-    return {n: s for n, s in found.items() if _YEAR.fullmatch(s) or len(s) == longest}
+    longest = max((len(said) for said in found.values() if not YEAR.fullmatch(said)), default=0)
+    return {n: s for n, s in found.items() if YEAR.fullmatch(s) or len(s) == longest}
 
 
 def _as(label: str, said: str) -> str:
     """What stands for `label` where its rival was named by `said`."""
-    years = _YEAR.findall(label)
-    if _YEAR.fullmatch(said):
+    years = YEAR.findall(label)
+    if YEAR.fullmatch(said):
         return years[0] if len(years) == 1 else ""
     return label[:1].lower() + label[1:] if said[:1].islower() and label[1:2].islower() else label
 
@@ -175,15 +105,11 @@ def _locate(sheet: Sheet, values: Sequence[float], cells: set[Cell], asked: set[
     """For each value the cell of `cells` that holds it, but for its sign; the best-described of several."""
     found: list[Cell | None] = []
     for value in values:
-        fits = [cell for cell in cells if abs(abs(_bare(sheet.values[cell])) - abs(value)) < 1e-9]
+        fits = [cell for cell in cells if abs(abs(bare(sheet.values[cell])) - abs(value)) < 1e-9]
         found.append(
             max(fits, key=lambda cell: (len(sheet.words[cell] & asked), *(-k for k in cell)), default=None)
         )
     return found
-
-
-def _bare(found: Number) -> float:
-    return float(found.value / found.unit)
 
 
 def _reading(
@@ -194,7 +120,7 @@ def _reading(
         given = [number(text) for text in answer]
         if None in given:
             return None
-        values = tuple(_bare(one) for one in given if one)
+        values = tuple(bare(one) for one in given if one)
         return Reading("", values, tuple(_locate(sheet, values, cells, asked)))
     plain = (
         re.sub(r"[$€£%\s]", "", re.sub("[\u2212\u2013]", "-", derivation)).replace("[", "(").replace("]", ")")
@@ -230,8 +156,8 @@ def _moved(sheet: Sheet, reading: Reading, move: Mapping[Cell, Cell]) -> tuple[s
         to = move.get(cell)
         if to is None or to not in sheet.values:
             return None
-        sign = 1.0 if value * _bare(sheet.values[cell]) >= 0 else -1.0
-        values.append(sign * _bare(sheet.values[to]))
+        sign = 1.0 if value * bare(sheet.values[cell]) >= 0 else -1.0
+        values.append(sign * bare(sheet.values[to]))
         if ("%" in sheet.rows[to[0]][to[1]]) != ("%" in sheet.rows[cell[0]][cell[1]]):
             return None
         texts.append(sheet.rows[to[0]][to[1]])
@@ -248,14 +174,14 @@ def _steps(axis: Axis, named: Mapping[str, str], question: str) -> Iterator[dict
     labels = list(axis.labels)
     if len(named) == 1:
         ((label, said),) = named.items()
-        at, known = labels.index(label), set(tokens(question)) - _COMMON
+        at, known = labels.index(label), set(tokens(question)) - COMMON
         order = sorted(
             (k for k in range(len(labels)) if k != at),
             key=lambda k: (not known & set(tokens(labels[k])), abs(k - at), k),
         )
         yield from ({label: labels[k]} for k in order if _as(labels[k], said))
-    elif len(named) == 2 and all(map(_YEAR.fullmatch, named.values())):
-        dated = [label for label in labels if len(_YEAR.findall(label)) == 1]
+    elif len(named) == 2 and all(map(YEAR.fullmatch, named.values())):
+        dated = [label for label in labels if len(YEAR.findall(label)) == 1]
         first, last = (dated.index(label) for label in named)
         others = [
             (i, j)
@@ -288,7 +214,7 @@ def rivals(
         most: rivals at most, >= 1.
     """
     sheet, known = Sheet(rows), set(tokens(ambiguous))
-    asked, best = set(tokens(question)) - _COMMON, list[Rival]()
+    asked, best = set(tokens(question)) - COMMON, list[Rival]()
     for axis in sheet.axes:
         named = _names(axis, question, known)
         lines = {line for label in named for line in axis.of(label)}
@@ -298,11 +224,11 @@ def rivals(
             continue
         found: dict[tuple[str, ...], Rival] = {}
         for step in _steps(axis, named, ambiguous):
-            if axis.place == 0 and any(_kind(old) != _kind(new) for old, new in step.items()):
+            if axis.place == 0 and any(kind(old) != kind(new) for old, new in step.items()):
                 continue
             move: dict[Cell, Cell] = {}
             for old, new in step.items():
-                move |= _paired(sheet, axis, old, new)
+                move |= paired(sheet, axis, old, new)
             values = _moved(sheet, reading, move)
             text = _renamed(question, {said: _as(step[label], said) for label, said in named.items()})
             if values and tokens(text) != tokens(question):
@@ -310,21 +236,6 @@ def rivals(
         if len(found) > len(best):
             best = list(found.values())[:most]
     return best
-
-
-def _paired(sheet: Sheet, axis: Axis, old: str, new: str) -> dict[Cell, Cell]:
-    """The cells under one label with those under another, the k-th line for the k-th."""
-    lines = dict(zip(axis.of(old), axis.of(new), strict=False))
-    pairs: dict[Cell, Cell] = {}
-    for r, c in sheet.values:
-        line = lines.get((r, c)[axis.place])
-        if line is not None:
-            pairs[r, c] = (line, c) if axis.place == 0 else (r, line)
-    return pairs
-
-
-def _kind(text: str) -> frozenset[str]:
-    return _KINDS & set(tokens(text)) | ({"%"} if "%" in text else set())
 
 
 def _renamed(question: str, names: Mapping[str, str]) -> str:

@@ -288,19 +288,7 @@ def test_an_agent_that_needs_notes_says_so_in_one_line(who):
 
 
 def test_training_the_scorer_without_notes_is_one_line(tmp_path):
-    tiny = [
-        "--tasks",
-        2,
-        "--samples",
-        4,
-        "--updates",
-        2,
-        "--iterations",
-        1,
-        "--no-wandb",
-        "--out",
-        tmp_path / "r",
-    ]
-    assert "MoveScorer plays from the asker's notes" in mistake("train", "--knowledge", "closed", *tiny)
+    assert "MoveScorer plays from the asker's notes" in mistake("train", "--knowledge", "closed", *TINY)
+    assert not [*tmp_path.rglob("config.json")], "it is found out before anything is written"
     assert "unknown knowledge 'notes'" in mistake("play", "--knowledge", "notes")
     assert "unknown knowledge 'opne'" in mistake("audit", "--knowledge", "opne")

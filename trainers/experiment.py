@@ -55,7 +55,14 @@ def build(settings: Settings, run: RunDirectory | None = None) -> ReST:
     if isinstance(rule, BestContinuation):
         rule.off_path = settings.off_path
         rule.replies = 24 if any(settings.user.values()) else 1
-    return ReST(settings, learner, {"user": user}, rule, run)
+    trainer = ReST(settings, learner, {"user": user}, rule, run)
+    held = getattr(trainer.env.game, "knowledge", "open")
+    if settings.agent == "move-scorer" and held != "open":
+        raise ClarifyError(
+            f"MoveScorer plays from the asker's notes, and {settings.env} with knowledge={held!r} has none; "
+            "give --knowledge open, or train a language model"
+        )
+    return trainer
 
 
 def train(
