@@ -15,7 +15,10 @@ CODE = sorted(path for folder in FOLDERS.values() for path in (ROOT / folder).rg
 EVERYWHERE = sorted(
     [*CODE, *(p for f in ("tests", "examples", "benchmarks") for p in (ROOT / f).rglob("*.py"))]
 )
-HEAVY = {"torch", "transformers", "wandb", "datasets", "pandas", "matplotlib", "safetensors"}
+HEAVY = {"torch", "transformers", "wandb", "datasets", "pandas", "matplotlib", "safetensors"} | {
+    "pooch",
+    "bm25s",
+}
 
 
 def name(path):
