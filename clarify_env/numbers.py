@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from heapq import nlargest
 from typing import NamedTuple
 
 from clarify_env.text import REMEMBERED, exact_match, token_f1
@@ -123,7 +124,9 @@ def _score(said: str, gold: str) -> float:
         held = [match.group() for match in _NUMBER.finditer(_plain(said))]
     if not held:
         return 0.0
-    return matched([[_span(one, span) for one in held] for span in wanted]) / max(len(held), len(wanted))
+    scores = [[_span(one, span) for one in held] for span in wanted]
+    useful = {k for row in scores for k in nlargest(len(wanted), range(len(held)), key=row.__getitem__)}
+    return matched([[row[k] for k in sorted(useful)] for row in scores]) / max(len(held), len(wanted))
 
 
 _remembered = lru_cache(maxsize=100_000)(_score)
