@@ -10,11 +10,12 @@ itself, counts with its F1 against all of them.
 Enumerating. A list of options is a decision list: each meaning takes the first option whose label fits
 (`usermodel.pick`), so the best list is found by dynamic programming over the set of meanings that are not
 served yet. With facts, labels are conjunctions of values and the optimum over all messages is exact. With
-text alone, labels are one or two words of the meanings. Token F1 prefers two words that both fit to one that
-fits, and that to two of which only one fits; hence two-word labels come first, and only in lists that leave
-nobody unserved, who would otherwise take an option by half of its label. Beside these stands the list of all
-meanings under labels as long as it takes to tell them apart. So what is claimed of a message is what it
-earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
+text alone, labels are one or two words of the meanings. F1 prefers what the question lacks to the question's
+own words, hence labels of one of its words come last. Two words that both fit it prefers to one, and one to
+two of which only one fits; hence two-word labels come first, and only in lists without the question's
+words that leave nobody unserved, who would otherwise take an option by half of its label. Beside these stands
+the list of all meanings under labels as long as it takes to tell them apart. So what is claimed of a message
+is what it earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
 """
 
 from collections import Counter
@@ -56,12 +57,13 @@ class FinalMessages:
 
     Args:
         meanings: the interpretations, at most about 8: time and memory grow with 2 ** len(meanings).
+        question: what they are meanings of; its words are no labels.
     """
 
-    def __init__(self, meanings: Sequence[Interpretation]) -> None:
+    def __init__(self, meanings: Sequence[Interpretation], question: str = "") -> None:
         self.meanings = tuple(meanings)
         self.count = len(self.meanings)
-        self.plans = plans(self.meanings)
+        self.plans = plans(self.meanings, question)
         by_meaning = [sorted(dict.fromkeys(map(tokens, m.answers)), key=len) for m in self.meanings]
         aliases = [Counter(alias) for options in by_meaning for alias in options]
         most = Counter[str]()

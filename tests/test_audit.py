@@ -124,10 +124,8 @@ def test_real_questions(data_dir):
     env = clarify_env.make("ambigqa-v0", split="validation", data_dir=data_dir)
     report = audit(env, ScriptedUser(), tasks=150)
     rates = report["rates"]
-    for measure in set(MEASURES) - {"leak"}:
+    for measure in MEASURES:
         assert rates[measure]["count"] == 0, report["worst"][measure]
-    # It has one reply to everything: what the meaning adds to the question.
-    assert rates["leak"]["mean"] == 1.0
     assert set(rates["leak"]["by_probe"]) == {"off_topic", "nag"}
 
 
