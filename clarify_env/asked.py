@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from clarify_env.text import tokens
-from clarify_env.wording import FUNCTION, content, stem, stems
+from clarify_env.wording import FUNCTION, content, stem
 
 _SENTENCE = re.compile(r"(?<=[?!])\s+|(?<=[a-z]{3}\.)\s+(?=[A-Z])")
 _BETWEEN = re.compile(r"\s*(?:[,;]\s*)?\bor\b\s*|\s*[,;]\s+", re.IGNORECASE)
@@ -35,7 +35,7 @@ _AUXILIARY = frozenset(
     "is are was were be am do does did has have had will would can could may might shall should must".split()
 )
 _SMALL = frozenset("so ok okay sorry please hmm well know question".split())
-_LEAD = (_CUES | _AUXILIARY | FUNCTION | _SMALL) - {"first", "no", "not"}
+_LEAD = (_CUES | _AUXILIARY | FUNCTION | _SMALL) - frozenset("no not who when where why how".split())
 _GENERIC = frozenset(map(stem, _CUES | frozenset(
     """thing question sense way more please sorry detail information info kind sort type part option
     particular interpretation clear clearly bit little help understand ok okay so tell say give me know here
@@ -129,7 +129,7 @@ def _alternatives(sentence: str) -> tuple[str, ...]:
     """The parts of a sentence with "or" that can be told apart, without what leads to them."""
     said = sentence.rpartition(":")[2] if _OR.search(sentence.rpartition(":")[2]) else sentence
     parts = [_stripped(part) for part in _BETWEEN.split(said)]
-    return tuple(part for part in parts if set(stems(part)) - _OTHER - FUNCTION)
+    return tuple(part for part in parts if set(content(part)) - _OTHER - _GENERIC)
 
 
 def _stripped(part: str) -> str:

@@ -7,15 +7,16 @@ leaves some out, the meaning as it stands. Neither answer nor rival meaning is k
 - direct: all that the meaning adds and that was not said yet;
 - detail: one phrase of that: the one that holds a number if the question is about a time or a number, else
   the one nearest to the words that it shares with the meaning, else the first;
-- confirm: "Yes" if the meaning holds what is claimed, "No" if it holds none of it or other numbers; then the
-  first phrase that is still open. Where it holds a part of the claim, or one of the two says "not" or its
-  like, the phrase alone;
+- confirm: "Yes" if the meaning holds what is claimed, "No" if it holds none of it, other numbers or another
+  question word; then the first phrase that the claim lacks. Where it holds a part of the claim, leaves other
+  words of the question out, or one of the two says "not" or its like, the phrase alone;
 - choice: the alternative whose content the meaning holds, "Neither" and a phrase where it holds none, and
   the phrase alone where it cannot tell;
 - beside, or not about the meaning: `PUZZLED`.
 
 What was said are the user's own replies and the claims that it said yes to. Where all has been said, it is
-said again. A phrase is an unbroken run of added words.
+said again, and no "Yes" stands alone where the claim lacks a phrase. A phrase is an unbroken run of added
+words.
 """
 
 import re
@@ -31,6 +32,7 @@ PLAIN = "I mean just what I asked."
 YES, NO, NEITHER = "Yes", "No", "Neither"
 Said = tuple[tuple[str, str], ...]  # what was asked before, with the replies
 _END = re.compile(r"[?.!,;:]+$")
+_WH = frozenset("who when where why how".split())
 _NOT = frozenset("not no never non without".split())
 _ORDINAL = frozenset("first second third fourth fifth sixth seventh eighth ninth tenth last".split())
 _MONTHS = frozenset(
@@ -80,7 +82,8 @@ def text_reply(ask: str, question: str, intent: str, said: Said = ()) -> str:
     if put.kind == "detail":
         return _sentence(_nearest(put.parts[0], phrases, intent)) if phrases else PLAIN
     if put.kind == "confirm":
-        return _confirmed(put.parts[0], known, own, phrases if left else [], first)
+        every = _phrases(intent, known)
+        return _confirmed(put.parts[0], known, intent, [*(phrases if left else ()), *every], first)
     return _chosen(put.parts, known, own, first)
 
 
@@ -144,21 +147,22 @@ def _position(part: tuple[str, ...], whole: tuple[str, ...]) -> int:
     return next((k for k in range(len(whole)) if whole[k : k + len(part)] == part), 0)
 
 
-def _confirmed(
-    claim: str, known: frozenset[str], own: frozenset[str], left: Sequence[str], first: str
-) -> str:
+def _confirmed(claim: str, known: frozenset[str], intent: str, phrases: Sequence[str], instead: str) -> str:
     """Yes, no, or what is meant instead."""
-    held = set(content(claim))
-    held = held - known or held
+    own, claimed = set(content(intent)), set(content(claim))
+    held = claimed - known or claimed
     misses = held - own
-    if _NOT.isdisjoint(tokens(claim)) != _NOT.isdisjoint(tokens(" ".join(left))):
+    rest = [phrase for phrase in phrases if not held.issuperset(content(phrase))]
+    first = rest[0] if rest else instead
+    mine, theirs = (_WH.intersection(tokens(text)[:1]) for text in (intent, claim))
+    dropped = claimed & known - own and own & known - claimed
+    if dropped or _NOT.isdisjoint(tokens(claim)) != _NOT.isdisjoint(tokens(" ".join(phrases))):
         return _sentence(first) if first else PLAIN
-    if not misses:
-        rest = [phrase for phrase in left if not held.issuperset(content(phrase))]
-        return _sentence(f"{YES}, {rest[0]}") if rest else f"{YES}."
-    if held - misses and not _other_numbers(misses):
+    if (mine and theirs and mine != theirs) or (misses and (held == misses or _other_numbers(misses))):
+        return _sentence(f"{NO}, {first}") if first else f"{NO}."
+    if misses:
         return _sentence(first) if first else f"{NO}."
-    return _sentence(f"{NO}, {first}") if first else f"{NO}."
+    return _sentence(f"{YES}, {rest[0]}") if rest else f"{YES}."
 
 
 def _chosen(parts: Sequence[str], known: frozenset[str], own: frozenset[str], first: str) -> str:

@@ -129,14 +129,17 @@ def pick(
 @lru_cache(maxsize=100_000)
 def closest(labels: tuple[str, ...], intent: str, question: str) -> int | None:
     """Position of the label that is closest to `intent` by stem F1, or None where none shares a stem."""
-    own, known = stems(intent), set(stems(question))
-    rest = tuple(word for word in own if word not in known)
-    scores = []
-    for label in labels:
-        said = stems(label)
-        scores.append((_f1(tuple(word for word in said if word not in known), rest), _f1(said, own)))
+    own = stems(intent)
+    scores = [(new_f1(label, intent, question), _f1(stems(label), own)) for label in labels]
     best = max(scores)
     return scores.index(best) if best > (0.0, 0.0) else None
+
+
+def new_f1(label: str, intent: str, question: str) -> float:
+    """F1 of the stems of `label` and `intent` that `question` lacks, in [0, 1]; 0 where one has none."""
+    known = set(stems(question))
+    a, b = (tuple(word for word in stems(text) if word not in known) for text in (label, intent))
+    return _f1(a, b)
 
 
 def _f1(a: tuple[str, ...], b: tuple[str, ...]) -> float:
