@@ -10,7 +10,8 @@
 
 Of several sentences the last question counts. A sentence is beside the point that
 - demands the answer, or is about the user and not about what it means ("you" without a word such as "mean");
-- asks for a fact ("What is ...", "Was it ...") and shares no content word with what the meaning adds;
+- asks for a fact ("What is ...", "Was it ...") and shares no content word with what the meaning adds, but
+  for a year where it adds a number;
 - or is no question and shares none with question and meaning.
 """
 
@@ -29,6 +30,7 @@ _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _ANSWER = frozenset("answer answers".split())
 _MEANS = frozenset("mean means meant meaning refer refers referring clarify intend intended".split())
 _SPECIFY = frozenset("clarify specify specific specifically elaborate precise precisely exactly".split())
+_VAGUER = frozenset("clarify specify specific elaborate".split())
 _CUES = _MEANS | _SPECIFY | frozenset("ask asking interested looking talking thinking mind want".split())
 _WH = frozenset("which what when where who whom whose how".split())
 _AUXILIARY = frozenset(
@@ -42,8 +44,13 @@ _GENERIC = frozenset(map(stem, _CUES | frozenset(
     following correct right""".split()
 )))  # fmt: skip
 _ONE = re.compile(r"\b(which|this|that|these|those|the) ones?\b", re.IGNORECASE)
+_TAG = re.compile(
+    r",\s*(right|correct|yes|no|(is|isn't|was|wasn't) (it|that)( right| correct)?)\s*\?\s*$", re.IGNORECASE
+)
 _OTHER = frozenset(map(stem, "something else other another neither both different not what anything".split()))
-_TIME = frozenset(map(stem, "year date day month decade century time number season age many much".split()))
+_YEAR = frozenset(map(stem, "year date decade century season".split()))
+_TIME = _YEAR | frozenset(map(stem, "day month time number age many much".split()))
+_PLACE = frozenset(map(stem, "place country city town state region location area continent".split()))
 
 
 class Asked(NamedTuple):
@@ -63,7 +70,7 @@ class Asked(NamedTuple):
 @lru_cache(maxsize=50_000)
 def asked(ask: str) -> Asked:
     """What `ask` asks, as far as its own words tell; `about` says whether it is about a meaning."""
-    sentence = _ONE.sub(r"\1", _last_question(ask))
+    sentence = _ONE.sub(r"\1", _TAG.sub("?", _last_question(ask)))
     spoken = list(tokens(sentence))
     held = set(spoken)
     cue = bool(held & _SPECIFY) or bool(held & _CUES and held & {"you", "your"}) or bool(held & _MEANS)
@@ -80,11 +87,15 @@ def asked(ask: str) -> Asked:
         if parts:
             return Asked("confirm", parts, cue)
     first = next((k for k, word in enumerate(spoken[:4]) if word in _WH), None)
+    if held & _VAGUER and not held & _MEANS - _VAGUER:
+        return Asked("direct")
     if first is not None and spoken[0] not in _AUXILIARY - {"can", "could", "would", "will"}:
         follows = spoken[first + 1] if first + 1 < len(spoken) else ""
         if not named:
             return Asked("direct" if cue or which else "detail", (sentence,), cue or len(spoken) == 1)
-        fact = follows in _AUXILIARY or (spoken[first] in {"who", "when", "where", "how"} and bool(follows))
+        fact = not _AUXILIARY.isdisjoint(spoken[first + 1 : first + 4]) or (
+            spoken[first] in {"who", "when", "where", "how"} and bool(follows)
+        )
         return Asked("detail", (sentence,), cue or ((which or not fact) and len(named) <= 2))
     if not named:
         return Asked("direct" if cue else "beside")
@@ -109,13 +120,17 @@ def about(ask: Asked, question: Set[str], own: Set[str]) -> bool:
     if ask.sure or ask.kind == "direct":
         return True
     named = {word for part in ask.parts for word in content(part)} - _GENERIC
+    if ask.kind == "detail" and named & _YEAR and any(word.isdigit() for word in own):
+        return True
     return bool(named & own) if ask.kind != "choice" else bool(named & (own | question))
 
 
-def wanted(part: str) -> tuple[frozenset[str], bool]:
-    """Stems of what a detail is about, and whether that is a time or a number."""
-    named = frozenset(content(part)) - _GENERIC
-    return named, bool(named & _TIME) or "when" in tokens(part)
+def wanted(part: str) -> tuple[frozenset[str], str]:
+    """Stems of what a detail is about, and its kind: "number" (a time as well), "place" or ""."""
+    named, spoken = frozenset(content(part)) - _GENERIC, tokens(part)
+    if named & _TIME or "when" in spoken:
+        return named, "number"
+    return named, "place" if named & _PLACE or "where" in spoken else ""
 
 
 def _last_question(ask: str) -> str:

@@ -5,8 +5,9 @@ what the meaning *adds* to the question: the words whose stems the question lack
 leaves some out, the meaning as it stands. Neither answer nor rival meaning is known to it. By what is asked
 (`clarify_env.asked`):
 - direct: all that the meaning adds and that was not said yet;
-- detail: one phrase of that: the one that holds a number if the question is about a time or a number, else
-  the one nearest to the words that it shares with the meaning, else the first;
+- detail: one phrase of that: the one with a number if a time or a number is asked for, with a name after
+  "in" or its like if it is a place; else the one nearest to the words that the question shares with the
+  meaning, else the first;
 - confirm: "Yes" if the meaning holds what is claimed, "No" if it holds none of it, other numbers or another
   question word; then the first phrase that the claim lacks. Where it holds a part of the claim, leaves other
   words of the question out, or one of the two says "not" or its like, the phrase alone;
@@ -35,6 +36,7 @@ _END = re.compile(r"[?.!,;:]+$")
 _WH = frozenset("who when where why how".split())
 _NOT = frozenset("not no never non without".split())
 _ORDINAL = frozenset("first second third fourth fifth sixth seventh eighth ninth tenth last".split())
+_IN = re.compile(r"(in|at|from|near) .*[A-Z]")
 _MONTHS = frozenset(
     stems("January February March April June July August September October November December")
 )
@@ -124,8 +126,12 @@ def _phrases(intent: str, known: frozenset[str]) -> list[str]:
 
 def _nearest(part: str, phrases: Sequence[str], intent: str) -> str:
     """The phrase that a detail is about."""
-    named, number = wanted(part)
-    if number:
+    named, kind = wanted(part)
+    if kind == "place":
+        for phrase in phrases:
+            if _IN.match(phrase):
+                return phrase
+    if kind == "number":
         for phrase in phrases:
             if any(word.isdigit() or any(map(str.isdigit, word)) for word in stems(phrase)):
                 return phrase
