@@ -3,8 +3,6 @@
 All play from the asker's notes (knowledge="open") and believe what replies tell them (`belief`).
 """
 
-from itertools import combinations
-
 import numpy as np
 
 from clarify_env.agent import Agent, Observation
@@ -44,12 +42,12 @@ def short_labels(notes: tuple[Interpretation, ...], question: str) -> list[str]:
     labels = []
     for i, words in enumerate(held):
         others = [own for j, own in enumerate(every) if j != i]
-        own = [(word, stem(word)) for word in words]
-        single = next(([a] for a, root in own if not any(root in other for other in others)), None)
+        single = next(([a] for a in words if not any(stem(a) in other for other in others)), None)
         double = (
             [a, b]
-            for (a, one), (b, two) in combinations(sorted(own), 2)
-            if not any(one in other and two in other for other in others)
+            for a in words
+            for b in words
+            if a < b and not any(stem(a) in other and stem(b) in other for other in others)
         )
         labels.append(" ".join(single or next(double, list(words)) or list(tokens(notes[i].text)) or ["it"]))
     return labels

@@ -9,7 +9,7 @@ from functools import lru_cache
 from clarify_env.text import REMEMBERED, tokens
 
 FUNCTION = frozenset(
-    """i me my we us our you your he she him his her it its they them their this that these those there is are
+    """i me my we our you your he she him his her it its they them their this that these those there is are
     was were be been being am do does did has have had will would can could may might shall should must of to
     in on at by for from with as and or but nor if so just only about into than then who whom whose what which
     when where why how s not no yes isnt wasnt arent werent dont doesnt didnt any some a an the
