@@ -76,7 +76,7 @@ def text_reply(ask: str, question: str, intent: str, said: Said = ()) -> str:
     if not left:
         phrases = _phrases(intent, known)
     if put.kind == "direct":
-        return _sentence(" ".join(_new(intent, heard))) if left else added(intent, question)
+        return _sentence(" ".join(phrases)) if left and heard != known else added(intent, question)
     if not phrases:
         phrases = [] if own == known else [_END.sub("", intent)]
         left = False

@@ -195,9 +195,10 @@ def _fixed(
             found = baselines(env, user.agent, questions, cells, seed)
         except ClarifyError:  # then its cells have rewards but no normalised score
             return np.full((1, len(questions)), np.nan)
-        rows = [np.round(measured[:, :, 0].mean(axis=1), 12).tolist() for measured in found.values()]
-        folder.keep("fixed", name, rewards=rows)
-        return np.array(rows)
+        fixed_F_N = np.array([measured[:, :, 0].mean(axis=1) for measured in found.values()])
+        if np.isfinite(fixed_F_N).any(axis=1).all():
+            folder.keep("fixed", name, rewards=fixed_F_N.tolist())
+        return fixed_F_N
     return np.array(kept["rewards"], dtype=np.float64)  # null becomes NaN
 
 

@@ -46,9 +46,10 @@ def make_user(name: str, model: UserModel | None = None, server: str | None = No
         return User(ScriptedUser(model, matcher=EmbeddingMatcher()), model or UserModel())
     if kind in KNOBS:
         try:
-            reliable = UserModel(**{KNOBS[kind]: float(rest)})
+            chance = float(rest)
         except ValueError:
             raise ClarifyError(f"user {name!r}: {kind}: takes a probability, such as {kind}:0.1") from None
+        reliable = UserModel(**{KNOBS[kind]: chance})
         return User(ScriptedUser(reliable), reliable)
     from clarify_env.trainers.experiment import language_asker
 
