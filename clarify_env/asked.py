@@ -41,7 +41,7 @@ _LEAD = (_CUES | _AUXILIARY | FUNCTION | _SMALL) - frozenset("no not who when wh
 _GENERIC = frozenset(map(stem, _CUES | frozenset(
     """thing question sense way more please sorry detail information info kind sort type part option
     particular interpretation clear clearly bit little help understand ok okay so tell say give me know here
-    following correct right""".split()
+    following correct right like""".split()
 )))  # fmt: skip
 _ONE = re.compile(r"\b(which|this|that|these|those|the) ones?\b", re.IGNORECASE)
 _TAG = re.compile(

@@ -1,4 +1,4 @@
-"""The command `clarify-env`: envs, play, train, evaluate."""
+"""The command `clarify-env`: envs, play, train, evaluate, audit, crossplay."""
 
 import inspect
 import sys
