@@ -21,9 +21,9 @@ def table(result: Mapping[str, Any]) -> Table:
     """
     users = list(next(iter(result["matrix"].values())))
     title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own user"
-    shown = Table(title=title)
+    shown = Table(title=title, box=None, padding=(0, 1))
     for column in ("asker", *users, "own", "others", "drop"):
-        shown.add_column(column, justify="left" if column == "asker" else "right")
+        shown.add_column(column, justify="left" if column == "asker" else "right", no_wrap=column == "drop")
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
         drop = row.get("drop")
@@ -68,4 +68,4 @@ def _short(cell: Mapping[str, Any]) -> str:
     if "failed" in cell:
         return "failed"
     mean = cell["normalized"]["mean"]
-    return "" if mean is None or np.isnan(mean) else f"{mean:.3f}"
+    return "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
