@@ -13,12 +13,14 @@ from clarify_env.agents.users import ScriptedUser
 from clarify_env.errors import ClarifyError, choose
 
 if TYPE_CHECKING:
+    from clarify_env.agents.embedding import EmbeddingMatcher
     from clarify_env.agents.scorer import MoveScorer
     from clarify_env.agents.server import OpenAIAgent
     from clarify_env.agents.transformer import TransformersAgent
     from clarify_env.agents.vllm import VLLMAgent
 
 _LATER = {  # name: its module, the package that it needs, the extra that installs that
+    "EmbeddingMatcher": ("embedding", "transformers", "embed"),
     "MoveScorer": ("scorer", "torch", "train"),
     "OpenAIAgent": ("server", "openai", "server"),
     "TransformersAgent": ("transformer", "transformers", "llm"),
@@ -65,6 +67,7 @@ __all__ = [
     "AlwaysAnswer",
     "AlwaysAsk",
     "AlwaysEnumerate",
+    "EmbeddingMatcher",
     "Human",
     "MoveScorer",
     "OpenAIAgent",

@@ -13,11 +13,12 @@ be graded by its tokens; any other counts only as a whole, with what the grade g
 Enumerating. A list of options is a decision list: each meaning takes the first option whose label fits
 (`usermodel.pick`), so the best list is found by dynamic programming over the set of meanings that are not
 served yet. With facts, labels are conjunctions of values and the optimum over all messages is exact. With
-text alone, labels are one or two words of the meanings. Token F1 prefers two words that both fit to one that
-fits, and that to two of which only one fits; hence two-word labels come first, and only in lists that leave
-nobody unserved, who would otherwise take an option by half of its label. Beside these stands the list of all
-meanings under labels as long as it takes to tell them apart. So what is claimed of a message is what it
-earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
+text alone, labels are one or two words of the meanings. F1 prefers what the question lacks to the question's
+own words, hence labels of one of its words come last. Two words that both fit it prefers to one, and one to
+two of which only one fits; hence two-word labels come first, and only in lists without the question's
+words that leave nobody unserved, who would otherwise take an option by half of its label. Beside these stands
+the list of all meanings under labels as long as it takes to tell them apart. So what is claimed of a message
+is what it earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
 """
 
 from collections import Counter
@@ -59,13 +60,16 @@ class FinalMessages:
 
     Args:
         meanings: the interpretations, at most about 8: time and memory grow with 2 ** len(meanings).
+        question: what they are meanings of; its words are no labels.
         grade: the game's.
     """
 
-    def __init__(self, meanings: Sequence[Interpretation], grade: Grade = grade_text) -> None:
+    def __init__(
+        self, meanings: Sequence[Interpretation], question: str = "", grade: Grade = grade_text
+    ) -> None:
         self.meanings = tuple(meanings)
         self.count = len(self.meanings)
-        self.plans = plans(self.meanings)
+        self.plans = plans(self.meanings, question)
         written: list[str] = []
         by_meaning: list[list[tuple[str, ...]]] = []
         for meaning in self.meanings:

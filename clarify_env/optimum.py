@@ -60,7 +60,7 @@ class Solver:
         self.user = user
         self.max_turns = max_turns
         self.prior_N = np.array([m.weight for m in meanings])
-        self.messages = FinalMessages(meanings, grade)
+        self.messages = FinalMessages(meanings, question, grade)
         self.asks = questions(meanings)
         self._certain_for, self._certain_N_C = b"", np.zeros((0, 0))
         self._outcomes = [self._likelihoods(ask) for ask in self.asks]

@@ -79,13 +79,14 @@ FAULTS = {
         select=lambda m, rng: Select(m.options[int(rng.integers(len(m.options)))][1])
     ),
     "no_branch": lambda env: Wrong(select=lambda m, rng: Select("")),
+    "inconsistent": lambda env: Wrong(lambda seen: lie(seen) if len(seen["transcript"]) > 1 else None),
     "empty": lambda env: Wrong(lambda seen: Reply("I would rather not say.")),
     "unreadable": lambda env: Wrong(lambda seen: Select("Oslo")),
 }
 
 
 def test_every_measure_has_a_known_fault():
-    assert (*FAULTS, "failed") == MEASURES  # of the last see test_a_user_that_cannot_decide
+    assert {*FAULTS, "failed"} == {*MEASURES}  # of the last see test_a_user_that_cannot_decide
 
 
 @pytest.mark.parametrize("kind", ENVS)
@@ -94,7 +95,9 @@ def test_a_fault_is_caught_by_its_measure_and_only_by_it(fault, kind):
     env = ENVS[kind]()
     rates = audit(env, FAULTS[fault](env), tasks=20)["rates"]
     caught = {measure for measure, rate in rates.items() if rate["count"]}
-    assert caught == {fault}
+    # Who contradicts itself contradicts its meaning in one of the replies; one lie among two does both.
+    assert caught - {"inconsistent", "contradiction"} == {fault} - {"inconsistent", "contradiction"}
+    assert fault in caught
     assert rates[fault]["mean"] > 0.5
     assert rates[fault]["low"] > 0.3
 
@@ -111,12 +114,15 @@ def test_a_user_that_says_what_is_asked_has_no_fault(kind):
 def test_rates_of_the_scripted_user_are_its_knobs():
     env = clarify_env.make("synthetic-v0", size=400)
     user = ScriptedUser(UserModel(noise=0.1, vagueness=0.2))
-    rates = audit(env, user, tasks=None)["rates"]
+    report = audit(env, user, tasks=None)
+    rates = report["rates"]
     false, empty = rates["contradiction"], rates["empty"]
     assert rates["leak"]["count"] == rates["answer"]["count"] == rates["wrong_branch"]["count"] == 0
     assert empty["low"] < 0.2 < empty["high"]
     assert false["low"] < 0.1 / 0.8 < false["high"]  # of the replies that tell something
-    assert false["of"] == empty["of"] - empty["count"]
+    asked = false["by_probe"]["question"]
+    assert asked["of"] == empty["of"] - empty["count"]
+    assert report["right"]["by_probe"]["question"]["mean"] == pytest.approx(0.9 - 0.2, abs=0.05)
     assert false["high"] - false["low"] < 0.06
 
 
@@ -124,10 +130,11 @@ def test_real_questions(data_dir):
     env = clarify_env.make("ambigqa-v0", split="validation", data_dir=data_dir)
     report = audit(env, ScriptedUser(), tasks=150)
     rates = report["rates"]
-    for measure in set(MEASURES) - {"leak"}:
+    for measure in set(MEASURES) - {"contradiction", "inconsistent", "empty"}:
         assert rates[measure]["count"] == 0, report["worst"][measure]
-    # It has one reply to everything: what the meaning adds to the question.
-    assert rates["leak"]["mean"] == 1.0
+    assert rates["contradiction"]["mean"] < 0.01
+    assert report["right"]["mean"] > 0.98
+    assert min(rate["mean"] for rate in report["right"]["by_probe"].values()) > 0.9
     assert set(rates["leak"]["by_probe"]) == {"off_topic", "nag"}
 
 
@@ -175,7 +182,8 @@ def test_what_a_user_counts_is_in_the_report():
 
     user.act = count
     report = audit(clarify_env.make("synthetic-v0", size=9), user, tasks=2)
-    assert report["stats"] == {"messages": sum(report["probes"].values())}
+    asked_twice = report["probes"]["again"]
+    assert report["stats"] == {"messages": sum(report["probes"].values()) + asked_twice}
 
 
 def verdict(reply, asked="Which profession?", kind="question"):
@@ -216,6 +224,54 @@ def verdict(reply, asked="Which profession?", kind="question"):
 )
 def test_verdicts_by_hand(reply, faults, told):
     assert verdict(reply) == (faults, told)
+
+
+def film(reply, kind, about, asked, earlier=(), before=()):
+    """What is found about a reply of somebody who means the film's opening in Norway."""
+    asks = tuple(map(Ask, earlier))
+    found = judge(FILM, Probe(0, 0, kind, Ask(asked), asks, about), Reply(reply), before=before)
+    return {measure for measure, how in found.found.items() if how}, found.right
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "about", "faults", "right"),
+    [
+        ("Yes.", "confirm", (0,), set(), True),
+        ("Right, Norway.", "confirm", (0,), set(), True),
+        ("No.", "confirm", (0,), {"contradiction"}, False),
+        ("Yes.", "deny", (1,), {"contradiction"}, False),
+        ("No.", "deny", (1,), set(), True),
+        ("No, Norway.", "deny", (1,), set(), True),
+        ("Not Chile, Norway.", "deny", (1,), set(), True),
+        ("No, Peru.", "deny", (1,), {"contradiction"}, False),
+        ("Hard to say.", "deny", (1,), set(), False),
+        ("Norway.", "choice", (0, 1), set(), True),
+        ("Chile.", "choice", (0, 1), {"contradiction"}, False),
+        ("Neither.", "choice", (0, 1), {"contradiction"}, False),
+        ("Neither.", "choice", (1, 2), set(), True),
+    ],
+)
+def test_yes_no_and_which_of_these(reply, kind, about, faults, right):
+    places = " or ".join(PLACES[k] for k in about)
+    assert film(reply, kind, about, f"Do you mean {places}?") == (faults, right)
+
+
+def test_two_replies_that_no_meaning_fits():
+    asked = ("again", (1,), "Do you mean Chile?", ["What exactly do you mean?"])
+    assert film("No.", *asked, before=("Norway.",)) == (set(), True)
+    assert film("No.", *asked, before=("Chile.",)) == ({"inconsistent"}, False)
+    assert film("Yes.", *asked, before=("Norway.",)) == ({"inconsistent", "contradiction"}, False)
+    assert film("No.", *asked, before=("I am not sure what you are asking.",)) == (set(), True)
+
+
+def test_the_worst_dialogues_as_a_page(tmp_path):
+    env = clarify_env.make("synthetic-v0", size=60)
+    report = audit(env, FAULTS["contradiction"](env), name="# <b>liar", tasks=15)
+    write(report, tmp_path / "audit.json")
+    page = (tmp_path / "audit.md").read_text()
+    assert "## contradiction" in page
+    assert "## leak" not in page
+    assert all(line.startswith(("#", "    ")) for line in page.splitlines() if line)
 
 
 def test_what_was_asked_for_is_no_leak():
@@ -262,8 +318,8 @@ def test_mistakes_are_named():
         audit(env, ScriptedUser(), tasks=0)
     with pytest.raises(ClarifyError, match=r"audit: leak=0.0; a share in \(0, 1\]"):
         audit(env, ScriptedUser(), leak=0.0)
-    with pytest.raises(ClarifyError, match="max_turns=1 lets no question through"):
-        audit(clarify_env.make("synthetic-v0", size=9, max_turns=1), ScriptedUser())
+    with pytest.raises(ClarifyError, match="max_turns=2 lets no two questions through"):
+        audit(clarify_env.make("synthetic-v0", size=9, max_turns=2), ScriptedUser())
     lone = Task("t", "Who?", (Interpretation("Who?", ("A",)),))
     single = GameEnv(ClarificationGame((lone,), FixedCosts(0.1, 0.01)), "lone-v0")
     with pytest.raises(ClarifyError, match="no question of this split has several meanings"):

@@ -68,7 +68,7 @@ def test_envs_lists_the_environments_with_their_options():
         assert word in out
 
 
-@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate"])
+@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate", "audit", "crossplay"])
 def test_help_has_examples(name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -80,7 +80,7 @@ def test_help_has_examples(name):
 
 def test_help_names_the_commands():
     out = command("--help")[1]
-    assert all(name in out for name in ("envs", "play", "train", "evaluate"))
+    assert all(name in out for name in ("envs", "play", "train", "evaluate", "audit", "crossplay"))
 
 
 def test_a_person_plays_the_asker():
@@ -145,6 +145,27 @@ def test_evaluate_a_run_and_agents_by_name(trained, tmp_path):
     assert len(list(tmp_path.glob("runs/optimal-synthetic-v0/wandb/offline-run-*"))) == 1
 
 
+def test_crossplay_knows_the_user_of_a_runs_training(trained, tmp_path):
+    costs = ("--turn-costs", "0.1", "--word-costs", "0.01", "--eval-tasks", 3, "--out", tmp_path / "cross")
+    code, text, err = command("crossplay", trained[0], "optimal", "--users", "scripted,vague:0.3", *costs)
+    assert code == 0, err
+    assert "crossplay.png" in "".join(text.split())
+    result = json.loads((tmp_path / "cross" / "crossplay.json").read_text())
+    assert {asker: row["own_user"] for asker, row in result["rows"].items()} == {
+        trained[0].name: "scripted", "optimal": "scripted",
+    }  # fmt: skip
+    assert result["costs"] == [[0.1, 0.01]]
+    assert result["questions"] == 3
+
+
+def test_audit_writes_a_report_and_its_worst_dialogues(tmp_path):
+    code, text, err = command("audit", "--noise", 0.3, "--tasks", 5, "--out", tmp_path / "audit.json")
+    assert code == 0, err
+    assert "contradiction" in text
+    assert json.loads((tmp_path / "audit.json").read_text())["questions"] == 5
+    assert "## contradiction" in (tmp_path / "audit.md").read_text()
+
+
 def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):
     run = RunDirectory(tmp_path / "run")
     assert command("train", "--out", run.path, "--iterations", 1, *TINY)[0] == 0
@@ -178,6 +199,13 @@ def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):
         ("train --start-share 2", "start_share=2.0: a share between 0 and 1"),
         ("train --resume --out nowhere", "nowhere: no run directory; it has no config.json"),
         ("evaluate optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
+        ("crossplay optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
+        ("crossplay optimal optimal", "two askers are called 'optimal'"),
+        ("crossplay optimal --users scriptd", "unknown user 'scriptd'; did you mean 'scripted'?"),
+        ("crossplay optimal --users noisy:2", "noise=2.0): a probability in [0, 1)"),
+        ("crossplay optimal --turn-costs 0.1", "--turn-costs and --word-costs: give both or none"),
+        ("audit server:some --server localhost", "does not begin with http:// or https://"),
+        ("audit nowhere/at/all", "no such folder"),
         ("evaluate human", "unknown agent or run directory 'human'"),
         ("evaluate .", ".: no run directory; it has no config.json"),
         ("evaluate optimal --noise nan", "noise=nan): a probability in [0, 1)"),

@@ -266,22 +266,24 @@ def evaluate_agent(
     )
 
 
-def language_asker(name: str, server: str | None = None) -> Agent | None:
-    """The language model of this name without chance in its messages, or None where the name is no model's.
+def language_asker(name: str, server: str | None = None, **sampling: Any) -> Agent | None:
+    """The language model of this name, which plays either player, or None where the name is no model's.
 
     Args:
         name: "small", "model:" with a folder, GGUF file or hub id, or "server:" with a model's name there.
         server: address of the OpenAI-compatible server, such as http://localhost:8000/v1.
+        sampling: temperature and the like; by default there is no chance in its messages.
     """
+    sampling = {"temperature": 0.0, **sampling}
     kind, _, which = name.partition(":")
     if name == "small" or (kind == "model" and which):
         from clarify_env.agents.transformer import TransformersAgent
 
-        return TransformersAgent(which or name, temperature=0.0)
+        return TransformersAgent(which or name, **sampling)
     if kind == "server" and which:
         from clarify_env.agents.server import OpenAIAgent
 
-        agent = OpenAIAgent(which, server, temperature=0.0)
+        agent = OpenAIAgent(which, server, **sampling)
         agent.check()
         return agent
     return None
