@@ -175,13 +175,13 @@ def optima(
     cells: Sequence[Costs],
     watch: Watch | None = None,
 ) -> Floats:
-    """optimum_N_C_4: expected reward, accuracy, asks and words of optimal play with open notes."""
+    """optimum_N_C_7: expected outcome of optimal play with open notes (see `Solver.outcome`)."""
     game = env.game
     rows = []
     for question in questions:
         task = game.tasks[question]
         best = Solver(task.question, task.interpretations, user, game.max_turns)
-        rows.append(best.optimum(cells))
+        rows.append(best.outcome(cells))
         if watch:
             watch(1)
     return np.array(rows)
