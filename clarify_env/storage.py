@@ -6,14 +6,15 @@ the quantities and the setup's task) and `episode`, the whole record as JSON, fr
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 
+T = TypeVar("T")
 ROWS = 4096  # of one Parquet row group: what is held in memory
 
 
@@ -133,13 +134,22 @@ def read_episodes(path: str | os.PathLike[str]) -> Iterator[Episode]:
     Raises:
         ClarifyError: no such file, another form, or a damaged record (file and row).
     """
+    return map_records(path, Episode.from_data)
+
+
+def map_records(path: str | os.PathLike[str], read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What `read` makes of each record of a file of episodes, which is JSON data as of `Episode.to_data`.
+
+    Raises:
+        ClarifyError: no such file, another form, or a record that `read` cannot make sense of (file and row).
+    """
     path = Path(path)
     if not path.is_file():
         raise ClarifyError(f"{path}: no such file of episodes")
     count = 0
     try:
         for text in _records(path):
-            yield Episode.from_data(json.loads(text))
+            yield read(json.loads(text))
             count += 1
     except (ValueError, KeyError, TypeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -68,7 +68,7 @@ def test_envs_lists_the_environments_with_their_options():
         assert word in out
 
 
-@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate"])
+@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate", "report"])
 def test_help_has_examples(name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -80,7 +80,7 @@ def test_help_has_examples(name):
 
 def test_help_names_the_commands():
     out = command("--help")[1]
-    assert all(name in out for name in ("envs", "play", "train", "evaluate"))
+    assert all(name in out for name in ("envs", "play", "train", "evaluate", "report"))
 
 
 def test_a_person_plays_the_asker():
@@ -120,7 +120,7 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     names = {path.name for path in out.iterdir()}
     assert names == {
         *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
-        *("summary.json", "steerability.png"),
+        *("summary.json", "questions.parquet", "steerability.png", "surfaces.png", "frontier.png"),
     }
     assert "iteration 1/1: played reward" in text
     assert "normalized" in text

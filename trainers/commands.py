@@ -126,7 +126,7 @@ def train(
             summary = experiment.evaluate_run(run, tasks=tasks, watcher=bars)
         log = log or (None if no_wandb else _wandb(run, settings.to_config()))
         if log:
-            log.summary(summary, str(out / "steerability.png"))
+            log.summary(summary, out)
     finally:
         if log:
             log.close()
@@ -155,7 +155,7 @@ def _wandb(run: Any, config: dict[str, Any]) -> Any:
 
 @app.command(
     epilog="Examples: clarify-env evaluate runs/move-scorer-synthetic-v0-seed0  |  "
-    "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200"
+    "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200 --report"
 )
 def evaluate(
     context: typer.Context,
@@ -182,6 +182,9 @@ def evaluate(
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
     ] = None,
     threads: Threads = 1,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write report.html as well: figures and every transcript.")
+    ] = False,
     no_wandb: NoWandb = False,
 ) -> None:
     """Measure an asker over the cost grid, beside the fixed strategies and the optimum."""
@@ -232,10 +235,29 @@ def evaluate(
             )
     log = None if no_wandb else _wandb(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})
     if log:
-        log.summary(summary, str(out / "steerability.png"))
+        log.summary(summary, out)
         log.close()
     console.print(results(summary))
     console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
+    if report:
+        console.print(f"Report: {trainer('report').write_report([out])}", highlight=False)
+
+
+@app.command(
+    name="report",
+    epilog="Examples: clarify-env report runs/mine  |  clarify-env report runs/a runs/b --out compared.html",
+)
+def report_command(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that `evaluate` or `train` wrote to.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file; default: report.html in the first folder.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write evaluations as one HTML page: figures, comparison by question, every transcript."""
+    with console.status("Collecting episodes"):
+        written = trainer("report").write_report(folders, out, seed)
+    console.print(f"Report: {written}", highlight=False)
 
 
 def _not_a_run(out: Path, target: str) -> None:

@@ -13,6 +13,7 @@ from clarify_env.costs import SEEN, UNSEEN, CostGrid, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
+from clarify_env.trainers.compare import write_questions
 from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
 from clarify_env.trainers.learner import Learner, ScorerLearner
 from clarify_env.trainers.processes import join
@@ -20,7 +21,14 @@ from clarify_env.trainers.rest import ReST, Silent, Watcher
 from clarify_env.trainers.runs import RunDirectory, versions, write_json
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.settings import Settings, read_config
-from clarify_env.trainers.summary import Measured, by_cell, failure_summary, monotonicity, summarise
+from clarify_env.trainers.summary import (
+    Measured,
+    by_cell,
+    by_strategy,
+    failure_summary,
+    monotonicity,
+    summarise,
+)
 from clarify_env.trainers.tree import BestContinuation
 from clarify_env.usermodel import UserModel
 
@@ -124,7 +132,7 @@ def evaluate(
     start: Agent | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate an asker and write summary.json, steerability.png and episodes/evaluation.parquet.
+    """Evaluate an asker; writes summary.json, questions.parquet, the episodes and the pictures.
 
     Args:
         env: the game with the questions to evaluate on.
@@ -187,12 +195,15 @@ def evaluate(
         "unseen": summarise(measured, range(known, len(cells)), seed),
         "monotonicity": monotonicity(measured),
         "cells": [{"seen": c < known, **cell} for c, cell in enumerate(by_cell(measured))],
+        "fixed": by_strategy(measured),
         "versions": versions(),
     }
-    from clarify_env.trainers.picture import draw
+    from clarify_env.trainers.figures import draw_all
 
+    ids = [env.game.tasks[question].id for question in questions]
+    write_questions(out, ids, cells, known, own, best[:, :, 0])
     write_json(out / "summary.json", summary)
-    draw(summary, out / "steerability.png")
+    draw_all(summary, out)
     return summary
 
 
