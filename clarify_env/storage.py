@@ -18,7 +18,8 @@ T = TypeVar("T")
 ROWS = 4096  # of one Parquet row group: what is held in memory
 
 
-def _row(episode: Episode) -> dict[str, Any]:
+def row(episode: Episode) -> dict[str, Any]:
+    """The episode as `writing` stores it."""
     return {
         "index": episode.index,
         "env": episode.env,
@@ -38,14 +39,22 @@ def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) ->
 
 
 def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterator[Episode]:
-    """Pass `episodes` on one by one while they are written to a file.
+    """Pass `episodes` on one by one while they are written to a file; see `writing`."""
+    with writing(path) as add:
+        for episode in episodes:
+            add(row(episode))
+            yield episode
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A file of episodes that grows; yields what to call with each row.
 
     While it grows the file is called `<path>.part`; it takes its name when it is complete. If the collection
     is interrupted, what was written so far is closed properly and stays there.
 
     Args:
         path: ends in .parquet or .jsonl.
-        episodes: any iterable.
 
     Raises:
         ClarifyError: another suffix, or the disk is full or not writable.
@@ -57,26 +66,28 @@ def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterato
     count = 0
 
     @contextmanager
-    def writing() -> Iterator[None]:
+    def telling() -> Iterator[None]:  # what goes wrong while playing is not about this file
         try:
             yield
         except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
             reason = getattr(error, "strerror", None) or str(error)
             raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
 
-    with writing():
+    def add(row: dict[str, Any]) -> None:
+        nonlocal count
+        with telling():
+            writer.add(row)
+        count += 1
+
+    with telling():
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = _Parquet(part) if path.suffix == ".parquet" else _Lines(part)
     try:
-        for episode in episodes:  # what goes wrong while playing is not about this file
-            with writing():
-                writer.add(_row(episode))
-            count += 1
-            yield episode
+        yield add
     finally:
-        with writing():
+        with telling():
             writer.close()
-    with writing():
+    with telling():
         os.replace(part, path)
 
 

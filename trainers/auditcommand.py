@@ -56,7 +56,7 @@ def audit(
     if user == "scripted":
         player = ScriptedUser(UserModel(noise, vagueness, refusal))
     else:
-        trainer("experiment").set_threads(threads)
+        trainer("workers").set_threads(threads)
         from clarify_env.agents.transformer import TransformersAgent
 
         player = TransformersAgent(user, temperature=temperature, max_tokens=max_tokens)

@@ -12,6 +12,7 @@ from clarify_env.trainers.options import (
     Env,
     Noise,
     NoWandb,
+    Processes,
     Refusal,
     Seed,
     Tasks,
@@ -74,7 +75,7 @@ def train(
 ) -> None:
     """Teach a policy to follow the costs, and evaluate it at costs that it has never seen."""
     kept, experiment, runs = trainer("settings"), trainer("experiment"), trainer("runs")
-    experiment.set_threads(threads)
+    trainer("workers").set_threads(threads)
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
     shown = Path(agent).name or agent
@@ -182,6 +183,7 @@ def evaluate(
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
     ] = None,
     threads: Threads = 1,
+    processes: Processes = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html as well: figures and every transcript.")
     ] = False,
@@ -189,7 +191,7 @@ def evaluate(
 ) -> None:
     """Measure an asker over the cost grid, beside the fixed strategies and the optimum."""
     experiment, runs = trainer("experiment"), trainer("runs")
-    experiment.set_threads(threads)
+    trainer("workers").set_threads(threads)
     chosen = options(data_dir, split=split)
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
@@ -208,6 +210,7 @@ def evaluate(
                 user=knobs if _typed(context, "user") else None,
                 seed=seed if _typed(context, "seed") else None,
                 env_options=chosen,
+                processes=processes,
                 watcher=bars,
             )
         else:
@@ -231,6 +234,7 @@ def evaluate(
                 seed=seed,
                 env_options=chosen,
                 server=server,
+                processes=processes,
                 watcher=bars,
             )
     log = None if no_wandb else _wandb(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})

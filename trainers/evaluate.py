@@ -7,7 +7,9 @@ over questions (all meanings and costs of a question move together).
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,17 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.optimum import Solver
-from clarify_env.storage import stored
+from clarify_env.storage import row, writing
 from clarify_env.trainers.replay import failed, pins
+from clarify_env.trainers.workers import in_order
 from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
 MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
+CHUNK = 1024  # episodes that a process plays before it hands them over
+_Played = tuple[
+    list[float] | None, str | None, dict[str, Any] | None
+]  # counts, why it failed, what is stored
 Watch = Callable[[int], object]  # told how many episodes have been played since the last call
 
 
@@ -72,6 +79,7 @@ def measure(
     watch: Watch | None = None,
     store: Path | None = None,
     failures: Counter[str] | None = None,
+    processes: int = 1,
 ) -> Floats:
     """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
 
@@ -89,22 +97,38 @@ def measure(
         watch: told after each episode, for a progress bar.
         store: file that every episode is written to.
         failures: told how many episodes failed, by their reason.
+        processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
     """
     listed = jobs(env, questions, cells, player, seed)
     result = np.zeros((len(questions), len(cells), len(MEASURES)))
     lost_N_C = np.zeros((len(questions), len(cells)))
-    played = rollout(env, agents, len(listed), seed, batch=batch, options=lambda i: listed[i].options)
-    if store:
-        played = stored(store, played)
-    for job, episode in zip(listed, played, strict=True):
-        if failed(episode):
-            lost_N_C[job.question, job.cell] += job.share
-            if failures is not None:
-                failures[episode.detail] += 1
-        else:
-            result[job.question, job.cell] += job.share * np.array(_counts(episode, player))
-        if watch:
-            watch(1)
+
+    def play(first: int, count: int) -> Iterator[_Played]:
+        options = lambda i: listed[i].options  # noqa: E731
+        for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
+            lost = episode.detail if failed(episode) else None
+            yield None if lost else _counts(episode, player), lost, row(episode) if store else None
+
+    def chunk(k: int) -> list[_Played]:
+        return list(play(k * CHUNK, min(CHUNK, len(listed) - k * CHUNK)))
+
+    played: Iterator[_Played]
+    if processes > 1:
+        played = chain.from_iterable(in_order(chunk, -(-len(listed) // CHUNK), processes))
+    else:
+        played = play(0, len(listed))
+    with writing(store) if store else nullcontext() as add:
+        for job, (counts, lost, stored) in zip(listed, played, strict=True):
+            if add and stored:
+                add(stored)
+            if counts is None:
+                lost_N_C[job.question, job.cell] += job.share
+                if failures is not None:
+                    failures[lost or ""] += 1
+            else:
+                result[job.question, job.cell] += job.share * np.array(counts)
+            if watch:
+                watch(1)
     if lost_N_C.any():
         played_N_C = 1.0 - lost_N_C
         played_N_C[played_N_C < 1e-9] = np.nan
@@ -152,14 +176,20 @@ def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
 
 
 def baselines(
-    env: GameEnv[Any], user: Agent, questions: Sequence[int], cells: Sequence[Costs], seed: int = 0
+    env: GameEnv[Any],
+    user: Agent,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int = 0,
+    processes: int = 1,
 ) -> dict[str, Floats]:
     """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored."""
-    free = [Costs(0.0, 0.0)]
-    return {
-        name: rescored(measure(env, {"asker": asker, "user": user}, questions, free, seed)[:, 0], cells)
-        for name, asker in fixed_askers(env).items()
-    }
+
+    def played(asker: Agent) -> Floats:
+        players, free = {"asker": asker, "user": user}, [Costs(0.0, 0.0)]
+        return measure(env, players, questions, free, seed, processes=processes)[:, 0]
+
+    return {name: rescored(played(asker), cells) for name, asker in fixed_askers(env).items()}
 
 
 def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
@@ -174,14 +204,18 @@ def optima(
     questions: Sequence[int],
     cells: Sequence[Costs],
     watch: Watch | None = None,
+    processes: int = 1,
 ) -> Floats:
     """optimum_N_C_7: expected outcome of optimal play with open notes (see `Solver.outcome`)."""
     game = env.game
+
+    def solve(k: int) -> Floats:
+        task = game.tasks[questions[k]]
+        return Solver(task.question, task.interpretations, user, game.max_turns).outcome(cells)
+
     rows = []
-    for question in questions:
-        task = game.tasks[question]
-        best = Solver(task.question, task.interpretations, user, game.max_turns)
-        rows.append(best.outcome(cells))
+    for outcome_C_7 in in_order(solve, len(questions), processes):
+        rows.append(outcome_C_7)
         if watch:
             watch(1)
     return np.array(rows)

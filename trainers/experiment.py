@@ -1,6 +1,5 @@
 """The two things that `clarify-env` does for long: train a policy, and evaluate one."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from clarify_env.trainers.summary import (
     summarise,
 )
 from clarify_env.trainers.tree import BestContinuation
+from clarify_env.trainers.workers import default_processes
 from clarify_env.usermodel import UserModel
 
 
@@ -130,6 +130,7 @@ def evaluate(
     seed: int = 0,
     parallel: int = 256,
     start: Agent | None = None,
+    processes: int = 1,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Evaluate an asker; writes summary.json, questions.parquet, the episodes and the pictures.
@@ -146,6 +147,7 @@ def evaluate(
         seed: of the players and the bootstrap.
         parallel: episodes under way at the same time.
         start: the policy before its training, measured as well.
+        processes: that share the work; they change no number.
         watcher: told of the progress.
 
     Returns:
@@ -173,14 +175,16 @@ def evaluate(
         watch=watcher.stage("evaluate", total),
         store=store,
         failures=failures,
+        processes=processes,
     )
-    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)))
+    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)), processes)
     before = None
     if start:
         played = {"asker": start, "user": scripted}
         done = watcher.stage("evaluate start", total)
-        before = measure(env, played, questions, cells, seed, batch=parallel, watch=done)
-    measured = Measured(cells, own, best, baselines(env, scripted, questions, cells, seed), before)
+        before = measure(env, played, questions, cells, seed, batch=parallel, watch=done, processes=processes)
+    fixed = baselines(env, scripted, questions, cells, seed, processes)
+    measured = Measured(cells, own, best, fixed, before)
     known = len(trained)
     summary = {
         "env": env.name,
@@ -216,11 +220,13 @@ def evaluate_run(
     user: Mapping[str, float] | None = None,
     seed: int | None = None,
     env_options: Mapping[str, Any] | None = None,
+    processes: int | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Evaluate the policy of a run on the validation questions, by default with the user of its training.
 
     The seen costs are those of the training grid; of more than five values of a cost, five spread evenly.
+    By default a MoveScorer is evaluated on all cores, a language model in this process.
     """
     settings = read_config(run)
     options = {**settings.env_options, "split": "validation", **(env_options or {})}
@@ -237,6 +243,7 @@ def evaluate_run(
         seed=settings.seed if seed is None else seed,
         parallel=settings.parallel,
         start=None if scorer or iteration == 0 else load_policy(run, 0),
+        processes=processes or (default_processes() if scorer else 1),
         watcher=watcher,
     )
 
@@ -256,17 +263,30 @@ def evaluate_agent(
     seed: int = 0,
     env_options: Mapping[str, Any] | None = None,
     server: str | None = None,
+    processes: int | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate an asker by its name on the validation questions; see `language_asker` for language models."""
+    """Evaluate an asker by its name on the validation questions; see `language_asker` for language models.
+
+    By default all cores share the work, but for a language model, which is evaluated in this process.
+    """
     options = {"split": "validation", **(env_options or {})}
     env = make(env_id, **options)
     extra: dict[str, Any] = {}
     if name == "optimal":
         extra = {"user": UserModel(**(user or {})), "max_turns": env.game.max_turns}
-    asker = fixed_askers(env).get(name) or language_asker(name, server) or make_asker(name, **extra)
+    model = language_asker(name, server)
     return evaluate(
-        env, asker, name, out, split=str(options["split"]), user=user, tasks=tasks, seed=seed, watcher=watcher
+        env,
+        model or fixed_askers(env).get(name) or make_asker(name, **extra),
+        name,
+        out,
+        split=str(options["split"]),
+        user=user,
+        tasks=tasks,
+        seed=seed,
+        processes=processes or (1 if model else default_processes()),
+        watcher=watcher,
     )
 
 
@@ -289,10 +309,3 @@ def language_asker(name: str, server: str | None = None) -> Agent | None:
         agent.check()
         return agent
     return None
-
-
-def set_threads(count: int) -> None:
-    """Threads that torch computes with; other work on the machine can make two slower than one."""
-    import torch
-
-    torch.set_num_threads(max(1, min(count, os.cpu_count() or 1)))
