@@ -126,6 +126,26 @@ class Solver:
                     best, move = float(asked[0, 0]), ask
         return move or self.messages.message(belief_N, costs.word)
 
+    def values(self, belief_N: Floats, asks_left: int, costs: Costs) -> list[tuple[Move, float]]:
+        """The best final message and the questions that tell something, each with its value.
+
+        The value is the expected reward from here on, if all that follows is optimal.
+
+        Args:
+            belief_N: probabilities of the meanings.
+            asks_left: questions that can still be put, >= 0.
+            costs: the prices.
+        """
+        table = np.array([costs], dtype=np.float64)
+        memo: dict[tuple[bytes, int], Floats] = {}
+        final = float(self.messages.best(belief_N, table[:, 1])[0, 0])
+        found: list[tuple[Move, float]] = [(self.messages.message(belief_N, costs.word), final)]
+        for ask, outcomes in zip(self.asks, self._outcomes, strict=True):
+            asked = self._after(belief_N, outcomes, asks_left, table, memo) if asks_left > 0 else None
+            if asked is not None:
+                found.append((ask, float(asked[0, 0])))
+        return found
+
     def _value(
         self, belief_N: Floats, asks_left: int, costs_C_2: Floats, memo: dict[tuple[bytes, int], Floats]
     ) -> Floats:

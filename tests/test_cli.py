@@ -68,7 +68,7 @@ def test_envs_lists_the_environments_with_their_options():
         assert word in out
 
 
-@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate", "report"])
+@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate", "report", "demo"])
 def test_help_has_examples(name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -80,7 +80,7 @@ def test_help_has_examples(name):
 
 def test_help_names_the_commands():
     out = command("--help")[1]
-    assert all(name in out for name in ("envs", "play", "train", "evaluate", "report"))
+    assert all(name in out for name in ("envs", "play", "train", "evaluate", "report", "demo"))
 
 
 def test_a_person_plays_the_asker():

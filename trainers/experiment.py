@@ -268,7 +268,7 @@ def evaluate_agent(
 ) -> dict[str, Any]:
     """Evaluate an asker by its name on the validation questions; see `language_asker` for language models.
 
-    By default all cores share the work, but for a language model, which is evaluated in this process.
+    By default all cores share the work; a language model is evaluated in this process.
     """
     options = {"split": "validation", **(env_options or {})}
     env = make(env_id, **options)
@@ -290,22 +290,23 @@ def evaluate_agent(
     )
 
 
-def language_asker(name: str, server: str | None = None) -> Agent | None:
-    """The language model of this name without chance in its messages, or None where the name is no model's.
+def language_asker(name: str, server: str | None = None, temperature: float = 0.0) -> Agent | None:
+    """The language model of this name, or None where the name is no model's.
 
     Args:
         name: "small", "model:" with a folder, GGUF file or hub id, or "server:" with a model's name there.
         server: address of the OpenAI-compatible server, such as http://localhost:8000/v1.
+        temperature: of its messages; 0 leaves nothing to chance.
     """
     kind, _, which = name.partition(":")
     if name == "small" or (kind == "model" and which):
         from clarify_env.agents.transformer import TransformersAgent
 
-        return TransformersAgent(which or name, temperature=0.0)
+        return TransformersAgent(which or name, temperature=temperature)
     if kind == "server" and which:
         from clarify_env.agents.server import OpenAIAgent
 
-        agent = OpenAIAgent(which, server, temperature=0.0)
+        agent = OpenAIAgent(which, server, temperature=temperature)
         agent.check()
         return agent
     return None
