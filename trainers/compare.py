@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clarify_env.costs import Costs
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.evaluate import MEASURES, resamples
+from clarify_env.trainers.evaluate import MEASURES, weights
 
 Floats = NDArray[np.float64]
 FILE = "questions.parquet"
@@ -125,8 +125,7 @@ def common(runs: Sequence[ByQuestion]) -> list[ByQuestion]:
 
 def paired(difference_N_K: Floats, seed: int = 0) -> list[dict[str, float]]:
     """Mean of each column with the 2.5% and 97.5% points of its bootstrap over rows, the questions."""
-    weights_T_N = np.array(list(resamples(len(difference_N_K), seed)))
-    drawn_T_K = weights_T_N @ difference_N_K
+    drawn_T_K = weights(len(difference_N_K), seed) @ difference_N_K
     low_K, high_K = np.quantile(drawn_T_K[1:], [0.025, 0.975], axis=0)
     return [
         {"mean": float(mean), "low": float(low), "high": float(high)}

@@ -28,7 +28,7 @@ def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | 
         return policy.twin(temperature=1.0) if hasattr(policy, "twin") else policy
     if Path(target).is_dir():
         raise ClarifyError(f"{target}: no run directory; it has no config.json")
-    model = experiment.language_asker(target, server, 1.0)
+    model = trainer("askers").language_asker(target, server, 1.0)
     known = [name for name in ASKERS if name != "human"]
     if model is None:
         choose("agent or run directory", target, [*known, "small"])

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,11 @@ def resamples(questions: int, seed: int, times: int = 1000) -> Iterator[Floats]:
     yield np.full(questions, 1.0 / questions)
     for _ in range(times):
         yield rng.multinomial(questions, np.full(questions, 1.0 / questions)) / questions
+
+
+@lru_cache(maxsize=1)
+def weights(questions: int, seed: int) -> Floats:
+    """weights_T_N of `resamples`, kept for the next number that needs the same."""
+    weights_T_N = np.array(list(resamples(questions, seed)))
+    weights_T_N.flags.writeable = False
+    return weights_T_N

@@ -12,6 +12,7 @@ from clarify_env.costs import SEEN, UNSEEN, CostGrid, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
+from clarify_env.trainers.askers import language_asker
 from clarify_env.trainers.compare import write_questions
 from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
 from clarify_env.trainers.learner import Learner, ScorerLearner
@@ -226,7 +227,7 @@ def evaluate_run(
     """Evaluate the policy of a run on the validation questions, by default with the user of its training.
 
     The seen costs are those of the training grid; of more than five values of a cost, five spread evenly.
-    By default a MoveScorer is evaluated on all cores, a language model in this process.
+    A MoveScorer is evaluated on all cores by default, a language model in this process.
     """
     settings = read_config(run)
     options = {**settings.env_options, "split": "validation", **(env_options or {})}
@@ -288,25 +289,3 @@ def evaluate_agent(
         processes=processes or (1 if model else default_processes()),
         watcher=watcher,
     )
-
-
-def language_asker(name: str, server: str | None = None, temperature: float = 0.0) -> Agent | None:
-    """The language model of this name, or None where the name is no model's.
-
-    Args:
-        name: "small", "model:" with a folder, GGUF file or hub id, or "server:" with a model's name there.
-        server: address of the OpenAI-compatible server, such as http://localhost:8000/v1.
-        temperature: of its messages; 0 leaves nothing to chance.
-    """
-    kind, _, which = name.partition(":")
-    if name == "small" or (kind == "model" and which):
-        from clarify_env.agents.transformer import TransformersAgent
-
-        return TransformersAgent(which or name, temperature=temperature)
-    if kind == "server" and which:
-        from clarify_env.agents.server import OpenAIAgent
-
-        agent = OpenAIAgent(which, server, temperature=temperature)
-        agent.check()
-        return agent
-    return None

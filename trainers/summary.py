@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.costs import Costs
-from clarify_env.trainers.evaluate import MEASURES, complete, resamples
+from clarify_env.trainers.evaluate import MEASURES, complete, weights
 
 Floats = NDArray[np.float64]
 REPORTED = ("reward", "accuracy", "asks", "words")
@@ -75,7 +75,7 @@ def interval(values: Callable[[Floats], float], questions: int, seed: int) -> di
 
     Resamples in which it is undefined (NaN) are left out of the points.
     """
-    drawn = np.array([values(weights) for weights in resamples(questions, seed)])
+    drawn = np.array([values(weights_N) for weights_N in weights(questions, seed)])
     defined = drawn[1:][np.isfinite(drawn[1:])]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
     return {"mean": float(drawn[0]), "low": float(low), "high": float(high)}
