@@ -145,6 +145,25 @@ def test_evaluate_a_run_and_agents_by_name(trained, tmp_path):
     assert len(list(tmp_path.glob("runs/optimal-synthetic-v0/wandb/offline-run-*"))) == 1
 
 
+def test_reports_of_one_and_of_several(trained, tmp_path):
+    again = tmp_path / "again"
+    code, text, err = command(
+        "evaluate", "always-ask", "--eval-tasks", 3, "--out", again, "--no-wandb", "--report"
+    )
+    assert code == 0, err
+    assert f"Report: {again / 'report.html'}" in text.replace("\n", "")
+    assert "</html>" in (again / "report.html").read_text()
+    code, text, err = command("report", trained[0], again, "--out", tmp_path / "both.html")
+    assert code == 0, err
+    assert '"comparison": {"questions": 3' in (tmp_path / "both.html").read_text()
+    assert "no summary.json; evaluate it first" in mistake("report", tmp_path)
+
+
+def test_what_the_playground_cannot_try_is_said(tmp_path):
+    assert "unknown agent or run directory 'optimum'; did you mean 'optimal'?" in mistake("demo", "optimum")
+    assert "no run directory" in mistake("demo", tmp_path)
+
+
 def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):
     run = RunDirectory(tmp_path / "run")
     assert command("train", "--out", run.path, "--iterations", 1, *TINY)[0] == 0

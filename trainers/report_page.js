@@ -67,7 +67,7 @@ function drawSurfaces(run) {
   const share = (x) => (x - low) / (top - low || 1);
   const two = (x) => fixed(x, 2);
   $("heat").replaceChildren(
-    heat(`${run.summary.agent}: reward`, cells, agent, "reward", share, two),
+    heat("agent: reward", cells, agent, "reward", share, two),
     heat("optimum: reward", cells, optimum, "reward", share, two),
     heat("gap: optimum less agent", cells, gap, "gap", (x) => x / most, two));
   const measures = ["reward", "accuracy", "asks", "words", "exact", ...KINDS].filter((m) => m in cells[0]);
