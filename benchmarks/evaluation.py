@@ -19,7 +19,7 @@ import torch
 import clarify_env
 from clarify_env import SEEN, UNSEEN, UserModel
 from clarify_env.agents import ScriptedUser, make_asker
-from clarify_env.trainers.evaluate import baselines, jobs, measure, optima, pick_questions
+from clarify_env.trainers.evaluate import SCRIPTED, baselines, jobs, measure, optima, pick_questions
 from clarify_env.trainers.experiment import evaluate_agent
 from clarify_env.trainers.figures import draw_all
 from clarify_env.trainers.report import write_report
@@ -55,13 +55,13 @@ def main() -> None:
         stages: dict[str, Callable[[int], Any]] = {
             "list the episodes": lambda n: jobs(env, questions, cells, "asker"),
             "play and store": lambda n: measure(
-                env, agents, questions, cells, store=Path(folder) / "e.parquet", processes=n
+                env, agents, questions, cells, store=Path(folder) / "e.parquet", batch=SCRIPTED, processes=n
             ),
             "optimum": lambda n: optima(env, UserModel(), questions, cells, processes=n),
             "fixed strategies": lambda n: baselines(env, agents["user"], questions, cells, processes=n),
         }
         for name, stage in stages.items():
-            runs = [timed(lambda n=n, stage=stage: stage(n))[:2] for n in chosen.processes]
+            runs = [timed(lambda n=n, run=stage: run(n))[:2] for n in chosen.processes]
             print(f"{name:<22} " + " ".join(f"{wall:>12.1f} {used:>7.1f}" for wall, used in runs), flush=True)
         whole, finished = [], []
         for n in chosen.processes:

@@ -32,6 +32,9 @@ from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
 MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
+SCRIPTED = (
+    32  # episodes under way at the same time for agents that gain nothing from more: they stay in cache
+)
 CHUNK = 1024  # episodes that a process plays before it hands them over
 _Played = tuple[
     list[float] | None, str | None, dict[str, Any] | None
@@ -81,6 +84,7 @@ def measure(
     store: Path | None = None,
     failures: Counter[str] | None = None,
     processes: int = 1,
+    listed: Sequence[Job] | None = None,
 ) -> Floats:
     """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
 
@@ -99,27 +103,28 @@ def measure(
         store: file that every episode is written to.
         failures: told how many episodes failed, by their reason.
         processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
+        listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
     """
-    listed = jobs(env, questions, cells, player, seed)
+    every = jobs(env, questions, cells, player, seed) if listed is None else listed
     result = np.zeros((len(questions), len(cells), len(MEASURES)))
     lost_N_C = np.zeros((len(questions), len(cells)))
 
     def play(first: int, count: int) -> Iterator[_Played]:
-        options = lambda i: listed[i].options  # noqa: E731
+        options = lambda i: every[i].options  # noqa: E731
         for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
             lost = episode.detail if failed(episode) else None
             yield None if lost else _counts(episode, player), lost, row(episode) if store else None
 
     def chunk(k: int) -> list[_Played]:
-        return list(play(k * CHUNK, min(CHUNK, len(listed) - k * CHUNK)))
+        return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
 
     played: Iterator[_Played]
     if processes > 1:
-        played = chain.from_iterable(in_order(chunk, -(-len(listed) // CHUNK), processes))
+        played = chain.from_iterable(in_order(chunk, -(-len(every) // CHUNK), processes))
     else:
-        played = play(0, len(listed))
+        played = play(0, len(every))
     with writing(store) if store else nullcontext() as add:
-        for job, (counts, lost, stored) in zip(listed, played, strict=True):
+        for job, (counts, lost, stored) in zip(every, played, strict=True):
             if add and stored:
                 add(stored)
             if counts is None:
@@ -188,7 +193,7 @@ def baselines(
 
     def played(asker: Agent) -> Floats:
         players, free = {"asker": asker, "user": user}, [Costs(0.0, 0.0)]
-        return measure(env, players, questions, free, seed, processes=processes)[:, 0]
+        return measure(env, players, questions, free, seed, batch=SCRIPTED, processes=processes)[:, 0]
 
     return {name: rescored(played(asker), cells) for name, asker in fixed_askers(env).items()}
 

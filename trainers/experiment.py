@@ -14,7 +14,15 @@ from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
 from clarify_env.trainers.askers import language_asker
 from clarify_env.trainers.compare import write_questions
-from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
+from clarify_env.trainers.evaluate import (
+    SCRIPTED,
+    baselines,
+    fixed_askers,
+    jobs,
+    measure,
+    optima,
+    pick_questions,
+)
 from clarify_env.trainers.learner import Learner, ScorerLearner
 from clarify_env.trainers.processes import join
 from clarify_env.trainers.rest import ReST, Silent, Watcher
@@ -163,7 +171,8 @@ def evaluate(
     model = UserModel(**(user or {}))
     scripted = ScriptedUser(model)
     agents = {"asker": asker, "user": scripted}
-    total = len(jobs(env, questions, cells, "asker"))
+    listed = jobs(env, questions, cells, "asker", seed)
+    total = len(listed)
     store = out / "episodes" / "evaluation.parquet"
     failures: Counter[str] = Counter()
     own = measure(
@@ -177,6 +186,7 @@ def evaluate(
         store=store,
         failures=failures,
         processes=processes,
+        listed=listed,
     )
     best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)), processes)
     before = None
@@ -286,6 +296,7 @@ def evaluate_agent(
         user=user,
         tasks=tasks,
         seed=seed,
+        parallel=256 if model else SCRIPTED,
         processes=processes or (1 if model else default_processes()),
         watcher=watcher,
     )
