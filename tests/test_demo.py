@@ -39,6 +39,7 @@ def page(chromium, address):
     asked = chromium.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert asked
     assert not [name for name in asked if not name.startswith((address, "data:", "blob:"))]
+    chromium.get("about:blank")
 
 
 def until(page, holds, seconds=30):

@@ -8,6 +8,8 @@ from clarify_env import Answer, Ask, ClarifyError, Costs, Enumerate, Reply, Sele
 from clarify_env.agents import AlwaysAsk, MoveScorer, OptimalAsker, Random, Script
 from clarify_env.optimum import Solver
 from clarify_env.trainers.demo import dialogue_html, hint, moves_html
+from clarify_env.trainers.democommand import asker_to_try
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.playground import (
     Candidate,
     Dialogue,
@@ -18,6 +20,8 @@ from clarify_env.trainers.playground import (
     read_task,
     typed,
 )
+from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.settings import Settings
 
 NOTES = "It opened in Norway => 1950\nIt opened in Chile => 3 May 1951 | May 1951\n"
 TASK = read_task(" When did the film open? ", NOTES, "A story.")
@@ -160,3 +164,22 @@ def test_what_is_shown_is_escaped_and_exact(env):
     assert "<img" not in table
     assert "width:50.0%" in table
     assert table.count('<tr class="best">') == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tried") / "run"
+    settings = Settings(env_options={"size": 9}, iterations=1, tasks=2, samples=4, updates=2, check_tasks=1)
+    assert len(list(train(settings, RunDirectory(folder)))) == 1
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [("", "probability"), ("optimal", "value"), ("always-ask", "share"), ("small", "share")],
+)
+def test_a_run_and_agents_by_name_can_be_tried(env, run, target, what):
+    play = Playground(env, asker_to_try(target or run, env, UserModel()), samples=3)
+    found = play.preferences(play.at(Dialogue(play.task(0)), CHEAP))
+    assert found.what.startswith(what)
+    assert found.candidates

@@ -148,6 +148,8 @@ def page(chromium, runs):
     """The comparison of two runs, open in Chromium; fails where the page logs an error."""
     from selenium.webdriver.support.ui import WebDriverWait
 
+    chromium.get("about:blank")
+    chromium.get_log("browser")  # what another page left there
     chromium.get(write_report(runs).as_uri())
     WebDriverWait(chromium, 20).until(lambda d: d.execute_script("return document.body.dataset.ready"))
     yield chromium
