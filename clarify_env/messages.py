@@ -146,20 +146,21 @@ class FinalMessages:
         return Texts(sets_S, row, accuracy_S_M, chosen_S_M_E)
 
     def best(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
-        """Value, expected accuracy and words of the best final message under each word cost.
+        """Value, expected accuracy and words of the best final message under each word cost, and its kind.
 
         Args:
             belief_N: probabilities of the meanings.
             word_costs_C: prices of a word, >= 0.
 
         Returns:
-            best_C_3: value, accuracy, words; the value is at least 0, that of saying nothing.
+            best_C_4: value, accuracy, words, and 1 for an enumeration, 0 for an answer; the value is at least
+            0, that of saying nothing.
         """
         texts = self.texts(belief_N)
         said_S_C_3 = _said(texts, word_costs_C)
-        best: Floats = said_S_C_3[-1]
+        best: Floats = np.insert(said_S_C_3[-1], 3, 0.0, axis=1)
         for plan in self.plans:
-            listed = _listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1]
+            listed = np.insert(_listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1], 3, 1.0, axis=1)
             best = np.where(listed[:, :1] > best[:, :1] + 1e-12, listed, best)
         return best
 

@@ -98,6 +98,18 @@ class Solver:
         Returns:
             optimum_C_4: expected reward, accuracy, asks and words.
         """
+        return self.outcome(costs)[:, :4]
+
+    def outcome(self, costs: Sequence[Costs]) -> Floats:
+        """What optimal play yields and which moves it makes, from the start.
+
+        Args:
+            costs: C cost pairs.
+
+        Returns:
+            outcome_C_7: expected reward, accuracy, asks, words, and the expected shares of questions,
+            enumerations and answers among the asker's moves of an episode.
+        """
         table = np.array(costs, dtype=np.float64).reshape(-1, 2)
         return self._value(self.prior_N, self.max_turns - 1, table, {})
 
@@ -120,6 +132,26 @@ class Solver:
                     best, move = float(asked[0, 0]), ask
         return move or self.messages.message(belief_N, costs.word)
 
+    def values(self, belief_N: Floats, asks_left: int, costs: Costs) -> list[tuple[Move, float]]:
+        """The best final message and the questions that tell something, each with its value.
+
+        The value is the expected reward from here on, if all that follows is optimal.
+
+        Args:
+            belief_N: probabilities of the meanings.
+            asks_left: questions that can still be put, >= 0.
+            costs: the prices.
+        """
+        table = np.array([costs], dtype=np.float64)
+        memo: dict[tuple[bytes, int], Floats] = {}
+        final = float(self.messages.best(belief_N, table[:, 1])[0, 0])
+        found: list[tuple[Move, float]] = [(self.messages.message(belief_N, costs.word), final)]
+        for ask, outcomes in zip(self.asks, self._outcomes, strict=True):
+            asked = self._after(belief_N, outcomes, asks_left, table, memo) if asks_left > 0 else None
+            if asked is not None:
+                found.append((ask, float(asked[0, 0])))
+        return found
+
     def _value(
         self, belief_N: Floats, asks_left: int, costs_C_2: Floats, memo: dict[tuple[bytes, int], Floats]
     ) -> Floats:
@@ -127,7 +159,11 @@ class Solver:
         if key in memo:
             return memo[key]
         final = self.messages.best(belief_N, costs_C_2[:, 1])
-        best = np.insert(final, 2, 0.0, axis=1)  # value, accuracy, asks, words
+        moves = self.max_turns - asks_left  # of the asker, if the next one is the last
+        best = np.empty((len(final), 7))
+        best[:, :2], best[:, 2], best[:, 3] = final[:, :2], 0.0, final[:, 2]
+        best[:, 4], best[:, 5] = (moves - 1) / moves, final[:, 3] / moves
+        best[:, 6] = (1.0 - final[:, 3]) / moves
         if asks_left > 0 and not self._pointless(belief_N, final, costs_C_2):
             for outcomes in self._outcomes:
                 asked = self._after(belief_N, outcomes, asks_left, costs_C_2, memo)
@@ -144,12 +180,12 @@ class Solver:
         costs_C_2: Floats,
         memo: dict[tuple[bytes, int], Floats],
     ) -> Floats | None:
-        """Value, accuracy, asks and words of asking once and going on optimally; None if it tells nothing."""
+        """The outcome of asking once and going on optimally (see `outcome`); None if it tells nothing."""
         joint = outcomes_R_N * belief_N
         chances = joint.sum(axis=1)
         if chances.max() > 1.0 - 1e-12:
             return None
-        total = np.zeros((len(costs_C_2), 4))
+        total = np.zeros((len(costs_C_2), 7))
         for row, chance in zip(joint, chances, strict=True):
             if chance > 0.0:
                 total += chance * self._value(row / chance, asks_left - 1, costs_C_2, memo)
@@ -157,10 +193,10 @@ class Solver:
         total[:, 2] += 1.0
         return total
 
-    def _pointless(self, belief_N: Floats, final_C_3: Floats, costs_C_2: Floats) -> bool:
+    def _pointless(self, belief_N: Floats, final_C_4: Floats, costs_C_2: Floats) -> bool:
         """Whether even knowing the meaning for sure would not pay for one question, at any of the costs."""
         certain_C = belief_N @ self._certain(costs_C_2[:, 1])
-        return bool(np.all(final_C_3[:, 0] >= certain_C - costs_C_2[:, 0] - 1e-12))
+        return bool(np.all(final_C_4[:, 0] >= certain_C - costs_C_2[:, 0] - 1e-12))
 
     def _certain(self, word_costs_C: Floats) -> Floats:
         """certain_N_C: value of the best text for each meaning, were it known, under each word cost."""

@@ -17,6 +17,8 @@ from clarify_env.trainers.runs import RunDirectory
 
 TINY = "--agent move-scorer --tasks 2 --samples 4 --updates 5 --eval-tasks 3 --no-wandb".split()
 
+COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "demo")
+
 
 def command(*arguments, stdin=""):
     """Exit code, standard output and standard error of the command."""
@@ -68,7 +70,7 @@ def test_envs_lists_the_environments_with_their_options():
         assert word in out
 
 
-@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate", "audit", "crossplay"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_examples(name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -80,7 +82,7 @@ def test_help_has_examples(name):
 
 def test_help_names_the_commands():
     out = command("--help")[1]
-    assert all(name in out for name in ("envs", "play", "train", "evaluate", "audit", "crossplay"))
+    assert all(name in out for name in COMMANDS)
 
 
 def test_a_person_plays_the_asker():
@@ -120,7 +122,7 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     names = {path.name for path in out.iterdir()}
     assert names == {
         *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
-        *("summary.json", "steerability.png"),
+        *("summary.json", "questions.parquet", "steerability.png", "surfaces.png", "frontier.png"),
     }
     assert "iteration 1/1: played reward" in text
     assert "normalized" in text
@@ -164,6 +166,25 @@ def test_audit_writes_a_report_and_its_worst_dialogues(tmp_path):
     assert "contradiction" in text
     assert json.loads((tmp_path / "audit.json").read_text())["questions"] == 5
     assert "## contradiction" in (tmp_path / "audit.md").read_text()
+
+
+def test_reports_of_one_and_of_several(trained, tmp_path):
+    again = tmp_path / "again"
+    code, text, err = command(
+        "evaluate", "always-ask", "--eval-tasks", 3, "--out", again, "--no-wandb", "--report"
+    )
+    assert code == 0, err
+    assert f"Report: {again / 'report.html'}" in text.replace("\n", "")
+    assert "</html>" in (again / "report.html").read_text()
+    code, text, err = command("report", trained[0], again, "--out", tmp_path / "both.html")
+    assert code == 0, err
+    assert '"comparison": {"questions": 3' in (tmp_path / "both.html").read_text()
+    assert "no summary.json; evaluate it first" in mistake("report", tmp_path)
+
+
+def test_what_the_playground_cannot_try_is_said(tmp_path):
+    assert "unknown agent or run directory 'optimum'; did you mean 'optimal'?" in mistake("demo", "optimum")
+    assert "no run directory" in mistake("demo", tmp_path)
 
 
 def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):

@@ -61,7 +61,7 @@ def audit(
     game = clarify_env.make(env, **options(data_dir, split=split, knowledge=knowledge))
     model = UserModel(noise, vagueness, refusal)
     if user != "scripted":
-        trainer("experiment").set_threads(threads)
+        trainer("workers").set_threads(threads)
     known = user in ("scripted", "embed", "small") or user.partition(":")[0] in ("model", "server")
     sampling = {"temperature": temperature, "max_tokens": max_tokens}
     player = trainer("players").make_user(user if known else f"model:{user}", model, server, **sampling).agent

@@ -1,4 +1,4 @@
-"""The command `clarify-env`: envs, play, train, evaluate, audit, crossplay."""
+"""The command `clarify-env`; what takes long, and the playground, have files of their own."""
 
 import inspect
 import sys
@@ -14,6 +14,7 @@ from clarify_env.errors import ClarifyError
 from clarify_env.trainers import auditcommand as auditcommand  # register their own
 from clarify_env.trainers import commands as commands
 from clarify_env.trainers import crosscommand as crosscommand
+from clarify_env.trainers import democommand as democommand
 from clarify_env.trainers.byhand import play_by_hand
 from clarify_env.trainers.options import (
     DataDir,

@@ -56,7 +56,7 @@ def crossplay(
 ) -> None:
     """Play askers with users that they were not trained with: does a score hold away from home?"""
     crossing, players = trainer("crossplay"), trainer("players")
-    trainer("experiment").set_threads(threads)
+    trainer("workers").set_threads(threads)
     if (turn_costs is None) != (word_costs is None):
         raise ClarifyError("--turn-costs and --word-costs: give both or none")
     made: dict[str, Any] = {name: players.make_user(name, server=server) for name in users.split(",")}
@@ -112,12 +112,13 @@ def _asker(name: str, game: Any, is_run: bool, server: str | None) -> Agent:
         return policy
     if Path(name).is_dir():
         raise ClarifyError(f"{name}: no run directory; it has no config.json")
-    found = trainer("evaluate").fixed_askers(game).get(name) or experiment.language_asker(name, server)
+    found = trainer("evaluate").fixed_askers(game).get(name) or trainer("models").language_agent(name, server)
     if found is not None:
         agent: Agent = found
         return agent
     choose("agent or run directory", name, [*(known for known in ASKERS if known != "human"), "small"])
-    return make_asker(name, **({"max_turns": game.game.max_turns} if name == "optimal" else {}))
+    played = {"max_turns": game.game.max_turns, "grade": game.game.grade} if name == "optimal" else {}
+    return make_asker(name, **played)
 
 
 def _identity(run: Path) -> str:

@@ -8,7 +8,10 @@ over questions (all meanings and costs of a question move together).
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +27,20 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.optimum import Solver
-from clarify_env.storage import stored
+from clarify_env.storage import row, writing
 from clarify_env.trainers.replay import failed, pins
+from clarify_env.trainers.workers import in_order
 from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
 MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
+SCRIPTED = (
+    32  # episodes under way at the same time for agents that gain nothing from more: they stay in cache
+)
+CHUNK = 1024  # episodes that a process plays before it hands them over
+_Played = tuple[
+    list[float] | None, str | None, dict[str, Any] | None
+]  # counts, why it failed, what is stored
 Watch = Callable[[int], object]  # told how many episodes have been played since the last call
 
 
@@ -74,6 +85,8 @@ def measure(
     watch: Watch | None = None,
     store: Path | None = None,
     failures: Counter[str] | None = None,
+    processes: int = 1,
+    listed: Sequence[Job] | None = None,
 ) -> Floats:
     """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
 
@@ -91,22 +104,39 @@ def measure(
         watch: told after each episode, for a progress bar.
         store: file that every episode is written to.
         failures: told how many episodes failed, by their reason.
+        processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
+        listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
     """
-    listed = jobs(env, questions, cells, player, seed)
+    every = jobs(env, questions, cells, player, seed) if listed is None else listed
     result = np.zeros((len(questions), len(cells), len(MEASURES)))
     lost_N_C = np.zeros((len(questions), len(cells)))
-    played = rollout(env, agents, len(listed), seed, batch=batch, options=lambda i: listed[i].options)
-    if store:
-        played = stored(store, played)
-    for job, episode in zip(listed, played, strict=True):
-        if failed(episode):
-            lost_N_C[job.question, job.cell] += job.share
-            if failures is not None:
-                failures[episode.detail] += 1
-        else:
-            result[job.question, job.cell] += job.share * np.array(_counts(episode, player))
-        if watch:
-            watch(1)
+
+    def play(first: int, count: int) -> Iterator[_Played]:
+        options = lambda i: every[i].options  # noqa: E731
+        for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
+            lost = episode.detail if failed(episode) else None
+            yield None if lost else _counts(episode, player), lost, row(episode) if store else None
+
+    def chunk(k: int) -> list[_Played]:
+        return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
+
+    played: Iterator[_Played]
+    if processes > 1:
+        played = chain.from_iterable(in_order(chunk, -(-len(every) // CHUNK), processes))
+    else:
+        played = play(0, len(every))
+    with writing(store) if store else nullcontext() as add:
+        for job, (counts, lost, stored) in zip(every, played, strict=True):
+            if add and stored:
+                add(stored)
+            if counts is None:
+                lost_N_C[job.question, job.cell] += job.share
+                if failures is not None:
+                    failures[lost or ""] += 1
+            else:
+                result[job.question, job.cell] += job.share * np.array(counts)
+            if watch:
+                watch(1)
     if lost_N_C.any():
         played_N_C = 1.0 - lost_N_C
         played_N_C[played_N_C < 1e-9] = np.nan
@@ -154,18 +184,24 @@ def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
 
 
 def baselines(
-    env: GameEnv[Any], user: Agent, questions: Sequence[int], cells: Sequence[Costs], seed: int = 0
+    env: GameEnv[Any],
+    user: Agent,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int = 0,
+    processes: int = 1,
 ) -> dict[str, Floats]:
     """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored.
 
     They play from notes, also where the game that is evaluated has none (see `with_notes`).
     """
-    env = with_notes(env)
-    free = [Costs(0.0, 0.0)]
-    return {
-        name: rescored(measure(env, {"asker": asker, "user": user}, questions, free, seed)[:, 0], cells)
-        for name, asker in fixed_askers(env).items()
-    }
+    opened = with_notes(env)
+
+    def played(asker: Agent) -> Floats:
+        players, free = {"asker": asker, "user": user}, [Costs(0.0, 0.0)]
+        return measure(opened, players, questions, free, seed, batch=SCRIPTED, processes=processes)[:, 0]
+
+    return {name: rescored(played(asker), cells) for name, asker in fixed_askers(env).items()}
 
 
 def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
@@ -190,14 +226,19 @@ def optima(
     questions: Sequence[int],
     cells: Sequence[Costs],
     watch: Watch | None = None,
+    processes: int = 1,
 ) -> Floats:
-    """optimum_N_C_4: expected reward, accuracy, asks and words of optimal play with open notes."""
+    """optimum_N_C_7: expected outcome of optimal play with open notes (see `Solver.outcome`)."""
     game = env.game
-    rows = []
-    for question in questions:
-        task = game.tasks[question]
+
+    def solve(k: int) -> Floats:
+        task = game.tasks[questions[k]]
         best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
-        rows.append(best.optimum(cells))
+        return best.outcome(cells)
+
+    rows = []
+    for outcome_C_7 in in_order(solve, len(questions), processes):
+        rows.append(outcome_C_7)
         if watch:
             watch(1)
     return np.array(rows)
@@ -219,3 +260,11 @@ def resamples(questions: int, seed: int, times: int = 1000) -> Iterator[Floats]:
     yield np.full(questions, 1.0 / questions)
     for _ in range(times):
         yield rng.multinomial(questions, np.full(questions, 1.0 / questions)) / questions
+
+
+@lru_cache(maxsize=1)
+def weights(questions: int, seed: int) -> Floats:
+    """weights_T_N of `resamples`, kept for the next number that needs the same."""
+    weights_T_N = np.array(list(resamples(questions, seed)))
+    weights_T_N.flags.writeable = False
+    return weights_T_N

@@ -34,6 +34,10 @@ Tasks = Annotated[
     int | None, typer.Option("--eval-tasks", help="Questions to evaluate on; default: all.", min=1)
 ]
 NoWandb = Annotated[bool, typer.Option("--no-wandb", help="Nothing for Weights & Biases.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(help="That share the work; default: all cores, for a language model 1.", min=1),
+]
 Threads = Annotated[int, typer.Option(help="Threads of torch.", min=1)]
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from clarify_env.agent import Agent
 from clarify_env.agents import ScriptedUser
 from clarify_env.errors import ClarifyError, nearest
+from clarify_env.trainers.models import language_agent
 from clarify_env.usermodel import UserModel
 
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
@@ -51,9 +52,7 @@ def make_user(name: str, model: UserModel | None = None, server: str | None = No
             raise ClarifyError(f"user {name!r}: {kind}: takes a probability, such as {kind}:0.1") from None
         reliable = UserModel(**{KNOBS[kind]: chance})
         return User(ScriptedUser(reliable), reliable)
-    from clarify_env.trainers.experiment import language_asker
-
-    agent = language_asker(name, server, **sampling)
+    agent = language_agent(name, server, **sampling)
     if agent is None:
         near = nearest(name, ["scripted", "embed", "small"])
         raise ClarifyError(f"unknown user {name!r}{near}; takes {USERS}")
