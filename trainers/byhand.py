@@ -44,11 +44,8 @@ def play_by_hand(
     if agent == "human" and who not in ("asker", "both"):
         raise ClarifyError(f"--agent human with --as {who}: to play the asker yourself use --as asker")
     human = Human(write=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
-    extra = (
-        {"user": user, "max_turns": env.game.max_turns, "grade": env.game.grade} if agent == "optimal" else {}
-    )
     players = {
-        "asker": human if who in ("asker", "both") else make_asker(agent, **extra),
+        "asker": human if who in ("asker", "both") else make_asker(agent, env, user),
         "user": human if who in ("user", "both") else ScriptedUser(user),
     }
     key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task

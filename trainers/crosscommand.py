@@ -112,13 +112,11 @@ def _asker(name: str, game: Any, is_run: bool, server: str | None) -> Agent:
         return policy
     if Path(name).is_dir():
         raise ClarifyError(f"{name}: no run directory; it has no config.json")
-    found = trainer("evaluate").fixed_askers(game).get(name) or trainer("models").language_agent(name, server)
+    found: Agent | None = trainer("models").language_agent(name, server)
     if found is not None:
-        agent: Agent = found
-        return agent
+        return found
     choose("agent or run directory", name, [*(known for known in ASKERS if known != "human"), "small"])
-    played = {"max_turns": game.game.max_turns, "grade": game.game.grade} if name == "optimal" else {}
-    return make_asker(name, **played)
+    return make_asker(name, game)
 
 
 def _identity(run: Path) -> str:

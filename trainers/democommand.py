@@ -32,9 +32,7 @@ def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | 
     known = [name for name in ASKERS if name != "human"]
     if model is None:
         choose("agent or run directory", target, [*known, "small"])
-    extra = {"user": user, "max_turns": env.game.max_turns} if target == "optimal" else {}
-    fixed = trainer("evaluate").fixed_askers(env).get(target)
-    return model or fixed or make_asker(target, **extra)
+    return model or make_asker(target, env, user)
 
 
 @app.command(

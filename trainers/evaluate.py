@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.agent import Agent
-from clarify_env.agents import FIXED
+from clarify_env.agents import FIXED, make_asker
 from clarify_env.clarification import ClarificationGame
 from clarify_env.collect import rollout
 from clarify_env.costs import Costs
@@ -216,8 +216,7 @@ def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
 
 def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
     """The fixed strategies for this game: always-ask keeps its last message for the answer."""
-    most = {"always-ask": {"most": min(3, env.game.max_turns - 1)}}
-    return {name: make(**most.get(name, {})) for name, make in FIXED.items()}
+    return {name: make_asker(name, env) for name in FIXED}
 
 
 def optima(

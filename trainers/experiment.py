@@ -16,7 +16,6 @@ from clarify_env.trainers.compare import write_questions
 from clarify_env.trainers.evaluate import (
     SCRIPTED,
     baselines,
-    fixed_askers,
     jobs,
     measure,
     optima,
@@ -290,13 +289,10 @@ def evaluate_agent(
     """
     options = {"split": "validation", **(env_options or {})}
     env = make(env_id, **options)
-    extra: dict[str, Any] = {}
-    if name == "optimal":
-        extra = {"user": UserModel(**(user or {})), "max_turns": env.game.max_turns, "grade": env.game.grade}
     model = language_agent(name, server)
     return evaluate(
         env,
-        model or fixed_askers(env).get(name) or make_asker(name, **extra),
+        model or make_asker(name, env, UserModel(**(user or {}))),
         name,
         out,
         split=str(options["split"]),
