@@ -63,15 +63,14 @@ def _bare(text: str) -> str:
 
 def meaning(question: str, clarifying: str, reply: str) -> str:
     """The statement of what is meant by `question`, from the reply to a clarifying question."""
-    if question[-1:].isalnum():
-        question += "."
+    question = question.rstrip(" ?.!,;")
     found = _YES_NO.match(reply.strip())
     said = _bare(reply.strip()[found.end() :] if found else reply)
     if said:
-        return f"{question} I mean {said}."
+        return f"{question}, I mean {said}?"
     offer = _bare(clarifying)
     denied = found is not None and found.group(1).lower().startswith("n")
-    return f"{question} I {'do not ' if denied else ''}mean {offer}."
+    return f"{question}, I {'do not ' if denied else ''}mean {offer}?"
 
 
 def _aliases(answers: list[Any]) -> tuple[str, ...]:

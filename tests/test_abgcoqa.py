@@ -47,8 +47,8 @@ def test_a_clear_question_stays_in_with_one_meaning():
 
 def test_an_ambiguous_one_has_a_meaning_for_each_reply():
     assert meanings(TWO) == [
-        ("What did she do? I mean before lunch.", ("slept", "She slept")),
-        ("What did she do? I mean after lunch.", ("ran", "Ran.")),
+        ("What did she do, I mean before lunch?", ("slept", "She slept")),
+        ("What did she do, I mean after lunch?", ("ran", "Ran.")),
     ]
     (task,) = parse(TWO)
     assert [m.weight for m in task.interpretations] == [0.5, 0.5]
@@ -57,17 +57,17 @@ def test_an_ambiguous_one_has_a_meaning_for_each_reply():
 @pytest.mark.parametrize(
     ("asked", "reply", "text"),
     [
-        ("Do you mean Kate?", "Yes", "Who? I mean Kate."),
-        ("Do you mean Kate?", "Yes, the first Kate.", "Who? I mean the first Kate."),
-        ("Do you mean Kate?", "No, I mean Rose.", "Who? I mean Rose."),
-        ("Do you mean Kate?", "No", "Who? I do not mean Kate."),
-        ("Are you asking about Flynn or Taylor?", "I'm asking about Flynn.", "Who? I mean Flynn."),
-        ('By "she," are you referring to Kate?', "I am referring to Kate.", "Who? I mean Kate."),
-        ('By "she," are you referring to Kate?', "Yes", "Who? I mean Kate."),
-        ("Do you want to know who ran?", "Yes.", "Who? I mean who ran."),
-        ("When?", "When they sang.", "Who? I mean when they sang."),
-        ("What year?", "1849", "Who? I mean 1849."),
-        ("Which one?", "Nobody", "Who? I mean Nobody."),
+        ("Do you mean Kate?", "Yes", "Who, I mean Kate?"),
+        ("Do you mean Kate?", "Yes, the first Kate.", "Who, I mean the first Kate?"),
+        ("Do you mean Kate?", "No, I mean Rose.", "Who, I mean Rose?"),
+        ("Do you mean Kate?", "No", "Who, I do not mean Kate?"),
+        ("Are you asking about Flynn or Taylor?", "I'm asking about Flynn.", "Who, I mean Flynn?"),
+        ('By "she," are you referring to Kate?', "I am referring to Kate.", "Who, I mean Kate?"),
+        ('By "she," are you referring to Kate?', "Yes", "Who, I mean Kate?"),
+        ("Do you want to know who ran?", "Yes.", "Who, I mean who ran?"),
+        ("When?", "When they sang.", "Who, I mean when they sang?"),
+        ("What year?", "1849", "Who, I mean 1849?"),
+        ("Which one?", "Nobody", "Who, I mean Nobody?"),
     ],
 )
 def test_the_statement_of_what_is_meant(asked, reply, text):
@@ -75,7 +75,7 @@ def test_the_statement_of_what_is_meant(asked, reply, text):
 
 
 def test_a_command_ends_before_the_statement():
-    assert meaning("name another", "Do you mean a cat?", "Yes") == "name another. I mean a cat."
+    assert meaning("name another", "Do you mean a cat?", "Yes") == "name another, I mean a cat?"
 
 
 def test_what_the_scripted_user_says_tells_the_meanings_apart(tmp_path):
@@ -95,7 +95,7 @@ def test_unknown_counts_only_where_nobody_knows():
 
 def test_meanings_in_the_same_words_are_one():
     row = ambiguous(("Yes", "a1"), ("I mean before lunch.", "b2", "a1"), ("No, I mean after it.", "c3"))
-    assert meanings(row)[0] == ("What did she do? I mean before lunch.", ("a1", "b2"))
+    assert meanings(row)[0] == ("What did she do, I mean before lunch?", ("a1", "b2"))
 
 
 @pytest.mark.parametrize(
