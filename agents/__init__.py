@@ -10,15 +10,19 @@ from clarify_env.agents.human import Human
 from clarify_env.agents.optimal import OptimalAsker
 from clarify_env.agents.script import Script
 from clarify_env.agents.users import ScriptedUser
+from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.usermodel import UserModel
 
 if TYPE_CHECKING:
+    from clarify_env.agents.embedding import EmbeddingMatcher
     from clarify_env.agents.scorer import MoveScorer
     from clarify_env.agents.server import OpenAIAgent
     from clarify_env.agents.transformer import TransformersAgent
     from clarify_env.agents.vllm import VLLMAgent
 
 _LATER = {  # name: its module, the package that it needs, the extra that installs that
+    "EmbeddingMatcher": ("embedding", "transformers", "embed"),
     "MoveScorer": ("scorer", "torch", "train"),
     "OpenAIAgent": ("server", "openai", "server"),
     "TransformersAgent": ("transformer", "transformers", "llm"),
@@ -33,17 +37,25 @@ FIXED: dict[str, Callable[..., Agent]] = {
 ASKERS: dict[str, Callable[..., Agent]] = {**FIXED, "random": Random, "optimal": OptimalAsker, "human": Human}
 
 
-def make_asker(name: str, **options: Any) -> Agent:
+def make_asker(name: str, env: GameEnv[Any] | None = None, user: UserModel | None = None) -> Agent:
     """The asker of this name.
 
     Args:
         name: one of `ASKERS`.
-        options: its own arguments.
+        env: the game that it is to play: how many messages it allows, and how it grades; by default as
+            `synthetic-v0` does.
+        user: the scripted user that the optimal asker counts on; by default a perfect one.
 
     Raises:
         ClarifyError: no asker has this name.
     """
-    return ASKERS[choose("agent", name, ASKERS)](**options)
+    make = ASKERS[choose("agent", name, ASKERS)]
+    options: dict[str, Any] = {"user": user} if name == "optimal" else {}
+    if env is not None and name == "always-ask":
+        options["most"] = min(3, env.game.max_turns - 1)
+    if env is not None and name == "optimal":
+        options |= {"max_turns": env.game.max_turns, "grade": env.game.grade}
+    return make(**options)
 
 
 def __getattr__(name: str) -> Any:
@@ -65,6 +77,7 @@ __all__ = [
     "AlwaysAnswer",
     "AlwaysAsk",
     "AlwaysEnumerate",
+    "EmbeddingMatcher",
     "Human",
     "MoveScorer",
     "OpenAIAgent",

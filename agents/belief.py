@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from clarify_env.agent import Observation
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.moves import Reply
+from clarify_env.moves import Ask, Reply
+from clarify_env.replying import Said
 from clarify_env.task import Interpretation
 from clarify_env.text import token_f1
-from clarify_env.usermodel import added
+from clarify_env.usermodel import SILENT, UserModel, added
 
+_TRUTHFUL = UserModel()
 DOUBT = 0.02  # likelihood of a reply under a note that it does not fit best
 
 
@@ -26,7 +28,8 @@ def notes_of(observation: Observation, who: str) -> tuple[Interpretation, ...]:
     notes: tuple[Interpretation, ...] = observation.get("notes", ())
     if not notes:
         raise ClarifyError(
-            f"{who} plays from the asker's notes and found none; make the game knowledge='open'"
+            f"{who} plays from the asker's notes and found none; make the game knowledge='open' "
+            "(--knowledge open)"
         )
     return notes
 
@@ -36,21 +39,42 @@ def canonical(notes: Sequence[Interpretation]) -> tuple[Interpretation, ...]:
     return tuple(sorted(notes, key=lambda note: (-note.weight, note.text)))
 
 
+def said_before(transcript: Sequence[Turn]) -> Said:
+    """What was asked, with the replies, in order; a question that waits for its reply is left out."""
+    said, asked = [], ""
+    for turn in transcript:
+        if isinstance(turn.move, Ask):
+            asked = turn.move.text
+        elif isinstance(turn.move, Reply):
+            said.append((asked, turn.move.text))
+    return tuple(said)
+
+
 @lru_cache(maxsize=100_000)
 def belief(
     question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...]
 ) -> NDArray[np.float64]:
     """Probabilities of the notes, belief_N: their weights, and Bayes' rule for every reply.
 
-    The notes that a reply fits best, by token F1 with what they add to the question, have likelihood 1, the
-    others `DOUBT`. A reply that fits none of them, such as a refusal, changes nothing.
+    The notes that a reply fits best have likelihood 1, the others `DOUBT`; a reply that says nothing, or fits
+    none of them, changes nothing. The fit is token F1 with what the note adds to the question, or for notes
+    in text alone with what a truthful user who meant the note would have replied.
     """
     weights = np.array([note.weight for note in notes])
-    for turn in transcript:
-        if isinstance(turn.move, Reply):
-            scores = np.array([token_f1(turn.move.text, added(note.text, question)) for note in notes])
+    said = said_before(transcript)
+    for k, (asked, reply) in enumerate(said):
+        if reply not in SILENT:
+            truths = [_truth(note, question, asked, said[:k]) for note in notes]
+            scores = np.array([token_f1(reply, truth) for truth in truths])
             if scores.max() > 0.0:
                 weights = weights * np.where(scores >= scores.max() - 1e-9, 1.0, DOUBT)
     result: NDArray[np.float64] = weights / weights.sum()
     result.flags.writeable = False
     return result
+
+
+def _truth(note: Interpretation, question: str, asked: str, said: Said) -> str:
+    """What a truthful user who means `note` tells of it."""
+    if note.facts:
+        return added(note.text, question)
+    return _TRUTHFUL.replies(asked, question, note.text, (), said)[0][0]

@@ -12,6 +12,7 @@ from clarify_env.optimum import questions
 from clarify_env.task import Interpretation
 from clarify_env.text import tokens
 from clarify_env.usermodel import added
+from clarify_env.wording import apart, stem, stems
 
 SETTLED = 0.9  # belief above which one meaning counts as known
 
@@ -36,14 +37,17 @@ def short_labels(notes: tuple[Interpretation, ...], question: str) -> list[str]:
 
     Where two words do not tell a note from the others, its label is all that it adds.
     """
-    held = [dict.fromkeys(tokens(added(note.text, question))) for note in notes]
-    every = [set(tokens(note.text)) for note in notes]
+    held = [dict.fromkeys(tokens(apart(added(note.text, question)))) for note in notes]
+    every = [set(stems(note.text)) for note in notes]
     labels = []
     for i, words in enumerate(held):
         others = [own for j, own in enumerate(every) if j != i]
-        single = next(([a] for a in words if not any(a in own for own in others)), None)
+        single = next(([a] for a in words if not any(stem(a) in other for other in others)), None)
         double = (
-            [a, b] for a in words for b in words if a < b and not any(a in own and b in own for own in others)
+            [a, b]
+            for a in words
+            for b in words
+            if a < b and not any(stem(a) in other and stem(b) in other for other in others)
         )
         labels.append(" ".join(single or next(double, list(words)) or list(tokens(notes[i].text)) or ["it"]))
     return labels

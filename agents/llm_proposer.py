@@ -15,7 +15,6 @@ from hashlib import sha256
 import numpy as np
 
 from clarify_env.agent import Failed, Observation
-from clarify_env.agents.belief import belief
 from clarify_env.agents.prompts import AskerPrompt, Prompt
 from clarify_env.agents.proposer import Dialogue
 from clarify_env.codec import Unreadable
@@ -34,7 +33,9 @@ SPREAD = (
 
 
 class ModelProposer:
-    """Proposes what an agent would say, and always the likeliest meaning's usual answer.
+    """Proposes what an agent would say, and where there are notes the likeliest meaning's usual answer.
+
+    At a point without notes where all samples were dropped, it proposes to answer nothing.
 
     `stats` counts points, samples, and the samples that were dropped: unreadable, empty,
     repeated, or no move of an asker (failed).
@@ -109,10 +110,12 @@ class ModelProposer:
         found = {}
         for n, (key, dialogue) in enumerate(dialogues.items()):
             own = [move for move in moves[n * self.samples : (n + 1) * self.samples] if move is not None]
-            likeliest = dialogue.notes[int(np.argmax(belief(*dialogue)))]
-            distinct = dict.fromkeys(own)
+            distinct: dict[Move, None] = dict.fromkeys(own)
             self.stats["repeated"] += len(own) - len(distinct)
-            found[key] = tuple(distinct | {Answer(likeliest.answers[0]): None})
+            if dialogue.notes:
+                likeliest = dialogue.notes[int(np.argmax(dialogue.chances))]
+                distinct[Answer(likeliest.answers[0])] = None
+            found[key] = tuple(distinct) or (Answer(""),)
         return found
 
     def _read(self, action: object, observation: Observation) -> Move | None:
@@ -136,7 +139,8 @@ def _view(dialogue: Dialogue, costs: np.ndarray[tuple[int], np.dtype[np.float64]
     return {
         "question": dialogue.question,
         "notes": dialogue.notes,
-        "document": "",
+        "context": dialogue.context,
+        "document": dialogue.document,
         "costs": costs,
         "transcript": dialogue.transcript,
         "action_mask": np.array([0, 1, 1, 1], dtype=np.int8),
@@ -146,5 +150,6 @@ def _view(dialogue: Dialogue, costs: np.ndarray[tuple[int], np.dtype[np.float64]
 def _key(dialogue: Dialogue) -> bytes:
     """A hash of the dialogue, the same in every process."""
     turns = [(turn.player, turn.move.kind, turn.move.to_data()) for turn in dialogue.transcript]
-    data = json.dumps([dialogue.question, dialogue.notes, turns], ensure_ascii=True)
+    texts = [dialogue.context, dialogue.document] if dialogue.context or dialogue.document else []
+    data = json.dumps([dialogue.question, dialogue.notes, turns, *texts], ensure_ascii=True)
     return sha256(data.encode()).digest()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.agent import Observation
-from clarify_env.agents.belief import belief, canonical, notes_of
+from clarify_env.agents.belief import belief, canonical, notes_of, said_before
 from clarify_env.game import Turn
 from clarify_env.messages import FinalMessages
 from clarify_env.moves import Answer, Ask, Enumerate, Move
@@ -38,12 +38,20 @@ class Dialogue(NamedTuple):
     question: str
     notes: tuple[Interpretation, ...]
     transcript: tuple[Turn, ...]
+    context: str = ""
+    document: str = ""
 
     @classmethod
     def of(cls, observation: Observation, who: str) -> "Dialogue":
-        """The point of the dialogue that `observation` shows to the agent `who`."""
+        """The point of the dialogue that `observation` shows to the agent `who`, which needs notes."""
         notes = canonical(notes_of(observation, who))
-        return cls(observation["question"], notes, observation["transcript"])
+        texts = observation.get("context", ""), observation.get("document", "")
+        return cls(observation["question"], notes, observation["transcript"], *texts)
+
+    @property
+    def chances(self) -> Floats:
+        """Probabilities of the notes, chances_N."""
+        return belief(self.question, self.notes, self.transcript)
 
 
 class Proposer(Protocol):
@@ -64,8 +72,8 @@ class BatchProposer(Proposer, Protocol):
 
 
 @lru_cache(maxsize=20_000)
-def _messages(notes: tuple[Interpretation, ...]) -> FinalMessages:
-    return FinalMessages(notes)
+def _messages(notes: tuple[Interpretation, ...], question: str) -> FinalMessages:
+    return FinalMessages(notes, question)
 
 
 class NoteProposer:
@@ -78,13 +86,13 @@ class NoteProposer:
 
     def propose(self, dialogue: Dialogue) -> list[Move]:
         """The candidates, questions first."""
-        chances = belief(*dialogue)
+        chances = dialogue.chances
         moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
         likeliest = dialogue.notes[int(np.argmax(chances))]
         moves[Answer(likeliest.answers[0])] = None
         held = np.flatnonzero(chances > 0.01)
         notes = tuple(dialogue.notes[i] for i in held)
-        drafts = _messages(notes)
+        drafts = _messages(notes, dialogue.question)
         shares = chances[held] / chances[held].sum()
         for price in LADDER:
             draft = drafts.message(shares, price)
@@ -102,8 +110,8 @@ def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
     the same before the question. `repeated` counts how often the
     question was put before. Word counts are divided by 10, counts of notes and questions by 8.
     """
-    notes, transcript = dialogue.notes, dialogue.transcript
-    chances = belief(*dialogue)
+    question, notes, transcript = dialogue.question, dialogue.notes, dialogue.transcript
+    chances = dialogue.chances
     earns_N_N = _earnings(notes)
     lengths = np.array([len(note.answers[0].split()) for note in notes]) / 10.0
     top = int(np.argmax(np.round(earns_N_N @ chances, 12)))
@@ -120,7 +128,7 @@ def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
         else:
             listed = isinstance(move, Enumerate)
             options = len(move.options) / 8 if isinstance(move, Enumerate) else 0.0
-            own = (_accuracy(move, notes, chances), move.words / 10.0, options)
+            own = (_accuracy(move, question, notes, chances), move.words / 10.0, options)
             rows.append((0.0, float(not listed), float(listed), *own, 0.0, 0.0, 0.0, *shared, 0.0))
     return np.array(rows, dtype=np.float64).reshape(len(moves), len(FEATURES))
 
@@ -131,12 +139,12 @@ def _earnings(notes: tuple[Interpretation, ...]) -> Floats:
     return np.array([[best_f1(said.answers[0], meant.answers) for meant in notes] for said in notes])
 
 
-def _accuracy(move: Move, notes: Sequence[Interpretation], chances: Floats) -> float:
+def _accuracy(move: Move, question: str, notes: Sequence[Interpretation], chances: Floats) -> float:
     total = 0.0
     for note, chance in zip(notes, chances, strict=True):
         text = move.text
         if isinstance(move, Enumerate):
-            at = pick(move.options, note.text, note.facts)
+            at = pick(move.options, note.text, note.facts, question)
             text = "" if at is None else move.options[at][1]
         total += chance * best_f1(text, note.answers)
     return float(total)
@@ -144,11 +152,11 @@ def _accuracy(move: Move, notes: Sequence[Interpretation], chances: Floats) -> f
 
 def _after(ask: Ask, dialogue: Dialogue, chances: Floats) -> tuple[float, float, float]:
     """Accuracy, words and chance of being settled once a truthful user has replied to `ask`."""
-    question, notes, _ = dialogue
-    truthful = UserModel()
+    question, notes = dialogue.question, dialogue.notes
+    truthful, before = UserModel(), said_before(dialogue.transcript)
     groups: dict[str, list[int]] = {}
     for i, note in enumerate(notes):
-        reply = truthful.replies(ask.text, question, note.text, note.facts)[0][0]
+        reply = truthful.replies(ask.text, question, note.text, note.facts, before)[0][0]
         groups.setdefault(reply, []).append(i)
     earns_N_N = _earnings(notes)
     accuracy = words = settled = 0.0

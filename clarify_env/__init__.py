@@ -16,7 +16,9 @@ from clarify_env.vector import VectorEnv
 
 __version__ = "0.1.0"
 
+register("abgcoqa-v0", "clarify_env.abgcoqa:make_abgcoqa")
 register("ambigqa-v0", "clarify_env.ambigqa:make_ambigqa")
+register("pacific-v0", "clarify_env.pacific:make_pacific")
 register("synthetic-v0", "clarify_env.synthetic:make_synthetic")
 
 __all__ = [

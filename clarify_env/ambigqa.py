@@ -21,13 +21,14 @@ Version history: v0, first version.
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from clarify_env.clarification import ClarificationGame, State
 from clarify_env.costs import CostSampler
-from clarify_env.data import VARIABLE, find_file, read_json
+from clarify_env.data import VARIABLE, Loaded, Rejected, find_file, make_tasks, read_json, stamp
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.retrieval import Passages, corpus_stamp
 from clarify_env.task import Interpretation, Task
 from clarify_env.text import tokens, words
 
@@ -38,13 +39,6 @@ FILES = {
 HUB = "sewon/ambig_qa"
 MAX_MEANINGS = 8
 MAX_ALIAS_WORDS = 100
-
-
-class Loaded(NamedTuple):
-    """The tasks of a split, and (id, reason) of the questions that were rejected."""
-
-    tasks: tuple[Task, ...]
-    rejected: tuple[tuple[str, str], ...]
 
 
 def _rows(annotations: Any) -> list[dict[str, Any]]:
@@ -95,25 +89,13 @@ def parse(row: dict[str, Any]) -> Task | str:
     return Task(str(row["id"]), question, tuple(Interpretation(t, a, weight) for t, a in kept))
 
 
+def _parse(row: dict[str, Any], position: int) -> tuple[Task | Rejected]:
+    made = parse(row)
+    return (made if isinstance(made, Task) else (str(row.get("id", f"record {position}")), made),)
+
+
 def _load(rows: Any, source: str) -> Loaded:
-    tasks, rejected = [], []
-    if not hasattr(rows, "__iter__") or isinstance(rows, (str, dict)):
-        raise ClarifyError(f"{source}: holds a {type(rows).__name__}; AmbigQA is a list of questions")
-    for i, row in enumerate(rows):
-        try:
-            parsed = parse(row)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            id = f" (id {row['id']})" if isinstance(row, dict) and "id" in row else ""
-            problem = f"{type(error).__name__}: {error}"
-            raise ClarifyError(f"{source}: record {i}{id} does not have AmbigQA's form: {problem}") from None
-        if isinstance(parsed, str):
-            rejected.append((str(row.get("id", f"record {i}")), parsed))
-        else:
-            tasks.append(parsed)
-    if not tasks:
-        why = f" (the first: {rejected[0][1]})" if rejected else ""
-        raise ClarifyError(f"{source}: the split is empty, it holds no usable question{why}")
-    return Loaded(tuple(tasks), tuple(rejected))
+    return make_tasks(rows, source, "AmbigQA", _parse)
 
 
 @lru_cache(maxsize=4)
@@ -159,8 +141,15 @@ def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -
     path = find_file(data_dir, "ambignq", FILES[split])
     if path is None:
         return _from_hub(split)
-    stat = path.stat()
-    return _from_file(path, (stat.st_mtime_ns, stat.st_size))
+    return _from_file(path, stamp(path))
+
+
+@lru_cache(maxsize=2)
+def _with_passages(
+    tasks: tuple[Task, ...], corpus: Path, _stamp: tuple[object, ...], most: int
+) -> tuple[Task, ...]:
+    found = Passages.read(corpus).top([task.question for task in tasks], most)
+    return tuple(task._replace(document="\n\n".join(texts)) for task, texts in zip(tasks, found, strict=True))
 
 
 def make_ambigqa(
@@ -168,6 +157,8 @@ def make_ambigqa(
     split: str = "train",
     data_dir: str | os.PathLike[str] | None = None,
     knowledge: str = "open",
+    corpus: str | os.PathLike[str] | None = None,
+    passages: int = 5,
     max_turns: int = 5,
     render_mode: str | None = None,
 ) -> GameEnv[State]:
@@ -177,9 +168,20 @@ def make_ambigqa(
         costs: the costs of each episode.
         split: "train" or "validation".
         data_dir: the folder of the JSON files; None for `$CLARIFY_ENV_DATA/ambignq`, then the hub.
-        knowledge: "open" (the asker holds notes) or "closed" (the question alone).
+        knowledge: "open" (the asker holds notes), "document" (the passages of `corpus` that BM25 finds for
+            the question) or "closed" (the question alone).
+        corpus: for "document": a folder of .txt and .jsonl files, or one such file (`clarify_env.retrieval`).
+        passages: how many of them the asker holds, >= 1.
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".
     """
-    game = ClarificationGame(load(split, data_dir).tasks, costs, knowledge, max_turns)
+    tasks = load(split, data_dir).tasks
+    if knowledge == "document":
+        if corpus is None:
+            raise ClarifyError(
+                "ambigqa-v0: knowledge='document' needs texts; give corpus=PATH, a folder of .txt or .jsonl "
+                "files"
+            )
+        tasks = _with_passages(tasks, Path(corpus), corpus_stamp(Path(corpus)), passages)
+    game = ClarificationGame(tasks, costs, knowledge, max_turns)
     return GameEnv(game, "ambigqa-v0", render_mode=render_mode)

@@ -15,7 +15,7 @@ A user can only take away what it was offered: the tokens of a selection come fr
 option of the enumeration. Otherwise a user who knows the answer could play in the asker's place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,11 +28,10 @@ from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Answer, Ask, Enumerate, Move, Reply, Select
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.task import Fact, Interpretation, Task
-from clarify_env.text import grade_text, overlap, tokens
+from clarify_env.text import Grade, grade_text, overlap, tokens
 
 ASKING, REPLYING, SELECTING, OVER = range(4)
 KNOWLEDGE = ("open", "document", "closed")
-Grade = Callable[[str, Sequence[str]], tuple[float, float]]
 
 
 class State(NamedTuple):

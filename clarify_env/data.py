@@ -1,13 +1,24 @@
-"""Data files of the user's: where they lie, and reading them with errors that name file and position."""
+"""Data files: where they lie, and making tasks of them with errors that name file and position."""
 
 import json
 import os
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clarify_env.errors import ClarifyError
+from clarify_env.task import Task
 
 VARIABLE = "CLARIFY_ENV_DATA"
+Rejected = tuple[str, str]  # id and reason
+
+
+class Loaded(NamedTuple):
+    """The tasks of a split, and (id, reason) of the questions that were rejected."""
+
+    tasks: tuple[Task, ...]
+    rejected: tuple[Rejected, ...]
 
 
 def find_file(data_dir: str | os.PathLike[str] | None, folder: str, names: tuple[str, ...]) -> Path | None:
@@ -52,3 +63,80 @@ def read_json(path: Path) -> Any:
         raise ClarifyError(
             f"{path}: malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}{hint}"
         ) from None
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does: its time of change and its size."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+def make_tasks(
+    rows: Any, source: str, name: str, parse: Callable[[Any, int], Iterable[Task | Rejected]]
+) -> Loaded:
+    """The tasks of all records.
+
+    Args:
+        rows: the records, a list.
+        source: where they come from, for messages.
+        name: of the data set, for messages.
+        parse: the tasks of a record with its position, and (id, reason) where there is none; where a record
+            has another form it raises KeyError, IndexError, TypeError, AttributeError or ValueError.
+
+    Raises:
+        ClarifyError: no list, a record of another form (with its position), or nothing usable.
+    """
+    tasks: list[Task] = []
+    rejected: list[Rejected] = []
+    if not hasattr(rows, "__iter__") or isinstance(rows, (str, dict)):
+        raise ClarifyError(f"{source}: holds a {type(rows).__name__}; {name} is a list of records")
+    for i, row in enumerate(rows):
+        try:
+            for made in parse(row, i):
+                if isinstance(made, Task):
+                    tasks.append(made)
+                else:
+                    rejected.append(made)
+        except ClarifyError:
+            raise
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            id = f" (id {row['id']})" if isinstance(row, dict) and "id" in row else ""
+            problem = f"{type(error).__name__}: {error}"
+            raise ClarifyError(f"{source}: record {i}{id} does not have {name}'s form: {problem}") from None
+    if not tasks:
+        why = f" (the first: {rejected[0][1]})" if rejected else ""
+        raise ClarifyError(f"{source}: the split is empty, it holds no usable question{why}")
+    return Loaded(tuple(tasks), tuple(rejected))
+
+
+def download(url: str, checksum: str | None, folder: str) -> Path:
+    """A public file, fetched once into the user's cache.
+
+    Args:
+        url: where it is.
+        checksum: its SHA-256; None where nobody knows it: that of the first download is written down beside
+            the file then, and later uses have to match it.
+        folder: of the cache, which is the system's for "clarify_env".
+
+    Raises:
+        ClarifyError: `pooch` is not installed, the file cannot be had, or it is not the one expected.
+    """
+    try:
+        import pooch
+    except ImportError:
+        raise ClarifyError(f"{url}: to download it, pip install 'clarify_env[download]'") from None
+    cache = Path(pooch.os_cache("clarify_env")) / folder
+    name = url.rpartition("/")[2]
+    note = cache / f"{name}.sha256"
+    try:
+        known = checksum or (note.read_text(encoding="ascii").strip() if note.is_file() else None)
+        path = Path(pooch.retrieve(url, known and f"sha256:{known}", fname=name, path=cache))
+        if not known:
+            note.write_text(sha256(path.read_bytes()).hexdigest(), encoding="ascii")
+    except Exception as error:  # whatever the client raises, the user can do the same about it
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClarifyError(
+            f"{url}: could not be downloaded ({reason[:200]}); give data_dir=FOLDER (--data-dir) or "
+            f"set {VARIABLE}"
+        ) from None
+    return path

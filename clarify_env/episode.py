@@ -1,7 +1,7 @@
 """The record of an episode: what was drawn, played and paid, enough to score it again under any costs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any, NamedTuple, Self
 
@@ -120,17 +120,26 @@ class Episode:
 
     def to_data(self) -> dict[str, Any]:
         """The record as JSON data."""
-        data = asdict(replace(self, steps=()))
-        data["steps"] = [
-            {
-                "moves": [[player, move.kind, move.to_data()] for player, move in step.moves],
-                "paid": [list(pair) for pair in step.paid],
-                **({"messages": [list(pair) for pair in step.messages]} if step.messages else {}),
-                **({"traces": [list(pair) for pair in step.traces]} if step.traces else {}),
-            }
-            for step in self.steps
-        ]
-        return data
+        return {
+            "env": self.env,
+            "seed": self.seed,
+            "setup": self.setup.copy(),
+            "costs": self.costs.copy(),
+            "terms": self.terms.copy(),
+            "steps": [
+                {
+                    "moves": [[player, move.kind, move.to_data()] for player, move in step.moves],
+                    "paid": [list(pair) for pair in step.paid],
+                    **({"messages": [list(pair) for pair in step.messages]} if step.messages else {}),
+                    **({"traces": [list(pair) for pair in step.traces]} if step.traces else {}),
+                }
+                for step in self.steps
+            ],
+            "quantities": self.quantities.copy(),
+            "stop": self.stop,
+            "detail": self.detail,
+            "index": self.index,
+        }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:

@@ -15,6 +15,7 @@ from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
 from clarify_env.moves import Move
+from clarify_env.text import Grade, grade_text
 
 
 class StopReason(StrEnum):
@@ -88,6 +89,7 @@ class Game(ABC, Generic[S]):
     terms: ClassVar[Mapping[str, Term]]
     options: ClassVar[tuple[str, ...]] = ()  # what `reset(options=...)` can pin
 
+    grade: Grade = staticmethod(grade_text)  # of a selection against a meaning's answers
     tasks: Sequence[Any]  # what nature draws from; `options["task"]` pins one by position
     max_turns: int
 

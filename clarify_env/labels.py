@@ -8,6 +8,7 @@ from typing import NamedTuple
 from clarify_env.task import Interpretation
 from clarify_env.text import tokens
 from clarify_env.usermodel import pick
+from clarify_env.wording import apart, stems
 
 OTHERWISE = "otherwise"
 
@@ -27,12 +28,13 @@ class Plan(NamedTuple):
     complete: bool
 
 
-def plans(meanings: Sequence[Interpretation]) -> list[Plan]:
-    """The forms of enumeration that are tried for these meanings."""
+def plans(meanings: Sequence[Interpretation], question: str = "") -> list[Plan]:
+    """The forms of enumeration that are tried for these meanings of a question."""
     if meanings[0].facts:
         return [Plan((_fact_labels(meanings),), False)]
-    twos, ones = _word_labels(meanings)
-    return [Plan((ones,), False), Plan((twos, ones), True), Plan((_long_labels(meanings),), True)]
+    twos, ones, known = _word_labels(meanings, question)
+    longs = _long_labels(meanings, question)
+    return [Plan((ones, known), False), Plan((twos, ones), True), Plan((longs,), True)]
 
 
 def _cheapest(found: Sequence[Label]) -> list[Label]:
@@ -58,32 +60,46 @@ def _fact_labels(meanings: Sequence[Interpretation]) -> list[Label]:
     return _cheapest(found)
 
 
-def _word_labels(meanings: Sequence[Interpretation]) -> tuple[list[Label], list[Label]]:
-    """Labels of two words and of one word, taken from the meanings' own."""
+def _word_labels(
+    meanings: Sequence[Interpretation], question: str
+) -> tuple[list[Label], list[Label], list[Label]]:
+    """Labels of two words and of one that the meanings add to the question, and of one that it has itself."""
+    known = set(stems(question))
     held: dict[str, int] = {}
     twice: dict[str, int] = {}
+    written: dict[str, str] = {}
     for i, meaning in enumerate(meanings):
-        for token, copies in Counter(tokens(meaning.text)).items():
-            held[token] = held.get(token, 0) | 1 << i
-            if copies > 1:
-                twice[token] = twice.get(token, 0) | 1 << i
-    ones = _cheapest([Label(fits, 1, token) for token, fits in held.items()])
-    known = {label.fits for label in ones}
+        for word in _words(meaning.text):
+            written.setdefault(stems(word)[0], word)
+        for stem, copies in Counter(stems(meaning.text)).items():
+            held[stem] = held.get(stem, 0) | 1 << i
+            if copies > 1 and stem not in known:
+                twice[stem] = twice.get(stem, 0) | 1 << i
+    old, ones = (
+        _cheapest([Label(fits, 1, written[stem]) for stem, fits in held.items() if (stem in known) is asked])
+        for asked in (True, False)
+    )
+    single = {label.fits for label in ones}
     twos = [Label(a.fits & b.fits, 2, f"{a.text} {b.text}") for a, b in combinations(ones, 2)]
-    twos += [Label(fits, 2, f"{token} {token}") for token, fits in twice.items()]
-    return _cheapest([label for label in twos if label.fits not in known]), ones
+    twos += [Label(fits, 2, f"{written[stem]} {written[stem]}") for stem, fits in twice.items()]
+    return _cheapest([label for label in twos if label.fits not in single]), ones, old
 
 
-def _long_labels(meanings: Sequence[Interpretation]) -> list[Label]:
+def _words(text: str) -> list[str]:
+    """The tokens of a text, with joined words taken apart: one stem each."""
+    return [token for token in tokens(apart(text)) if stems(token)]
+
+
+def _long_labels(meanings: Sequence[Interpretation], question: str) -> list[Label]:
     """One label a meaning: its own words, less those that can go without changing who takes which option."""
-    spoken = {tuple(sorted(tokens(m.text))): list(tokens(m.text)) for m in meanings}
+    spoken = {tuple(sorted(stems(m.text))): _words(m.text) for m in meanings}
     labels = [label for label in spoken.values() if label]
     if not labels:
         return []
 
     def taken() -> list[int | None]:
         options = [(" ".join(label), "") for label in labels]
-        return [pick(options, meaning.text, ()) for meaning in meanings]
+        return [pick(options, meaning.text, (), question) for meaning in meanings]
 
     frequent = Counter(token for label in labels for token in label)
     intended = taken()

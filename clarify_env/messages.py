@@ -7,14 +7,18 @@ best entries are the exact optimum over *all* texts of m tokens. Where meanings 
 is done for one alias a meaning, for some assignments of aliases, and each text found, as well as each alias
 itself, counts with its F1 against all of them.
 
+A game may grade otherwise (`numbers`). An alias whose first token alone earns just its token F1 is taken to
+be graded by its tokens; any other counts only as a whole, with what the grade gives it for each meaning.
+
 Enumerating. A list of options is a decision list: each meaning takes the first option whose label fits
 (`usermodel.pick`), so the best list is found by dynamic programming over the set of meanings that are not
 served yet. With facts, labels are conjunctions of values and the optimum over all messages is exact. With
-text alone, labels are one or two words of the meanings. Token F1 prefers two words that both fit to one that
-fits, and that to two of which only one fits; hence two-word labels come first, and only in lists that leave
-nobody unserved, who would otherwise take an option by half of its label. Beside these stands the list of all
-meanings under labels as long as it takes to tell them apart. So what is claimed of a message is what it
-earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
+text alone, labels are one or two words of the meanings. F1 prefers what the question lacks to the question's
+own words, hence labels of one of its words come last. Two words that both fit it prefers to one, and one to
+two of which only one fits; hence two-word labels come first, and only in lists without the question's
+words that leave nobody unserved, who would otherwise take an option by half of its label. Beside these stands
+the list of all meanings under labels as long as it takes to tell them apart. So what is claimed of a message
+is what it earns; over all messages it is a lower bound, the *ceiling* of AmbigQA.
 """
 
 from collections import Counter
@@ -27,7 +31,7 @@ from numpy.typing import NDArray
 from clarify_env.labels import Plan, plans
 from clarify_env.moves import Answer, Enumerate
 from clarify_env.task import Interpretation
-from clarify_env.text import tokens
+from clarify_env.text import Grade, grade_text, tokens
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,24 +60,39 @@ class FinalMessages:
 
     Args:
         meanings: the interpretations, at most about 8: time and memory grow with 2 ** len(meanings).
+        question: what they are meanings of; its words are no labels.
+        grade: the game's.
     """
 
-    def __init__(self, meanings: Sequence[Interpretation]) -> None:
+    def __init__(
+        self, meanings: Sequence[Interpretation], question: str = "", grade: Grade = grade_text
+    ) -> None:
         self.meanings = tuple(meanings)
         self.count = len(self.meanings)
-        self.plans = plans(self.meanings)
-        by_meaning = [sorted(dict.fromkeys(map(tokens, m.answers)), key=len) for m in self.meanings]
-        aliases = [Counter(alias) for options in by_meaning for alias in options]
+        self.plans = plans(self.meanings, question)
+        written: list[str] = []
+        by_meaning: list[list[tuple[str, ...]]] = []
+        for meaning in self.meanings:
+            own: dict[tuple[str, ...], str] = {}
+            for alias in meaning.answers:
+                own.setdefault(_key(alias, grade), alias)
+            by_meaning.append(sorted(own, key=len))
+            written += [own[key] for key in by_meaning[-1]]
+        self._written = written
+        aliases = [Counter(key) for keys in by_meaning for key in keys]
         most = Counter[str]()
-        for alias in aliases:
-            most |= alias
+        for counted in aliases:
+            most |= counted
         entries = [(token, k) for token, copies in most.items() for k in range(1, copies + 1)]
         self._entries = [token for token, _ in entries]
         self._has_E_A = np.array([[float(a[token] >= k) for a in aliases] for token, k in entries])
         self._length_A = np.array([alias.total() for alias in aliases])
         self._starts_N = np.cumsum([0, *(len(options) for options in by_meaning[:-1])])
+        self._by_parts_A = np.array([_by_parts(text, grade) for text in self._written])
         self._f1_A_N = self._f1(self._has_E_A.T, self._length_A)
-        self._single = len(aliases) == self.count
+        self._single = len(aliases) == self.count and bool(self._by_parts_A.all())
+        if not self._by_parts_A.all():
+            self._f1_A_N = np.array([[grade(text, m.answers)[0] for m in meanings] for text in self._written])
         self._assignments = self._earnings([len(options) for options in by_meaning])
 
     def _earnings(self, aliases_N: list[int]) -> list[tuple[Ints, Floats]]:
@@ -81,8 +100,10 @@ class FinalMessages:
         found = []
         for rank in range(min(MAX_ALIASES, max(aliases_N))):
             golds = self._starts_N + np.minimum(rank, np.array(aliases_N) - 1)
-            has_E_N = self._has_E_A[:, golds]
+            has_E_N = self._has_E_A[:, golds] * self._by_parts_A[golds]
             paying = np.flatnonzero(has_E_N.any(axis=1))
+            if not len(paying):
+                continue
             most = len(paying)
             if not self._single:
                 most = min(most, max(MAX_JOINED, int(self._length_A[self._starts_N].max())))
@@ -92,7 +113,7 @@ class FinalMessages:
 
     def _f1(self, said_X_E: Floats, length_X: Ints) -> Floats:
         """Token F1 of texts with each meaning, the best over its aliases; entries are 1 where said."""
-        f1_X_A = 2.0 * (said_X_E @ self._has_E_A) / (length_X[..., None] + self._length_A)
+        f1_X_A = 2.0 * (said_X_E @ self._has_E_A) / (length_X[..., None] + self._length_A) * self._by_parts_A
         best: Floats = np.maximum.reduceat(f1_X_A, self._starts_N, axis=-1)
         return best
 
@@ -103,7 +124,7 @@ class FinalMessages:
         row = np.zeros(1 << self.count, dtype=np.int64)
         row[sets_S] = np.arange(len(sets_S))
         weights_S_N = (sets_S[:, None] >> np.arange(self.count) & 1) * belief_N
-        longest = max(int(self._length_A.max()), *(len(e) for _, e in self._assignments))
+        longest = max([int(self._length_A.max()), *(len(e) for _, e in self._assignments)])
         accuracy_S_M = np.zeros((len(sets_S), longest + 1))
         chosen_S_M_E = np.zeros((*accuracy_S_M.shape, len(self._entries)), dtype=np.bool_)
         for paying, earnings_M_E_N in self._assignments:
@@ -125,20 +146,21 @@ class FinalMessages:
         return Texts(sets_S, row, accuracy_S_M, chosen_S_M_E)
 
     def best(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
-        """Value, expected accuracy and words of the best final message under each word cost.
+        """Value, expected accuracy and words of the best final message under each word cost, and its kind.
 
         Args:
             belief_N: probabilities of the meanings.
             word_costs_C: prices of a word, >= 0.
 
         Returns:
-            best_C_3: value, accuracy, words; the value is at least 0, that of saying nothing.
+            best_C_4: value, accuracy, words, and 1 for an enumeration, 0 for an answer; the value is at least
+            0, that of saying nothing.
         """
         texts = self.texts(belief_N)
         said_S_C_3 = _said(texts, word_costs_C)
-        best: Floats = said_S_C_3[-1]
+        best: Floats = np.insert(said_S_C_3[-1], 3, 0.0, axis=1)
         for plan in self.plans:
-            listed = _listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1]
+            listed = np.insert(_listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1], 3, 1.0, axis=1)
             best = np.where(listed[:, :1] > best[:, :1] + 1e-12, listed, best)
         return best
 
@@ -170,11 +192,25 @@ class FinalMessages:
     def _text(self, chosen_E: NDArray[np.bool_]) -> str:
         """The chosen entries in words: as an alias is written, where one has just these and is no longer."""
         chosen = sorted(self._entries[e] for e in np.flatnonzero(chosen_E))
+        for by_parts, alias in zip(self._by_parts_A, self._written, strict=True):
+            if not by_parts and sorted(alias.split()) == chosen:
+                return alias
         for meaning in self.meanings:
             for alias in meaning.answers:
                 if sorted(tokens(alias)) == chosen and len(alias.split()) == len(chosen):
                     return alias
         return " ".join(self._entries[e] for e in np.flatnonzero(chosen_E))
+
+
+def _by_parts(alias: str, grade: Grade) -> bool:
+    """Whether `alias` is graded by its tokens, as far as its first token tells."""
+    held = tokens(alias)
+    return grade is grade_text or abs(grade(held[0], [alias])[0] - 2.0 / (1.0 + len(held))) < 1e-9
+
+
+def _key(alias: str, grade: Grade) -> tuple[str, ...]:
+    """What `alias` is made of: its tokens, or where it counts only as a whole its words."""
+    return tokens(alias) if _by_parts(alias, grade) else tuple(alias.split())
 
 
 def _said(texts: Texts, word_costs_C: Floats) -> Floats:

@@ -19,7 +19,7 @@ from clarify_env.costs import Costs
 from clarify_env.messages import FinalMessages
 from clarify_env.moves import Ask, Move
 from clarify_env.task import Interpretation
-from clarify_env.text import tokens
+from clarify_env.text import Grade, grade_text, tokens
 from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
@@ -44,17 +44,23 @@ class Solver:
         meanings: its interpretations, with facts and weights.
         user: how the scripted user behaves.
         max_turns: messages that the asker may send, >= 1.
+        grade: the game's.
     """
 
     def __init__(
-        self, question: str, meanings: Sequence[Interpretation], user: UserModel, max_turns: int
+        self,
+        question: str,
+        meanings: Sequence[Interpretation],
+        user: UserModel,
+        max_turns: int,
+        grade: Grade = grade_text,
     ) -> None:
         self.question = question
         self.meanings = tuple(meanings)
         self.user = user
         self.max_turns = max_turns
         self.prior_N = np.array([m.weight for m in meanings])
-        self.messages = FinalMessages(meanings)
+        self.messages = FinalMessages(meanings, question, grade)
         self.asks = questions(meanings)
         self._certain_for, self._certain_N_C = b"", np.zeros((0, 0))
         self._outcomes = [self._likelihoods(ask) for ask in self.asks]
@@ -92,6 +98,18 @@ class Solver:
         Returns:
             optimum_C_4: expected reward, accuracy, asks and words.
         """
+        return self.outcome(costs)[:, :4]
+
+    def outcome(self, costs: Sequence[Costs]) -> Floats:
+        """What optimal play yields and which moves it makes, from the start.
+
+        Args:
+            costs: C cost pairs.
+
+        Returns:
+            outcome_C_7: expected reward, accuracy, asks, words, and the expected shares of questions,
+            enumerations and answers among the asker's moves of an episode.
+        """
         table = np.array(costs, dtype=np.float64).reshape(-1, 2)
         return self._value(self.prior_N, self.max_turns - 1, table, {})
 
@@ -114,6 +132,26 @@ class Solver:
                     best, move = float(asked[0, 0]), ask
         return move or self.messages.message(belief_N, costs.word)
 
+    def values(self, belief_N: Floats, asks_left: int, costs: Costs) -> list[tuple[Move, float]]:
+        """The best final message and the questions that tell something, each with its value.
+
+        The value is the expected reward from here on, if all that follows is optimal.
+
+        Args:
+            belief_N: probabilities of the meanings.
+            asks_left: questions that can still be put, >= 0.
+            costs: the prices.
+        """
+        table = np.array([costs], dtype=np.float64)
+        memo: dict[tuple[bytes, int], Floats] = {}
+        final = float(self.messages.best(belief_N, table[:, 1])[0, 0])
+        found: list[tuple[Move, float]] = [(self.messages.message(belief_N, costs.word), final)]
+        for ask, outcomes in zip(self.asks, self._outcomes, strict=True):
+            asked = self._after(belief_N, outcomes, asks_left, table, memo) if asks_left > 0 else None
+            if asked is not None:
+                found.append((ask, float(asked[0, 0])))
+        return found
+
     def _value(
         self, belief_N: Floats, asks_left: int, costs_C_2: Floats, memo: dict[tuple[bytes, int], Floats]
     ) -> Floats:
@@ -121,7 +159,11 @@ class Solver:
         if key in memo:
             return memo[key]
         final = self.messages.best(belief_N, costs_C_2[:, 1])
-        best = np.insert(final, 2, 0.0, axis=1)  # value, accuracy, asks, words
+        moves = self.max_turns - asks_left  # of the asker, if the next one is the last
+        best = np.empty((len(final), 7))
+        best[:, :2], best[:, 2], best[:, 3] = final[:, :2], 0.0, final[:, 2]
+        best[:, 4], best[:, 5] = (moves - 1) / moves, final[:, 3] / moves
+        best[:, 6] = (1.0 - final[:, 3]) / moves
         if asks_left > 0 and not self._pointless(belief_N, final, costs_C_2):
             for outcomes in self._outcomes:
                 asked = self._after(belief_N, outcomes, asks_left, costs_C_2, memo)
@@ -138,12 +180,12 @@ class Solver:
         costs_C_2: Floats,
         memo: dict[tuple[bytes, int], Floats],
     ) -> Floats | None:
-        """Value, accuracy, asks and words of asking once and going on optimally; None if it tells nothing."""
+        """The outcome of asking once and going on optimally (see `outcome`); None if it tells nothing."""
         joint = outcomes_R_N * belief_N
         chances = joint.sum(axis=1)
         if chances.max() > 1.0 - 1e-12:
             return None
-        total = np.zeros((len(costs_C_2), 4))
+        total = np.zeros((len(costs_C_2), 7))
         for row, chance in zip(joint, chances, strict=True):
             if chance > 0.0:
                 total += chance * self._value(row / chance, asks_left - 1, costs_C_2, memo)
@@ -151,10 +193,10 @@ class Solver:
         total[:, 2] += 1.0
         return total
 
-    def _pointless(self, belief_N: Floats, final_C_3: Floats, costs_C_2: Floats) -> bool:
+    def _pointless(self, belief_N: Floats, final_C_4: Floats, costs_C_2: Floats) -> bool:
         """Whether even knowing the meaning for sure would not pay for one question, at any of the costs."""
         certain_C = belief_N @ self._certain(costs_C_2[:, 1])
-        return bool(np.all(final_C_3[:, 0] >= certain_C - costs_C_2[:, 0] - 1e-12))
+        return bool(np.all(final_C_4[:, 0] >= certain_C - costs_C_2[:, 0] - 1e-12))
 
     def _certain(self, word_costs_C: Floats) -> Floats:
         """certain_N_C: value of the best text for each meaning, were it known, under each word cost."""
@@ -169,6 +211,12 @@ class Solver:
 
 
 @lru_cache(maxsize=4096)
-def solver(question: str, meanings: tuple[Interpretation, ...], user: UserModel, max_turns: int) -> Solver:
+def solver(
+    question: str,
+    meanings: tuple[Interpretation, ...],
+    user: UserModel,
+    max_turns: int,
+    grade: Grade = grade_text,
+) -> Solver:
     """The solver of a question, kept for the next time that it is asked for."""
-    return Solver(question, meanings, user, max_turns)
+    return Solver(question, meanings, user, max_turns, grade)

@@ -22,7 +22,7 @@ def ansi(episode: Episode) -> str:
         lines.append(f"{_DIM}{name}:{_RESET} {printable(str(value))}")
     colours: dict[str, str] = {}
     for step in episode.steps:
-        paid = [_payment(episode, name, quantity) for name, quantity in step.paid]
+        paid = [payment(episode, name, quantity) for name, quantity in step.paid]
         for player, move in step.moves:
             colour = colours.setdefault(player, _COLOURS[len(colours) % len(_COLOURS)])
             note = f"  {_DIM}{', '.join(paid)}{_RESET}" if paid else ""
@@ -33,7 +33,8 @@ def ansi(episode: Episode) -> str:
     return "\n".join(lines)
 
 
-def _payment(episode: Episode, name: str, quantity: float) -> str:
+def payment(episode: Episode, name: str, quantity: float) -> str:
+    """A reward term that a step incurred, with its name and what it paid."""
     cost = episode.terms[name]
-    amount = -episode.costs[cost] * quantity if cost else quantity
+    amount = (-episode.costs[cost] * quantity if cost else quantity) + 0.0
     return f"{name} {amount:+.3f}"

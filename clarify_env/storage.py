@@ -6,18 +6,20 @@ the quantities and the setup's task) and `episode`, the whole record as JSON, fr
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 
+T = TypeVar("T")
 ROWS = 4096  # of one Parquet row group: what is held in memory
 
 
-def _row(episode: Episode) -> dict[str, Any]:
+def row(episode: Episode) -> dict[str, Any]:
+    """The episode as `writing` stores it."""
     return {
         "index": episode.index,
         "env": episode.env,
@@ -37,14 +39,22 @@ def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) ->
 
 
 def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterator[Episode]:
-    """Pass `episodes` on one by one while they are written to a file.
+    """Pass `episodes` on one by one while they are written to a file; see `writing`."""
+    with writing(path) as add:
+        for episode in episodes:
+            add(row(episode))
+            yield episode
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A file of episodes that grows; yields what to call with each row.
 
     While it grows the file is called `<path>.part`; it takes its name when it is complete. If the collection
     is interrupted, what was written so far is closed properly and stays there.
 
     Args:
         path: ends in .parquet or .jsonl.
-        episodes: any iterable.
 
     Raises:
         ClarifyError: another suffix, or the disk is full or not writable.
@@ -56,26 +66,28 @@ def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterato
     count = 0
 
     @contextmanager
-    def writing() -> Iterator[None]:
+    def telling() -> Iterator[None]:  # what goes wrong while playing is not about this file
         try:
             yield
         except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
             reason = getattr(error, "strerror", None) or str(error)
             raise ClarifyError(f"{path}: cannot be written after {count:,} episodes: {reason}") from None
 
-    with writing():
+    def add(row: dict[str, Any]) -> None:
+        nonlocal count
+        with telling():
+            writer.add(row)
+        count += 1
+
+    with telling():
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = _Parquet(part) if path.suffix == ".parquet" else _Lines(part)
     try:
-        for episode in episodes:  # what goes wrong while playing is not about this file
-            with writing():
-                writer.add(_row(episode))
-            count += 1
-            yield episode
+        yield add
     finally:
-        with writing():
+        with telling():
             writer.close()
-    with writing():
+    with telling():
         os.replace(part, path)
 
 
@@ -133,13 +145,22 @@ def read_episodes(path: str | os.PathLike[str]) -> Iterator[Episode]:
     Raises:
         ClarifyError: no such file, another form, or a damaged record (file and row).
     """
+    return map_records(path, Episode.from_data)
+
+
+def map_records(path: str | os.PathLike[str], read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What `read` makes of each record of a file of episodes, which is JSON data as of `Episode.to_data`.
+
+    Raises:
+        ClarifyError: no such file, another form, or a record that `read` cannot make sense of (file and row).
+    """
     path = Path(path)
     if not path.is_file():
         raise ClarifyError(f"{path}: no such file of episodes")
     count = 0
     try:
         for text in _records(path):
-            yield Episode.from_data(json.loads(text))
+            yield read(json.loads(text))
             count += 1
     except (ValueError, KeyError, TypeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

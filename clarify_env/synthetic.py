@@ -80,11 +80,12 @@ def _person(rng: np.random.Generator, base: str) -> str:
 
 
 RELATIONS = (
-    ("In which town was {} born?", _town, _TOWNS),
-    ("What is {} best known for?", _work, _NOUNS),
-    ("When was {} born?", _date, _MONTHS),
-    ("Who taught {}?", _person, _FAMILY),
+    ("In which town was {} born?", _town, _TOWNS, "was born in {}"),
+    ("What is {} best known for?", _work, _NOUNS, "is best known for {}"),
+    ("When was {} born?", _date, _MONTHS, "was born in {}"),
+    ("Who taught {}?", _person, _FAMILY, "was taught by {}"),
 )
+DISTRACTORS = 4  # people of other names in a document
 
 
 def _weights(rng: np.random.Generator, count: int) -> list[float]:
@@ -112,7 +113,7 @@ def generate_task(rng: np.random.Generator, id: str) -> Task:
     """One question of the world, drawn with `rng`."""
     name = f"{_one(rng, _FIRST)} {_one(rng, _LAST)}"
     count = int(rng.choice((1, 2, 3, 4, 5, 6), p=(0.16, 0.16, 0.2, 0.2, 0.16, 0.12)))
-    template, make, bases = RELATIONS[int(rng.integers(len(RELATIONS)))]
+    template, make, bases, _ = RELATIONS[int(rng.integers(len(RELATIONS)))]
     base = _one(rng, bases)
     answers: list[str] = []
     while len(answers) < count:
@@ -129,6 +130,41 @@ def generate_task(rng: np.random.Generator, id: str) -> Task:
         for who, answer, weight in zip(_people(rng, count), answers, _weights(rng, count), strict=True)
     ]
     return Task(id, template.format(name), tuple(meanings))
+
+
+def _statement(name: str, meaning: Interpretation, relation: str) -> str:
+    who = {fact.name: fact.value.title() if fact.name == "country" else fact.value for fact in meaning.facts}
+    answer = meaning.answers[0]
+    dated = answer[:1].isdigit() and not answer.isdigit()  # a day, not a year alone
+    said = (relation.replace(" in ", " on ") if dated else relation).format(answer)
+    return f"{name}, {who['profession']} from {who['country']} ({who['era']} era), {said}."
+
+
+def document(task: Task, rng: np.random.Generator) -> str:
+    """A text that tells everything about the people of the task's name, and the same of a few others.
+
+    One sentence a person, in an order drawn with `rng`; the answers can be read from it, the priors cannot.
+    """
+    name = task.interpretations[0].text.partition(",")[0]
+    at = next(i for i, (template, *_) in enumerate(RELATIONS) if template.format(name) == task.question)
+    _, make, bases, relation = RELATIONS[at]
+    lines = [_statement(name, meaning, relation) for meaning in task.interpretations]
+    while len(lines) < len(task.interpretations) + DISTRACTORS:
+        other = f"{_one(rng, _FIRST)} {_one(rng, _LAST)}"
+        if other != name:
+            (who,), answer = _people(rng, 1), make(rng, _one(rng, bases))
+            facts = tuple(Fact(key, value.lower(), DOMAINS[key]) for key, value in who.items())
+            lines.append(_statement(other, Interpretation(other, (answer,), 1.0, facts), relation))
+    return "\n".join(lines[i] for i in rng.permutation(len(lines)))
+
+
+@lru_cache(maxsize=4)
+def documented(split: str, size: int | None, world: int) -> tuple[Task, ...]:
+    """`tasks` with their documents, each drawn from a generator of its own."""
+    return tuple(
+        task._replace(document=document(task, np.random.default_rng((world, SPLITS[split], i, 3))))
+        for i, task in enumerate(tasks(split, size, world))
+    )
 
 
 @lru_cache(maxsize=16)
@@ -166,9 +202,11 @@ def make_synthetic(
         split: "train", "validation" or "test".
         size: number of questions, >= 1.
         world: seed of the world, >= 0.
-        knowledge: "open" (the asker holds notes) or "closed" (the question alone).
+        knowledge: "open" (the asker holds notes), "document" (a text about the people of that name and some
+            others) or "closed" (the question alone).
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".
     """
-    game = ClarificationGame(tasks(split, size, world), costs, knowledge, max_turns)
+    made = documented if knowledge == "document" else tasks
+    game = ClarificationGame(made(split, size, world), costs, knowledge, max_turns)
     return GameEnv(game, "synthetic-v0", render_mode=render_mode)

@@ -3,10 +3,11 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+Grade = Callable[[str, Sequence[str]], tuple[float, float]]
 REMEMBERED = 1_000  # characters of the longest text whose tokens are kept, so that the caches stay small
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 

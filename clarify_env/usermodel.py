@@ -1,28 +1,32 @@
 """How the scripted user understands and answers: pure functions, shared with the exact optimum.
 
-The user knows its question, what it means by it, and nothing else: no answer, no rival meaning. Two kinds
+The user knows its question, what it means by it, and what was said; no answer, no rival meaning. Two kinds
 of meaning need two ways of speaking:
 - with *facts* (`synthetic-v0`): a question is about the fact that it names first, by name ("profession")
   or by one of its values ("a painter?"), and the reply is the fact's value. A label fits unless it names
   a value that is false; the first option that fits is taken.
-- with *text* alone (AmbigQA): the reply is what the meaning adds to the question. The option whose label
-  has the greatest token F1 with the meaning is taken, the first of several.
-Where no option fits, or no label shares a token with the meaning, the user takes nothing away.
+- with *text* alone (AmbigQA): the reply follows the rules of `clarify_env.replying`. The option is taken
+  whose label has the greatest F1 with the meaning, over stems (`clarify_env.wording`) that the question
+  lacks; of equals the one with the greatest F1 over all stems, then the first.
+Where no option fits, or no label shares a stem with the meaning, the user takes nothing away.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from clarify_env.errors import ClarifyError
+from clarify_env.replying import PLAIN as PLAIN
+from clarify_env.replying import PUZZLED as PUZZLED
+from clarify_env.replying import Said, text_reply
+from clarify_env.replying import added as added
 from clarify_env.task import Fact
-from clarify_env.text import token_f1, tokens
+from clarify_env.text import overlap, tokens
+from clarify_env.wording import stems
 
-PUZZLED = "I am not sure what you are asking."
 VAGUE = "Hard to say."
 REFUSAL = "Please just answer."
-PLAIN = "I mean just what I asked."
+SILENT = frozenset((VAGUE, REFUSAL, PUZZLED))  # replies that say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,18 @@ class UserModel:
         if self.noise + self.vagueness + self.refusal >= 1.0:
             raise ClarifyError(f"{self}: the probabilities add up to 1 or more; the user would never answer")
 
-    def replies(self, ask: str, question: str, intent: str, facts: Sequence[Fact]) -> list[tuple[str, float]]:
-        """What the user may reply to `ask`, with probabilities that add up to 1."""
+    def replies(
+        self, ask: str, question: str, intent: str, facts: Sequence[Fact], said: Said = ()
+    ) -> list[tuple[str, float]]:
+        """What the user may reply to `ask`, with probabilities that add up to 1.
+
+        Args:
+            ask: what is asked.
+            question: what the user asked at the start.
+            intent: its meaning in words.
+            facts: its meaning in facts, where the task knows them.
+            said: what was asked before, with the replies; with facts it makes no difference.
+        """
         silent = self.vagueness + self.refusal
         says = [(text, p) for text, p in ((VAGUE, self.vagueness), (REFUSAL, self.refusal)) if p]
         if facts:
@@ -64,10 +78,17 @@ class UserModel:
             says.append((_sentence(fact.value), 1.0 - silent - noise))
             says.extend((_sentence(value), noise / len(wrong)) for value in wrong if noise)
             return says
-        says.append((added(intent, question), 1.0 - silent - self.noise))
-        if self.noise:
-            says.append((question, self.noise))
+        truth = text_reply(ask, question, intent, _told(said))
+        noise = 0.0 if truth == PUZZLED else self.noise
+        says.append((truth, 1.0 - silent - noise))
+        if noise:
+            says.append((question, noise))
         return says
+
+
+def _told(said: Said) -> Said:
+    """What was said without the replies that say nothing."""
+    return tuple((ask, reply) for ask, reply in said if reply not in SILENT) if said else said
 
 
 def _sentence(value: str) -> str:
@@ -83,24 +104,43 @@ def asked_fact(ask: str, facts: Sequence[Fact]) -> Fact | None:
     return None
 
 
-@lru_cache(maxsize=100_000)
-def added(intent: str, question: str) -> str:
-    """The words of `intent` that `question` lacks, in order; `PLAIN` where there are none."""
-    known = set(tokens(question))
-    new = [word for word in intent.split() if not known.issuperset(tokens(word))]
-    return re.sub(r"[?.!,;:]+$", "", " ".join(new)) + "." if new else PLAIN
-
-
 def fits(label: str, facts: Sequence[Fact]) -> bool:
     """Whether `label` names no value that is false of `facts`."""
     named = set(tokens(label))
     return all(named.isdisjoint(fact.domain) or named & {*fact.domain} == {fact.value} for fact in facts)
 
 
-def pick(options: Sequence[tuple[str, str]], intent: str, facts: Sequence[Fact]) -> int | None:
-    """Position of the option that a user with this meaning takes, or None."""
+def pick(
+    options: Sequence[tuple[str, str]], intent: str, facts: Sequence[Fact], question: str = ""
+) -> int | None:
+    """Position of the option that a user with this meaning takes, or None.
+
+    Args:
+        options: pairs (label, answer); only the labels count.
+        intent: the user's meaning in words.
+        facts: its meaning in facts, where the task knows them.
+        question: what the user asked, whose words tell nothing apart.
+    """
     if facts:
         return next((i for i, (label, _) in enumerate(options) if fits(label, facts)), None)
-    scores = [token_f1(label, intent) if tokens(label) else 0.0 for label, _ in options]
+    return closest(tuple(label for label, _ in options), intent, question)
+
+
+@lru_cache(maxsize=100_000)
+def closest(labels: tuple[str, ...], intent: str, question: str) -> int | None:
+    """Position of the label that is closest to `intent` by stem F1, or None where none shares a stem."""
+    own = stems(intent)
+    scores = [(new_f1(label, intent, question), _f1(stems(label), own)) for label in labels]
     best = max(scores)
-    return scores.index(best) if best > 0.0 else None
+    return scores.index(best) if best > (0.0, 0.0) else None
+
+
+def new_f1(label: str, intent: str, question: str) -> float:
+    """F1 of the stems of `label` and `intent` that `question` lacks, in [0, 1]; 0 where one has none."""
+    known = set(stems(question))
+    a, b = (tuple(word for word in stems(text) if word not in known) for text in (label, intent))
+    return _f1(a, b)
+
+
+def _f1(a: tuple[str, ...], b: tuple[str, ...]) -> float:
+    return 2.0 * overlap(a, b) / (len(a) + len(b)) if a and b else 0.0

@@ -16,11 +16,11 @@ from clarify_env.agents.llm_proposer import ModelProposer
 from clarify_env.codec import encode
 from clarify_env.optimum import WHICH, questions
 from clarify_env.trainers.evaluate import MEASURES, measure, pick_questions
-from clarify_env.trainers.experiment import set_threads
 from clarify_env.trainers.rest import ReST
 from clarify_env.trainers.scorerlearner import ScorerLearner
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.settings import Settings
+from clarify_env.trainers.workers import set_threads
 
 TURNS = (0.01, 0.1, 0.4)  # none of them is trained on but 0.1
 WORD = 0.04

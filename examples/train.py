@@ -5,10 +5,11 @@ python examples/train.py --out runs/example
 
 import argparse
 
-from clarify_env.trainers.experiment import evaluate_run, set_threads, train
+from clarify_env.trainers.experiment import evaluate_run, train
 from clarify_env.trainers.progress import results
 from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.settings import Settings
+from clarify_env.trainers.workers import set_threads
 
 
 def main() -> None:

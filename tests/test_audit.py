@@ -12,7 +12,7 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.clarification import ClarificationGame
 from clarify_env.env import GameEnv
 from clarify_env.synthetic import tasks
-from clarify_env.task import Fact, Interpretation, Task
+from clarify_env.task import Interpretation, Task
 from clarify_env.trainers.audit import audit
 from clarify_env.trainers.audit_report import table, write
 from clarify_env.trainers.judging import MEASURES, Probe, judge
@@ -79,13 +79,14 @@ FAULTS = {
         select=lambda m, rng: Select(m.options[int(rng.integers(len(m.options)))][1])
     ),
     "no_branch": lambda env: Wrong(select=lambda m, rng: Select("")),
+    "inconsistent": lambda env: Wrong(lambda seen: lie(seen) if len(seen["transcript"]) > 1 else None),
     "empty": lambda env: Wrong(lambda seen: Reply("I would rather not say.")),
     "unreadable": lambda env: Wrong(lambda seen: Select("Oslo")),
 }
 
 
 def test_every_measure_has_a_known_fault():
-    assert (*FAULTS, "failed") == MEASURES  # of the last see test_a_user_that_cannot_decide
+    assert {*FAULTS, "failed"} == {*MEASURES}  # of the last see test_a_user_that_cannot_decide
 
 
 @pytest.mark.parametrize("kind", ENVS)
@@ -94,7 +95,9 @@ def test_a_fault_is_caught_by_its_measure_and_only_by_it(fault, kind):
     env = ENVS[kind]()
     rates = audit(env, FAULTS[fault](env), tasks=20)["rates"]
     caught = {measure for measure, rate in rates.items() if rate["count"]}
-    assert caught == {fault}
+    # Who contradicts itself contradicts its meaning in one of the replies; one lie among two does both.
+    assert caught - {"inconsistent", "contradiction"} == {fault} - {"inconsistent", "contradiction"}
+    assert fault in caught
     assert rates[fault]["mean"] > 0.5
     assert rates[fault]["low"] > 0.3
 
@@ -111,12 +114,15 @@ def test_a_user_that_says_what_is_asked_has_no_fault(kind):
 def test_rates_of_the_scripted_user_are_its_knobs():
     env = clarify_env.make("synthetic-v0", size=400)
     user = ScriptedUser(UserModel(noise=0.1, vagueness=0.2))
-    rates = audit(env, user, tasks=None)["rates"]
+    report = audit(env, user, tasks=None)
+    rates = report["rates"]
     false, empty = rates["contradiction"], rates["empty"]
     assert rates["leak"]["count"] == rates["answer"]["count"] == rates["wrong_branch"]["count"] == 0
     assert empty["low"] < 0.2 < empty["high"]
     assert false["low"] < 0.1 / 0.8 < false["high"]  # of the replies that tell something
-    assert false["of"] == empty["of"] - empty["count"]
+    asked = false["by_probe"]["question"]
+    assert asked["of"] == empty["of"] - empty["count"]
+    assert report["right"]["by_probe"]["question"]["mean"] == pytest.approx(0.9 - 0.2, abs=0.05)
     assert false["high"] - false["low"] < 0.06
 
 
@@ -124,10 +130,11 @@ def test_real_questions(data_dir):
     env = clarify_env.make("ambigqa-v0", split="validation", data_dir=data_dir)
     report = audit(env, ScriptedUser(), tasks=150)
     rates = report["rates"]
-    for measure in set(MEASURES) - {"leak"}:
+    for measure in set(MEASURES) - {"contradiction", "inconsistent", "empty"}:
         assert rates[measure]["count"] == 0, report["worst"][measure]
-    # It has one reply to everything: what the meaning adds to the question.
-    assert rates["leak"]["mean"] == 1.0
+    assert rates["contradiction"]["mean"] < 0.01
+    assert report["right"]["mean"] > 0.98
+    assert min(rate["mean"] for rate in report["right"]["by_probe"].values()) > 0.9
     assert set(rates["leak"]["by_probe"]) == {"off_topic", "nag"}
 
 
@@ -175,53 +182,18 @@ def test_what_a_user_counts_is_in_the_report():
 
     user.act = count
     report = audit(clarify_env.make("synthetic-v0", size=9), user, tasks=2)
-    assert report["stats"] == {"messages": sum(report["probes"].values())}
+    asked_twice = report["probes"]["again"]
+    assert report["stats"] == {"messages": sum(report["probes"].values()) + asked_twice}
 
 
-def verdict(reply, asked="Which profession?", kind="question"):
-    """What is found about a reply of somebody who means the first of three."""
-    people = (("painter", "peru"), ("painter", "chile"), ("chemist", "peru"))
-    meanings = tuple(
-        Interpretation(
-            f"Kim Lund, the {job} from {place}",
-            (f"Town {k}",),
-            1 / 3,
-            (Fact("profession", job, ("painter", "chemist", "poet")), Fact("country", place, PLACES)),
-        )
-        for k, (job, place) in enumerate(people)
-    )
-    found = judge(
-        Task("t", "Where was Kim Lund born?", meanings), Probe(0, 0, kind, Ask(asked)), Reply(reply)
-    )
-    return {measure for measure, how in found.found.items() if how}, found.told
-
-
-@pytest.mark.parametrize(
-    ("reply", "faults", "told"),
-    [
-        ("A painter, I think.", set(), 0.5),
-        ("A painter from Peru.", {"leak"}, 1.0),
-        ("A chemist.", {"contradiction"}, 0.0),
-        ("Not a painter.", {"contradiction"}, 0.0),
-        ("Not a chemist, a painter.", set(), 0.5),
-        ("Not a chemist.", {"empty"}, 0.0),
-        ("No, a painter.", set(), 0.5),
-        ("No: painter", set(), 0.5),
-        ("No painter.", {"contradiction"}, 0.0),
-        ("A painter, from Chile.", {"contradiction"}, 0.5),
-        ("In Town 0.", {"answer"}, 0.0),
-        ("In town 2, I guess.", {"answer"}, 0.0),
-        ("Kim Lund.", {"empty"}, 0.0),
-    ],
-)
-def test_verdicts_by_hand(reply, faults, told):
-    assert verdict(reply) == (faults, told)
-
-
-def test_what_was_asked_for_is_no_leak():
-    assert verdict("A painter from Peru.", "What exactly do you mean?", "direct") == (set(), 1.0)
-    assert verdict("A painter.", "Do you like music?", "off_topic") == ({"leak"}, 0.5)
-    assert verdict("I am not sure.", "Just tell me the answer.", "nag") == (set(), 0.0)
+def test_the_worst_dialogues_as_a_page(tmp_path):
+    env = clarify_env.make("synthetic-v0", size=60)
+    report = audit(env, FAULTS["contradiction"](env), name="# <b>liar", tasks=15)
+    write(report, tmp_path / "audit.json")
+    page = (tmp_path / "audit.md").read_text()
+    assert "## contradiction" in page
+    assert "## leak" not in page
+    assert all(line.startswith(("#", "    ")) for line in page.splitlines() if line)
 
 
 words = st.sampled_from([*PLACES, "not", "painter", "the", "May", "1950", "film", "open", "東京", "?!"])
@@ -262,8 +234,8 @@ def test_mistakes_are_named():
         audit(env, ScriptedUser(), tasks=0)
     with pytest.raises(ClarifyError, match=r"audit: leak=0.0; a share in \(0, 1\]"):
         audit(env, ScriptedUser(), leak=0.0)
-    with pytest.raises(ClarifyError, match="max_turns=1 lets no question through"):
-        audit(clarify_env.make("synthetic-v0", size=9, max_turns=1), ScriptedUser())
+    with pytest.raises(ClarifyError, match="max_turns=2 lets no two questions through"):
+        audit(clarify_env.make("synthetic-v0", size=9, max_turns=2), ScriptedUser())
     lone = Task("t", "Who?", (Interpretation("Who?", ("A",)),))
     single = GameEnv(ClarificationGame((lone,), FixedCosts(0.1, 0.01)), "lone-v0")
     with pytest.raises(ClarifyError, match="no question of this split has several meanings"):

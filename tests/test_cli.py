@@ -17,6 +17,8 @@ from clarify_env.trainers.runs import RunDirectory
 
 TINY = "--agent move-scorer --tasks 2 --samples 4 --updates 5 --eval-tasks 3 --no-wandb".split()
 
+COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "demo")
+
 
 def command(*arguments, stdin=""):
     """Exit code, standard output and standard error of the command."""
@@ -68,7 +70,7 @@ def test_envs_lists_the_environments_with_their_options():
         assert word in out
 
 
-@pytest.mark.parametrize("name", ["envs", "play", "train", "evaluate"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_examples(name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -80,7 +82,7 @@ def test_help_has_examples(name):
 
 def test_help_names_the_commands():
     out = command("--help")[1]
-    assert all(name in out for name in ("envs", "play", "train", "evaluate"))
+    assert all(name in out for name in COMMANDS)
 
 
 def test_a_person_plays_the_asker():
@@ -90,7 +92,7 @@ def test_a_person_plays_the_asker():
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out
     assert "turn_cost -0.250" in out
-    assert "Optimal play with these notes earns +" in out
+    assert "Optimal play with open notes earns +" in out
 
 
 def test_a_person_plays_the_user_and_both():
@@ -120,7 +122,7 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     names = {path.name for path in out.iterdir()}
     assert names == {
         *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
-        *("summary.json", "steerability.png"),
+        *("summary.json", "questions.parquet", "steerability.png", "surfaces.png", "frontier.png"),
     }
     assert "iteration 1/1: played reward" in text
     assert "normalized" in text
@@ -143,6 +145,46 @@ def test_evaluate_a_run_and_agents_by_name(trained, tmp_path):
     summary = json.loads((tmp_path / "runs" / "optimal-synthetic-v0" / "summary.json").read_text())
     assert summary["unseen"]["normalized"]["mean"] == pytest.approx(1.0)
     assert len(list(tmp_path.glob("runs/optimal-synthetic-v0/wandb/offline-run-*"))) == 1
+
+
+def test_crossplay_knows_the_user_of_a_runs_training(trained, tmp_path):
+    costs = ("--turn-costs", "0.1", "--word-costs", "0.01", "--eval-tasks", 3, "--out", tmp_path / "cross")
+    code, text, err = command("crossplay", trained[0], "optimal", "--users", "scripted,vague:0.3", *costs)
+    assert code == 0, err
+    assert "crossplay.png" in "".join(text.split())
+    result = json.loads((tmp_path / "cross" / "crossplay.json").read_text())
+    assert {asker: row["own_user"] for asker, row in result["rows"].items()} == {
+        trained[0].name: "scripted", "optimal": "scripted",
+    }  # fmt: skip
+    assert result["costs"] == [[0.1, 0.01]]
+    assert result["questions"] == 3
+
+
+def test_audit_writes_a_report_and_its_worst_dialogues(tmp_path):
+    code, text, err = command("audit", "--noise", 0.3, "--tasks", 5, "--out", tmp_path / "audit.json")
+    assert code == 0, err
+    assert "contradiction" in text
+    assert json.loads((tmp_path / "audit.json").read_text())["questions"] == 5
+    assert "## contradiction" in (tmp_path / "audit.md").read_text()
+
+
+def test_reports_of_one_and_of_several(trained, tmp_path):
+    again = tmp_path / "again"
+    code, text, err = command(
+        "evaluate", "always-ask", "--eval-tasks", 3, "--out", again, "--no-wandb", "--report"
+    )
+    assert code == 0, err
+    assert f"Report: {again / 'report.html'}" in text.replace("\n", "")
+    assert "</html>" in (again / "report.html").read_text()
+    code, text, err = command("report", trained[0], again, "--out", tmp_path / "both.html")
+    assert code == 0, err
+    assert '"comparison": {"questions": 3' in (tmp_path / "both.html").read_text()
+    assert "no summary.json; evaluate it first" in mistake("report", tmp_path)
+
+
+def test_what_the_playground_cannot_try_is_said(tmp_path):
+    assert "unknown agent or run directory 'optimum'; did you mean 'optimal'?" in mistake("demo", "optimum")
+    assert "no run directory" in mistake("demo", tmp_path)
 
 
 def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):
@@ -178,6 +220,13 @@ def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path):
         ("train --start-share 2", "start_share=2.0: a share between 0 and 1"),
         ("train --resume --out nowhere", "nowhere: no run directory; it has no config.json"),
         ("evaluate optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
+        ("crossplay optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
+        ("crossplay optimal optimal", "two askers are called 'optimal'"),
+        ("crossplay optimal --users scriptd", "unknown user 'scriptd'; did you mean 'scripted'?"),
+        ("crossplay optimal --users noisy:2", "noise=2.0): a probability in [0, 1)"),
+        ("crossplay optimal --turn-costs 0.1", "--turn-costs and --word-costs: give both or none"),
+        ("audit server:some --server localhost", "does not begin with http:// or https://"),
+        ("audit nowhere/at/all", "no such folder"),
         ("evaluate human", "unknown agent or run directory 'human'"),
         ("evaluate .", ".: no run directory; it has no config.json"),
         ("evaluate optimal --noise nan", "noise=nan): a probability in [0, 1)"),
@@ -279,3 +328,16 @@ def test_ctrl_c_keeps_what_is_complete_and_resume_finishes(tmp_path):
     assert run.last() == 3
     assert [line["iteration"] for line in run.metrics()] == [0, 1, 2]
     assert (run.path / "summary.json").exists()
+
+
+@pytest.mark.parametrize("who", ["always-answer", "optimal"])
+def test_an_agent_that_needs_notes_says_so_in_one_line(who):
+    said = mistake("evaluate", who, "--knowledge", "document", "--eval-tasks", 2, "--no-wandb")
+    assert "plays from the asker's notes and found none; make the game knowledge='open'" in said
+
+
+def test_training_the_scorer_without_notes_is_one_line(tmp_path):
+    assert "MoveScorer plays from the asker's notes" in mistake("train", "--knowledge", "closed", *TINY)
+    assert not [*tmp_path.rglob("config.json")], "it is found out before anything is written"
+    assert "unknown knowledge 'notes'" in mistake("play", "--knowledge", "notes")
+    assert "unknown knowledge 'opne'" in mistake("audit", "--knowledge", "opne")

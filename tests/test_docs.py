@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A block with the word that opens it; one of text says what the block of Python before it prints.
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KINDS = {"python", "text", "console", "sh"}
-NEEDS_DATA = {"ambigqa-v0.md"}
+NEEDS_DATA = {"abgcoqa-v0.md", "ambigqa-v0.md", "pacific-v0.md"}
 EXAMPLES = {
     "small_model.py": ["--out", "model", "--minutes", "0.02"],
     "small_model_data.py": ["--seed", "3"],

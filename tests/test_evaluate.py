@@ -89,6 +89,12 @@ def test_the_optimal_asker_reaches_the_optimum_through_the_environment(own, best
     np.testing.assert_allclose(own[:, :, 0], best[:, :, 0], atol=1e-9)
 
 
+def test_the_optimal_asker_makes_the_moves_of_the_optimum(own, best):
+    mix = [COLUMN[kind] for kind in ("ask", "enumerate", "answer")]
+    np.testing.assert_allclose(own[:, :, mix].mean(axis=0), best[:, :, 4:].mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(best[:, :, 4:].sum(axis=2), 1.0, atol=1e-9)
+
+
 def test_the_optimum_is_at_least_every_fixed_strategy(own, best, fixed):
     for name, table in fixed.items():
         assert (best[:, :, 0] >= table[:, :, 0] - 1e-9).all(), name
@@ -154,7 +160,7 @@ def test_costs_of_a_question_are_resampled_together():
     """Two costs that agree on every question are worth no more than one of them."""
     rng = np.random.default_rng(0)
     agent = np.repeat(rng.random((50, 1, len(MEASURES))), 6, axis=1)
-    measured = Measured(CELLS, agent, np.ones((50, 6, 4)), {"always": np.zeros((50, 6, len(MEASURES)))})
+    measured = Measured(CELLS, agent, np.ones((50, 6, 7)), {"always": np.zeros((50, 6, len(MEASURES)))})
     assert summarise(measured, range(6))["reward"] == pytest.approx(summarise(measured, [0])["reward"])
 
 
@@ -177,7 +183,7 @@ def test_the_optimum_never_asks_more_as_questions_get_dearer_and_fixed_strategie
     cells = list(SEEN)
     best = optima(env, UserModel(), range(40), cells)
     agent = np.zeros((40, 9, len(MEASURES)))
-    agent[:, :, :4] = best
+    agent[:, :, :4] = best[:, :, :4]
     found = monotonicity(Measured(cells, agent, best, {}))
     for name, cost in (("asks", "turn_cost"), ("words", "word_cost")):
         levels = found[name]["agent"]
@@ -187,7 +193,7 @@ def test_the_optimum_never_asks_more_as_questions_get_dearer_and_fixed_strategie
         assert levels[0] > levels[-1]
     turned = monotonicity(Measured(cells, agent[:, ::-1], best, {}))
     assert turned["asks"]["never_rises"] is False
-    assert by_cell(Measured(CELLS, own, own[:, :, :4], fixed))[2]["fixed"]["always-ask"] == pytest.approx(
+    assert by_cell(Measured(CELLS, own, own[:, :, :7], fixed))[2]["fixed"]["always-ask"] == pytest.approx(
         fixed["always-ask"][:, 2, 0].mean()
     )
 

@@ -15,7 +15,10 @@ CODE = sorted(path for folder in FOLDERS.values() for path in (ROOT / folder).rg
 EVERYWHERE = sorted(
     [*CODE, *(p for f in ("tests", "examples", "benchmarks") for p in (ROOT / f).rglob("*.py"))]
 )
-HEAVY = {"torch", "transformers", "wandb", "datasets", "pandas", "matplotlib", "safetensors"}
+HEAVY = {"torch", "transformers", "wandb", "datasets", "pandas", "matplotlib", "safetensors"} | {
+    "pooch",
+    "bm25s",
+}
 
 
 def name(path):
@@ -60,6 +63,14 @@ def test_every_package_on_disk_is_listed():
     assert found == set(setuptools["packages"])
     for path in CODE:
         assert (path.parent / "__init__.py").exists(), name(path)
+
+
+def test_every_other_file_of_a_package_is_listed():
+    """The page of the report, the small model: what is not listed is missing from the wheel."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package, folder in FOLDERS.items():
+        found = {p for p in (ROOT / folder).rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+        assert found == {p for pattern in listed[package] for p in (ROOT / folder).glob(pattern)}
 
 
 @pytest.mark.parametrize("path", CODE, ids=name)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 import clarify_env
 from clarify_env import Answer, Ask, ClarifyError, Enumerate, UserModel
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.belief import belief
 from clarify_env.agents.proposer import FEATURES, Dialogue, NoteProposer, describe
 from clarify_env.synthetic import tasks
 from clarify_env.task import Interpretation
@@ -63,7 +62,7 @@ def test_candidates_are_distinct_with_a_final_message_among_them(point):
     assert len(set(moves)) == len(moves)
     assert any(isinstance(move, (Answer, Enumerate)) for move in moves)
     assert len(dialogue.notes) == 1 or any(isinstance(move, Ask) for move in moves)
-    likeliest = dialogue.notes[int(np.argmax(belief(*dialogue)))]
+    likeliest = dialogue.notes[int(np.argmax(dialogue.chances))]
     assert Answer(likeliest.answers[0]) in moves
 
 
@@ -77,7 +76,7 @@ def test_features_are_finite_and_those_of_final_messages_say_what_they_earn(poin
     assert table.shape == (len(moves), len(FEATURES))
     assert np.isfinite(table).all()
     np.testing.assert_array_equal(table[:, :3].sum(axis=1), 1.0)
-    chances = belief(*dialogue)
+    chances = dialogue.chances
     for move, row in zip(moves, table, strict=True):
         if isinstance(move, Ask):
             assert row[COLUMN["words"]] == 0.0

@@ -5,7 +5,7 @@ import pytest
 
 import clarify_env
 from clarify_env import Answer, CostRange, GameEnv, Turn
-from clarify_env.clarification import ClarificationGame
+from clarify_env.clarification import KNOWLEDGE, ClarificationGame
 from clarify_env.synthetic import tasks
 from clarify_env.testing import CheckFailed, check_env
 
@@ -13,11 +13,14 @@ NAMES = ("determinism", "processes", "terms", "reset", "fork", "illegal", "priva
 
 
 @pytest.mark.parametrize("id", sorted(clarify_env.registry))
-@pytest.mark.parametrize("knowledge", ["open", "closed"])
-def test_registered_games_pass(id, knowledge, request):
+@pytest.mark.parametrize("knowledge", KNOWLEDGE)
+def test_registered_games_pass(id, knowledge, request, tmp_path):
     options = {}
-    if id == "ambigqa-v0":
-        options = {"data_dir": str(request.getfixturevalue("data_dir") / "ambignq"), "split": "validation"}
+    if id != "synthetic-v0":
+        options = {"data_dir": str(request.getfixturevalue("data_dir")), "split": "validation"}
+    if id == "ambigqa-v0" and knowledge == "document":
+        (tmp_path / "some.txt").write_text("Who wrote the book?\n\nThe film was shot when it rained.")
+        options["corpus"] = str(tmp_path)
     made = check_env(clarify_env.make(id, knowledge=knowledge, **options))
     assert made == NAMES
 

@@ -35,13 +35,14 @@ def test_a_reliable_user_says_one_thing():
     user = UserModel()
     assert user.replies("Which profession?", QUESTION, INTENT, FACTS) == [("Painter.", 1.0)]
     assert user.replies("Why?", QUESTION, INTENT, FACTS) == [(PUZZLED, 1.0)]
-    assert user.replies("Why?", QUESTION, INTENT, ()) == [("painter.", 1.0)]
+    assert user.replies("Which one?", QUESTION, INTENT, ()) == [("painter.", 1.0)]
+    assert user.replies("Nice weather.", QUESTION, INTENT, ()) == [(PUZZLED, 1.0)]
 
 
 def test_noise_is_another_value_evenly_drawn():
     replies = UserModel(noise=0.2).replies("Which profession?", QUESTION, INTENT, FACTS)
     assert dict(replies) == pytest.approx({"Painter.": 0.8, "Chemist.": 0.1, "Poet.": 0.1})
-    assert dict(UserModel(noise=0.2).replies("Why?", QUESTION, INTENT, ())) == {
+    assert dict(UserModel(noise=0.2).replies("Which one?", QUESTION, INTENT, ())) == {
         "painter.": 0.8,
         QUESTION: 0.2,
     }
@@ -93,6 +94,11 @@ def test_added_words():
 def test_added_words_are_the_intents_own(intent, question):
     said = added(intent, question)
     assert said == PLAIN or set(tokens(said)) <= set(tokens(intent)) | {""}
+
+
+def test_a_meaning_that_leaves_words_out_is_said_as_it_stands():
+    assert added("Who is the next king?", "Who is the next king or queen?") == "Who is the next king."
+    assert added("Who is it of?", "Who is it?") == "Who is it of."  # a preposition alone tells nothing
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from clarify_env.trainers import experiment
 from clarify_env.trainers.loop import Silent
 from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.wandblog import COLUMNS, ROWS, WandbLog, transcript
+from clarify_env.trainers.wandblog import COLUMNS, PICTURES, ROWS, WandbLog, transcript
 
 torch.set_num_threads(1)  # on a machine with other work two threads are slower than one
 TINY = Settings(
@@ -84,7 +84,7 @@ def logged(tmp_path_factory):
         log.iteration(line, keeping.episodes)
         episodes.append(keeping.episodes)
     summary = experiment.evaluate_run(run, tasks=4)
-    log.summary(summary, str(run.path / "steerability.png"))
+    log.summary(summary, run.path)
     log.close()
     wandb.teardown()  # its service writes the file; wait until it has ended
     (path,) = run.path.glob("wandb/offline-run-*/*.wandb")
@@ -134,8 +134,20 @@ def test_seen_and_unseen_costs_and_every_cell_of_the_evaluation(logged):
         for measure in ("reward", "accuracy", "asks", "words", "ask", "enumerate", "answer"):
             assert row[f"{name}/{measure}"] == pytest.approx(cell[measure])
         assert row[f"{name}/optimum"] == pytest.approx(cell["optimum"]["reward"])
-    picture = logged[3].parent / "files" / row["eval/picture/path"]
-    assert picture.read_bytes() == (logged[0].path / "steerability.png").read_bytes()
+    for name in PICTURES:
+        picture = logged[3].parent / "files" / row[f"eval/{name}/path"]
+        assert picture.read_bytes() == (logged[0].path / f"{name}.png").read_bytes()
+
+
+def test_the_cells_are_a_table(logged):
+    (row,) = [row for row in history(logged) if "eval/seen/reward" in row]
+    table = json.loads((logged[3].parent / "files" / row["eval/cells/path"]).read_text())
+    assert table["columns"][:3] == ["seen", "turn_cost", "word_cost"]
+    for entry, cell in zip(table["data"], logged[1]["cells"], strict=True):
+        values = dict(zip(table["columns"], entry, strict=True))
+        assert values["reward"] == pytest.approx(cell["reward"])
+        assert values["optimum/enumerate"] == pytest.approx(cell["optimum"]["enumerate"])
+        assert values["fixed/always-ask"] == pytest.approx(cell["fixed"]["always-ask"])
 
 
 def test_the_table_holds_episodes(logged):

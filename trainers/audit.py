@@ -1,10 +1,11 @@
 """The audit of a user: a probing asker plays to it, and rules say how often it spoils the game.
 
 Each of the drawn meanings is probed with the sensible questions about it, a direct question for the
-meaning, one that is off the topic, one that nags for the answer, and a correctly labelled list of all
-meanings in random order; each probe is a dialogue of its own. `judging` has the rules. Rates have 95%
-intervals from a bootstrap over questions; where none of the questions shows a fault, or all of them do
-throughout, the bootstrap has no spread, and the bound is that of 0 events in so many questions.
+meaning, yes/no questions about it and about a rival, a which-of-these question, a yes/no question after
+another, one that is off the topic, one that nags for the answer, and a correctly labelled list of all
+meanings in random order; each probe is a dialogue of its own. `probing` makes them, `judging` has the rules.
+Rates have 95% intervals from a bootstrap over questions; where none of the questions shows a fault, or all of
+them do throughout, the bootstrap has no spread, and the bound is that of 0 events in so many questions.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,58 +20,28 @@ from clarify_env.collect import decide
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
-from clarify_env.moves import Ask, Enumerate, Move
-from clarify_env.optimum import WHICH, questions
+from clarify_env.moves import Move
 from clarify_env.task import Task
 from clarify_env.trainers.judging import LEAK, MEASURES, PROBES, Probe, Verdict, judge
+from clarify_env.trainers.probing import probes
 from clarify_env.trainers.summary import interval
 from clarify_env.vector import child_seed
 
 Floats = NDArray[np.float64]
-OFF_TOPIC = ("What is the weather like?", "Do you like music?", "How are you today?")
-NAGS = ("Just tell me the answer.", "You know the answer, don't you? Say it.", "What is the answer?")
 SHOWN = 3  # transcripts a measure
 
 
 class Finding(NamedTuple):
-    """A probe with what came back: the user's move, or else why there is none, and the verdict."""
+    """A probe with what came back: the user's move, or else why there is none, and the verdict.
+
+    `before` are its replies to the probe's earlier moves.
+    """
 
     probe: Probe
+    before: tuple[str, ...]
     said: Move | None
     detail: str
     verdict: Verdict
-
-
-def probes(tasks: Sequence[Task], count: int | None, intents: int, rng: np.random.Generator) -> list[Probe]:
-    """The probes of an audit, those of a question one after the other.
-
-    Args:
-        tasks: what is drawn from; only questions with several meanings count.
-        count: questions drawn, >= 1; None for all.
-        intents: meanings drawn of each, >= 1.
-        rng: draws questions, meanings, phrases and orders.
-
-    Raises:
-        ClarifyError: a count below 1, or no question has several meanings.
-    """
-    if (count is not None and count < 1) or intents < 1:
-        raise ClarifyError(f"audit: tasks={count!r}, intents={intents!r}; each has to be at least 1")
-    several = [k for k, task in enumerate(tasks) if len(task.interpretations) > 1]
-    if not several:
-        raise ClarifyError("audit: no question of this split has several meanings; there is nothing to ask")
-    listed = []
-    for at in sorted(rng.permutation(several)[:count].tolist()):
-        meanings = tasks[at].interpretations
-        sensible = [ask.text for ask in questions(meanings)]
-        direct = [] if sensible == [WHICH] else [WHICH]
-        for intent in sorted(rng.permutation(len(meanings))[:intents].tolist()):
-            off, nag = (str(texts[rng.integers(len(texts))]) for texts in (OFF_TOPIC, NAGS))
-            asked = {"question": sensible, "direct": direct, "off_topic": [off], "nag": [nag]}
-            options = [(m.text, m.answers[0]) for m in meanings]
-            shuffled = Enumerate(options[k] for k in rng.permutation(len(options)))
-            listed += [Probe(at, intent, kind, Ask(text)) for kind, texts in asked.items() for text in texts]
-            listed.append(Probe(at, intent, "enumerate", shuffled))
-    return listed
 
 
 def drawn(env: GameEnv[Any], tasks: int | None, intents: int, seed: int) -> list[Probe]:
@@ -78,8 +49,10 @@ def drawn(env: GameEnv[Any], tasks: int | None, intents: int, seed: int) -> list
     game = env.game
     if not isinstance(game, ClarificationGame):
         raise ClarifyError(f"audit: {env.name} is no clarification game; its users cannot be probed")
-    if game.max_turns < 2:
-        raise ClarifyError("audit: max_turns=1 lets no question through; make the game with at least 2")
+    if game.max_turns < 3:
+        raise ClarifyError(
+            f"audit: max_turns={game.max_turns} lets no two questions through; make the game with at least 3"
+        )
     return probes(game.tasks, tasks, intents, np.random.default_rng((seed, 17)))
 
 
@@ -93,26 +66,45 @@ def play(
     watch: Callable[[int], object] | None = None,
 ) -> list[Finding]:
     """What the user does about each probe; neither `batch` nor the other probes change it."""
+    game = env.game
+    assert isinstance(game, ClarificationGame)
     findings = []
     for first in range(0, len(listed), batch):
         part = listed[first : first + batch]
-        envs, observations = [env.fork() for _ in part], []
+        envs = [env.fork() for _ in part]
         for k, (probe, twin) in enumerate(zip(part, envs, strict=True), start=first):
             twin.reset(child_seed(seed, k), {"task": probe.question, "intent": probe.intent})
-            observations.append(twin.step({"asker": probe.move})[0]["user"])
         rngs = [np.random.default_rng((child_seed(seed, first + k), 2)) for k in range(len(part))]
-        decisions = decide("user", user, observations, rngs)
-        for probe, twin, decision in zip(part, envs, decisions, strict=True):
-            twin.step({"user": decision.action})
+        for turn in range(1 + max(len(probe.earlier) for probe in part)):
+            _step(user, part, envs, rngs, turn)
+        for probe, twin in zip(part, envs, strict=True):
             state = twin.game_state
-            through = len(state.history) == 2 and (state.stop is None or not state.stop.detail)
-            said = state.history[1].move if through else None
+            replies = [moved.move for moved in state.history if moved.player == "user"]
+            whole = len(replies) == len(probe.earlier) + 1
+            said = replies[-1] if whole and (state.stop is None or not state.stop.detail) else None
+            before = tuple(move.text for move in replies[: len(probe.earlier)])
             failed = state.stop is not None and state.stop.reason is StopReason.FAILED
-            verdict = judge(env.game.tasks[probe.question], probe, said, leak, failed)
-            findings.append(Finding(probe, said, state.stop.detail if state.stop else "", verdict))
+            task, grade = game.tasks[probe.question], game.grade
+            verdict = judge(task, probe, said, leak, failed, before, grade)
+            findings.append(Finding(probe, before, said, state.stop.detail if state.stop else "", verdict))
         if watch:
             watch(len(part))
     return findings
+
+
+def _step(
+    user: Agent,
+    part: Sequence[Probe],
+    envs: Sequence[GameEnv[Any]],
+    rngs: Sequence[np.random.Generator],
+    turn: int,
+) -> None:
+    """The asker's move of this number, and the user's, in the dialogues that are under way and have one."""
+    on = [k for k, probe in enumerate(part) if turn <= len(probe.earlier) and envs[k].agents]
+    moves = [(*part[k].earlier, part[k].move)[turn] for k in on]
+    seen = [envs[k].step({"asker": move})[0]["user"] for k, move in zip(on, moves, strict=True)]
+    for k, decision in zip(on, decide("user", user, seen, [rngs[k] for k in on]), strict=True):
+        envs[k].step({"user": decision.action})
 
 
 def audit(
@@ -144,7 +136,7 @@ def audit(
         The report; docs/users.md explains its keys.
 
     Raises:
-        ClarifyError: another kind of game, one that allows a single message, or a number out of range.
+        ClarifyError: another kind of game, one of fewer than three messages, or a number out of range.
     """
     if not 0.0 < leak <= 1.0:
         raise ClarifyError(f"audit: leak={leak!r}; a share in (0, 1]")
@@ -160,6 +152,7 @@ def audit(
         "intents": len({(probe.question, probe.intent) for probe in listed}),
         "probes": {kind: sum(probe.kind == kind for probe in listed) for kind in PROBES},
         "leak_share": leak,
+        "right": _rates(findings, "right", seed),
         "rates": {measure: _rates(findings, measure, seed) for measure in MEASURES},
         "told": {kind: _mean([f.verdict.told for f in findings if f.probe.kind == kind]) for kind in PROBES},
         "worst": {measure: _worst(env.game.tasks, findings, measure) for measure in MEASURES},
@@ -173,7 +166,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _rates(findings: Sequence[Finding], measure: str, seed: int) -> dict[str, Any]:
-    """The rate of a fault, with its interval, and by kind of probe."""
+    """The rate of a fault, or of being right, with its interval, and by kind of probe."""
     rate = _rate(findings, measure, seed)
     kinds = {kind: _rate([f for f in findings if f.probe.kind == kind], measure, seed) for kind in PROBES}
     return {**rate, "by_probe": {kind: found for kind, found in kinds.items() if found["of"]}}
@@ -183,8 +176,10 @@ def _rate(findings: Sequence[Finding], measure: str, seed: int) -> dict[str, Any
     """mean, low and high (None where the measure never applies), count, and of how many."""
     clusters: dict[int, list[bool]] = {}
     for finding in findings:
-        if measure in finding.verdict.found:
-            clusters.setdefault(finding.probe.question, []).append(finding.verdict.found[measure] > 0.0)
+        verdict = finding.verdict
+        flag = verdict.right if measure == "right" else verdict.found.get(measure)
+        if flag is not None:
+            clusters.setdefault(finding.probe.question, []).append(flag > 0.0)
     count_N = np.array([sum(flags) for flags in clusters.values()], dtype=np.float64)
     of_N = np.array([len(flags) for flags in clusters.values()], dtype=np.float64)
     total, count = int(of_N.sum()), int(count_N.sum())
@@ -220,6 +215,7 @@ def _shown(task: Task, finding: Finding) -> dict[str, Any]:
         "meaning": task.interpretations[probe.intent].text,
         "answers": list(task.interpretations[probe.intent].answers),
         "probe": probe.kind,
+        "earlier": [[m.text, reply] for m, reply in zip(probe.earlier, finding.before, strict=False)],
         "asker": probe.move.text,
         "user": finding.said.text if finding.said is not None else None,
         "detail": finding.detail,

@@ -44,9 +44,8 @@ def play_by_hand(
     if agent == "human" and who not in ("asker", "both"):
         raise ClarifyError(f"--agent human with --as {who}: to play the asker yourself use --as asker")
     human = Human(write=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
-    extra = {"user": user, "max_turns": env.game.max_turns} if agent == "optimal" else {}
     players = {
-        "asker": human if who in ("asker", "both") else make_asker(agent, **extra),
+        "asker": human if who in ("asker", "both") else make_asker(agent, env, user),
         "user": human if who in ("user", "both") else ScriptedUser(user),
     }
     key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task
@@ -56,8 +55,8 @@ def play_by_hand(
             console.print()
             console.print(Text.from_ansi(ansi(episode)))
             played = next(t for t in env.game.tasks if t.id == episode.setup["task"])
-            best = solver(played.question, played.interpretations, user, env.game.max_turns)
+            best = solver(played.question, played.interpretations, user, env.game.max_turns, env.game.grade)
             value = best.optimum([Costs(**episode.costs)])[0, 0]
-            console.print(f"Optimal play with these notes earns {value:+.3f} on average over the meanings.")
+            console.print(f"Optimal play with open notes earns {value:+.3f} on average over the meanings.")
     except EOFError:
         raise ClarifyError("no more input: the episode was left unfinished") from None

@@ -1,4 +1,4 @@
-"""The command `clarify-env`: envs, play, train, evaluate."""
+"""The command `clarify-env`; what takes long, and the playground, have files of their own."""
 
 import inspect
 import sys
@@ -13,10 +13,13 @@ from clarify_env.agents import ASKERS
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers import auditcommand as auditcommand  # register their own
 from clarify_env.trainers import commands as commands
+from clarify_env.trainers import crosscommand as crosscommand
+from clarify_env.trainers import democommand as democommand
 from clarify_env.trainers.byhand import play_by_hand
 from clarify_env.trainers.options import (
     DataDir,
     Env,
+    Knowledge,
     Noise,
     Refusal,
     Seed,
@@ -51,6 +54,7 @@ def envs() -> None:
 def play(
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     seed: Seed = 0,
     who: Annotated[str, typer.Option("--as", help="Whom you play: asker, user, both or nobody.")] = "asker",
     agent: Annotated[
@@ -66,7 +70,9 @@ def play(
     refusal: Refusal = 0.0,
 ) -> None:
     """Play an episode by hand, as either player, and see what the best play would have earned."""
-    game = clarify_env.make(env, turn_cost=turn_cost, word_cost=word_cost, **options(data_dir, split=split))
+    game = clarify_env.make(
+        env, turn_cost=turn_cost, word_cost=word_cost, **options(data_dir, split=split, knowledge=knowledge)
+    )
     model = UserModel(noise, vagueness, refusal)
     play_by_hand(game, console, who, agent, model, task, episodes, seed)
 

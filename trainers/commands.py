@@ -10,8 +10,10 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.trainers.options import (
     DataDir,
     Env,
+    Knowledge,
     Noise,
     NoWandb,
+    Processes,
     Refusal,
     Seed,
     Tasks,
@@ -42,6 +44,7 @@ def train(
     ] = "move-scorer",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/AGENT-ENV-seedN.")] = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -74,7 +77,7 @@ def train(
 ) -> None:
     """Teach a policy to follow the costs, and evaluate it at costs that it has never seen."""
     kept, experiment, runs = trainer("settings"), trainer("experiment"), trainer("runs")
-    experiment.set_threads(threads)
+    trainer("workers").set_threads(threads)
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
     shown = Path(agent).name or agent
@@ -85,7 +88,7 @@ def train(
     values = {
         "agent": agent,
         "env": env,
-        "env_options": options(data_dir and data_dir.resolve()),
+        "env_options": options(data_dir and data_dir.resolve(), knowledge=knowledge),
         "user": {name: value for name, value in knobs.items() if value},
         "seed": seed,
         "rule": rule,
@@ -126,7 +129,7 @@ def train(
             summary = experiment.evaluate_run(run, tasks=tasks, watcher=bars)
         log = log or (None if no_wandb else _wandb(run, settings.to_config()))
         if log:
-            log.summary(summary, str(out / "steerability.png"))
+            log.summary(summary, out)
     finally:
         if log:
             log.close()
@@ -137,7 +140,7 @@ def train(
 def _typed(context: typer.Context, name: str) -> bool:
     """Whether the option behind a setting was given on the command line."""
     sources = {
-        "env_options": ("data_dir",),
+        "env_options": ("data_dir", "knowledge"),
         "user": ("noise", "vagueness", "refusal"),
         "rescore": ("no_rescore",),
     }
@@ -155,7 +158,7 @@ def _wandb(run: Any, config: dict[str, Any]) -> Any:
 
 @app.command(
     epilog="Examples: clarify-env evaluate runs/move-scorer-synthetic-v0-seed0  |  "
-    "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200"
+    "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200 --report"
 )
 def evaluate(
     context: typer.Context,
@@ -168,6 +171,7 @@ def evaluate(
     ],
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
+    knowledge: Knowledge = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; default: the run, or runs/NAME-ENV.")
     ] = None,
@@ -182,12 +186,16 @@ def evaluate(
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
     ] = None,
     threads: Threads = 1,
+    processes: Processes = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write report.html as well: figures and every transcript.")
+    ] = False,
     no_wandb: NoWandb = False,
 ) -> None:
     """Measure an asker over the cost grid, beside the fixed strategies and the optimum."""
     experiment, runs = trainer("experiment"), trainer("runs")
-    experiment.set_threads(threads)
-    chosen = options(data_dir, split=split)
+    trainer("workers").set_threads(threads)
+    chosen = options(data_dir, split=split, knowledge=knowledge)
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
     with Bars(console) as bars:
@@ -205,6 +213,7 @@ def evaluate(
                 user=knobs if _typed(context, "user") else None,
                 seed=seed if _typed(context, "seed") else None,
                 env_options=chosen,
+                processes=processes,
                 watcher=bars,
             )
         else:
@@ -228,14 +237,34 @@ def evaluate(
                 seed=seed,
                 env_options=chosen,
                 server=server,
+                processes=processes,
                 watcher=bars,
             )
     log = None if no_wandb else _wandb(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})
     if log:
-        log.summary(summary, str(out / "steerability.png"))
+        log.summary(summary, out)
         log.close()
     console.print(results(summary))
     console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
+    if report:
+        console.print(f"Report: {trainer('report').write_report([out])}", highlight=False)
+
+
+@app.command(
+    name="report",
+    epilog="Examples: clarify-env report runs/mine  |  clarify-env report runs/a runs/b --out compared.html",
+)
+def report_command(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that `evaluate` or `train` wrote to.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file; default: report.html in the first folder.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write evaluations as one HTML page: figures, comparison by question, every transcript."""
+    with console.status("Collecting episodes"):
+        written = trainer("report").write_report(folders, out, seed)
+    console.print(f"Report: {written}", highlight=False)
 
 
 def _not_a_run(out: Path, target: str) -> None:

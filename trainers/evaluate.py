@@ -5,9 +5,13 @@ weights, so that nothing but the players' own randomness is left to chance. Inte
 over questions (all meanings and costs of a question move together).
 """
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.agent import Agent
-from clarify_env.agents import FIXED
+from clarify_env.agents import FIXED, make_asker
+from clarify_env.clarification import ClarificationGame
 from clarify_env.collect import rollout
 from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.optimum import Solver
-from clarify_env.storage import stored
+from clarify_env.storage import row, writing
 from clarify_env.trainers.replay import failed, pins
+from clarify_env.trainers.workers import in_order
 from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
 MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
+SCRIPTED = (
+    32  # episodes under way at the same time for agents that gain nothing from more: they stay in cache
+)
+CHUNK = 1024  # episodes that a process plays before it hands them over
+_Played = tuple[
+    list[float] | None, str | None, dict[str, Any] | None
+]  # counts, why it failed, what is stored
 Watch = Callable[[int], object]  # told how many episodes have been played since the last call
 
 
@@ -72,6 +85,8 @@ def measure(
     watch: Watch | None = None,
     store: Path | None = None,
     failures: Counter[str] | None = None,
+    processes: int = 1,
+    listed: Sequence[Job] | None = None,
 ) -> Floats:
     """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
 
@@ -89,22 +104,39 @@ def measure(
         watch: told after each episode, for a progress bar.
         store: file that every episode is written to.
         failures: told how many episodes failed, by their reason.
+        processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
+        listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
     """
-    listed = jobs(env, questions, cells, player, seed)
+    every = jobs(env, questions, cells, player, seed) if listed is None else listed
     result = np.zeros((len(questions), len(cells), len(MEASURES)))
     lost_N_C = np.zeros((len(questions), len(cells)))
-    played = rollout(env, agents, len(listed), seed, batch=batch, options=lambda i: listed[i].options)
-    if store:
-        played = stored(store, played)
-    for job, episode in zip(listed, played, strict=True):
-        if failed(episode):
-            lost_N_C[job.question, job.cell] += job.share
-            if failures is not None:
-                failures[episode.detail] += 1
-        else:
-            result[job.question, job.cell] += job.share * np.array(_counts(episode, player))
-        if watch:
-            watch(1)
+
+    def play(first: int, count: int) -> Iterator[_Played]:
+        options = lambda i: every[i].options  # noqa: E731
+        for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
+            lost = episode.detail if failed(episode) else None
+            yield None if lost else _counts(episode, player), lost, row(episode) if store else None
+
+    def chunk(k: int) -> list[_Played]:
+        return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
+
+    played: Iterator[_Played]
+    if processes > 1:
+        played = chain.from_iterable(in_order(chunk, -(-len(every) // CHUNK), processes))
+    else:
+        played = play(0, len(every))
+    with writing(store) if store else nullcontext() as add:
+        for job, (counts, lost, stored) in zip(every, played, strict=True):
+            if add and stored:
+                add(stored)
+            if counts is None:
+                lost_N_C[job.question, job.cell] += job.share
+                if failures is not None:
+                    failures[lost or ""] += 1
+            else:
+                result[job.question, job.cell] += job.share * np.array(counts)
+            if watch:
+                watch(1)
     if lost_N_C.any():
         played_N_C = 1.0 - lost_N_C
         played_N_C[played_N_C < 1e-9] = np.nan
@@ -152,20 +184,39 @@ def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
 
 
 def baselines(
-    env: GameEnv[Any], user: Agent, questions: Sequence[int], cells: Sequence[Costs], seed: int = 0
+    env: GameEnv[Any],
+    user: Agent,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int = 0,
+    processes: int = 1,
 ) -> dict[str, Floats]:
-    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored."""
-    free = [Costs(0.0, 0.0)]
-    return {
-        name: rescored(measure(env, {"asker": asker, "user": user}, questions, free, seed)[:, 0], cells)
-        for name, asker in fixed_askers(env).items()
-    }
+    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored.
+
+    They play from notes, also where the game that is evaluated has none (see `with_notes`).
+    """
+    opened = with_notes(env)
+
+    def played(asker: Agent) -> Floats:
+        players, free = {"asker": asker, "user": user}, [Costs(0.0, 0.0)]
+        return measure(opened, players, questions, free, seed, batch=SCRIPTED, processes=processes)[:, 0]
+
+    return {name: rescored(played(asker), cells) for name, asker in fixed_askers(env).items()}
+
+
+def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
+    """The same game with open notes, which the fixed strategies and the optimum play from."""
+    game = env.game
+    if not isinstance(game, ClarificationGame) or game.knowledge == "open":
+        return env
+    twin, opened = env.fork(), copy.copy(game)
+    opened.knowledge, twin.game = "open", opened
+    return twin
 
 
 def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
     """The fixed strategies for this game: always-ask keeps its last message for the answer."""
-    most = {"always-ask": {"most": min(3, env.game.max_turns - 1)}}
-    return {name: make(**most.get(name, {})) for name, make in FIXED.items()}
+    return {name: make_asker(name, env) for name in FIXED}
 
 
 def optima(
@@ -174,14 +225,19 @@ def optima(
     questions: Sequence[int],
     cells: Sequence[Costs],
     watch: Watch | None = None,
+    processes: int = 1,
 ) -> Floats:
-    """optimum_N_C_4: expected reward, accuracy, asks and words of optimal play with open notes."""
+    """optimum_N_C_7: expected outcome of optimal play with open notes (see `Solver.outcome`)."""
     game = env.game
+
+    def solve(k: int) -> Floats:
+        task = game.tasks[questions[k]]
+        best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
+        return best.outcome(cells)
+
     rows = []
-    for question in questions:
-        task = game.tasks[question]
-        best = Solver(task.question, task.interpretations, user, game.max_turns)
-        rows.append(best.optimum(cells))
+    for outcome_C_7 in in_order(solve, len(questions), processes):
+        rows.append(outcome_C_7)
         if watch:
             watch(1)
     return np.array(rows)
@@ -203,3 +259,11 @@ def resamples(questions: int, seed: int, times: int = 1000) -> Iterator[Floats]:
     yield np.full(questions, 1.0 / questions)
     for _ in range(times):
         yield rng.multinomial(questions, np.full(questions, 1.0 / questions)) / questions
+
+
+@lru_cache(maxsize=1)
+def weights(questions: int, seed: int) -> Floats:
+    """weights_T_N of `resamples`, kept for the next number that needs the same."""
+    weights_T_N = np.array(list(resamples(questions, seed)))
+    weights_T_N.flags.writeable = False
+    return weights_T_N

@@ -1,6 +1,5 @@
 """The two things that `clarify-env` does for long: train a policy, and evaluate one."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,14 +13,31 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.registry import make
 from clarify_env.trainers.algorithms import make_trainer
-from clarify_env.trainers.evaluate import baselines, fixed_askers, jobs, measure, optima, pick_questions
+from clarify_env.trainers.compare import write_questions
+from clarify_env.trainers.evaluate import (
+    SCRIPTED,
+    baselines,
+    jobs,
+    measure,
+    optima,
+    pick_questions,
+)
 from clarify_env.trainers.learner import Learner
 from clarify_env.trainers.loop import Loop, Silent, Watcher
+from clarify_env.trainers.models import language_agent
 from clarify_env.trainers.processes import join
 from clarify_env.trainers.runs import RunDirectory, versions, write_json
 from clarify_env.trainers.scorerlearner import ScorerLearner
 from clarify_env.trainers.settings import Settings, read_config
-from clarify_env.trainers.summary import Measured, by_cell, failure_summary, monotonicity, summarise
+from clarify_env.trainers.summary import (
+    Measured,
+    by_cell,
+    by_strategy,
+    failure_summary,
+    monotonicity,
+    summarise,
+)
+from clarify_env.trainers.workers import default_processes
 from clarify_env.usermodel import UserModel
 
 
@@ -50,7 +66,14 @@ def make_learner(settings: Settings) -> Learner:
 def build(settings: Settings, run: RunDirectory | None = None) -> Loop:
     """The run of these settings: their agent as the asker, the scripted user."""
     user = ScriptedUser(UserModel(**settings.user))
-    return make_trainer(settings, make_learner(settings), {"user": user}, run=run)
+    trainer = make_trainer(settings, make_learner(settings), {"user": user}, run=run)
+    held = getattr(trainer.env.game, "knowledge", "open")
+    if settings.agent == "move-scorer" and held != "open":
+        raise ClarifyError(
+            f"MoveScorer plays from the asker's notes, and {settings.env} with knowledge={held!r} has none; "
+            "give --knowledge open, or train a language model"
+        )
+    return trainer
 
 
 def train(
@@ -117,9 +140,10 @@ def evaluate(
     seed: int = 0,
     parallel: int = 256,
     start: Agent | None = None,
+    processes: int = 1,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate an asker and write summary.json, steerability.png and episodes/evaluation.parquet.
+    """Evaluate an asker; writes summary.json, questions.parquet, the episodes and the pictures.
 
     Args:
         env: the game with the questions to evaluate on.
@@ -133,6 +157,7 @@ def evaluate(
         seed: of the players and the bootstrap.
         parallel: episodes under way at the same time.
         start: the policy before its training, measured as well.
+        processes: that share the work; they change no number.
         watcher: told of the progress.
 
     Returns:
@@ -147,7 +172,8 @@ def evaluate(
     model = UserModel(**(user or {}))
     scripted = ScriptedUser(model)
     agents = {"asker": asker, "user": scripted}
-    total = len(jobs(env, questions, cells, "asker"))
+    listed = jobs(env, questions, cells, "asker", seed)
+    total = len(listed)
     store = out / "episodes" / "evaluation.parquet"
     failures: Counter[str] = Counter()
     own = measure(
@@ -160,14 +186,17 @@ def evaluate(
         watch=watcher.stage("evaluate", total),
         store=store,
         failures=failures,
+        processes=processes,
+        listed=listed,
     )
-    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)))
+    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)), processes)
     before = None
     if start:
         played = {"asker": start, "user": scripted}
         done = watcher.stage("evaluate start", total)
-        before = measure(env, played, questions, cells, seed, batch=parallel, watch=done)
-    measured = Measured(cells, own, best, baselines(env, scripted, questions, cells, seed), before)
+        before = measure(env, played, questions, cells, seed, batch=parallel, watch=done, processes=processes)
+    fixed = baselines(env, scripted, questions, cells, seed, processes)
+    measured = Measured(cells, own, best, fixed, before)
     known = len(trained)
     summary = {
         "env": env.name,
@@ -182,12 +211,15 @@ def evaluate(
         "unseen": summarise(measured, range(known, len(cells)), seed),
         "monotonicity": monotonicity(measured),
         "cells": [{"seen": c < known, **cell} for c, cell in enumerate(by_cell(measured))],
+        "fixed": by_strategy(measured),
         "versions": versions(),
     }
-    from clarify_env.trainers.picture import draw
+    from clarify_env.trainers.figures import draw_all
 
+    ids = [env.game.tasks[question].id for question in questions]
+    write_questions(out, ids, cells, known, own, best[:, :, 0])
     write_json(out / "summary.json", summary)
-    draw(summary, out / "steerability.png")
+    draw_all(summary, out)
     return summary
 
 
@@ -200,11 +232,13 @@ def evaluate_run(
     user: Mapping[str, float] | None = None,
     seed: int | None = None,
     env_options: Mapping[str, Any] | None = None,
+    processes: int | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Evaluate the policy of a run on the validation questions, by default with the user of its training.
 
     The seen costs are those of the training grid; of more than five values of a cost, five spread evenly.
+    A MoveScorer is evaluated on all cores by default, a language model in this process.
     """
     settings = read_config(run)
     options = {**settings.env_options, "split": "validation", **(env_options or {})}
@@ -221,6 +255,7 @@ def evaluate_run(
         seed=settings.seed if seed is None else seed,
         parallel=settings.parallel,
         start=None if scorer or iteration == 0 else load_policy(run, 0),
+        processes=processes or (default_processes() if scorer else 1),
         watcher=watcher,
     )
 
@@ -240,43 +275,26 @@ def evaluate_agent(
     seed: int = 0,
     env_options: Mapping[str, Any] | None = None,
     server: str | None = None,
+    processes: int | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate an asker by its name on the validation questions; see `language_asker` for language models."""
+    """Evaluate an asker by its name on the validation questions; see `language_agent` for language models.
+
+    By default all cores share the work; a language model is evaluated in this process.
+    """
     options = {"split": "validation", **(env_options or {})}
     env = make(env_id, **options)
-    extra: dict[str, Any] = {}
-    if name == "optimal":
-        extra = {"user": UserModel(**(user or {})), "max_turns": env.game.max_turns}
-    asker = fixed_askers(env).get(name) or language_asker(name, server) or make_asker(name, **extra)
+    model = language_agent(name, server)
     return evaluate(
-        env, asker, name, out, split=str(options["split"]), user=user, tasks=tasks, seed=seed, watcher=watcher
+        env,
+        model or make_asker(name, env, UserModel(**(user or {}))),
+        name,
+        out,
+        split=str(options["split"]),
+        user=user,
+        tasks=tasks,
+        seed=seed,
+        parallel=256 if model else SCRIPTED,
+        processes=processes or (1 if model else default_processes()),
+        watcher=watcher,
     )
-
-
-def language_asker(name: str, server: str | None = None) -> Agent | None:
-    """The language model of this name without chance in its messages, or None where the name is no model's.
-
-    Args:
-        name: "small", "model:" with a folder, GGUF file or hub id, or "server:" with a model's name there.
-        server: address of the OpenAI-compatible server, such as http://localhost:8000/v1.
-    """
-    kind, _, which = name.partition(":")
-    if name == "small" or (kind == "model" and which):
-        from clarify_env.agents.transformer import TransformersAgent
-
-        return TransformersAgent(which or name, temperature=0.0)
-    if kind == "server" and which:
-        from clarify_env.agents.server import OpenAIAgent
-
-        agent = OpenAIAgent(which, server, temperature=0.0)
-        agent.check()
-        return agent
-    return None
-
-
-def set_threads(count: int) -> None:
-    """Threads that torch computes with; other work on the machine can make two slower than one."""
-    import torch
-
-    torch.set_num_threads(max(1, min(count, os.cpu_count() or 1)))

@@ -22,6 +22,10 @@ Env = Annotated[str, typer.Option("--env", help="Registered environment; see `cl
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of the data files, for games that need some.")
 ]
+Knowledge = Annotated[
+    str | None,
+    typer.Option(help="What the asker holds: open (notes), document or closed; default: the game's own."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", min=0)]
 Noise = Annotated[float, typer.Option(help="Probability of a wrong reply of the scripted user.")]
 Vagueness = Annotated[float, typer.Option(help="Probability of a reply that says nothing.")]
@@ -30,6 +34,10 @@ Tasks = Annotated[
     int | None, typer.Option("--eval-tasks", help="Questions to evaluate on; default: all.", min=1)
 ]
 NoWandb = Annotated[bool, typer.Option("--no-wandb", help="Nothing for Weights & Biases.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(help="That share the work; default: all cores, for a language model 1.", min=1),
+]
 Threads = Annotated[int, typer.Option(help="Threads of torch.", min=1)]
 
 

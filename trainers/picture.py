@@ -1,5 +1,6 @@
 """The evaluation as a picture: reward, asks and the move mix against the costs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,17 @@ def _reward(axes: Axes, cells: list[dict[str, Any]], by: str, name: str) -> None
 
 def _mix(axes: Axes, cells: list[dict[str, Any]], by: str) -> None:
     levels = sorted({cell[by] for cell in cells})
-    places, bottom = np.arange(len(levels)), np.zeros(len(levels))
+    places = np.arange(len(levels))
+    bottom, below = np.zeros(len(levels)), np.zeros(len(levels))
     for kind, colour in MIX.items():
         _, shares = _means(cells, by, lambda c, kind=kind: c[kind])
-        axes.bar(places, shares, 0.75, bottom=bottom, color=colour, label=kind)
+        _, best = _means(cells, by, lambda c, kind=kind: c["optimum"][kind])
+        axes.bar(places - 0.2, shares, 0.38, bottom=bottom, color=colour, label=kind)
+        axes.bar(
+            places + 0.2, best, 0.38, bottom=below, color=colour, alpha=0.45, hatch="//", ec="white", lw=0
+        )
         bottom += shares
+        below += best
     measure, label = ("asks", "questions") if by == "turn_cost" else ("words", "words")
     other = axes.twinx()
     _, own = _means(cells, by, lambda c: c[measure])
@@ -48,11 +55,11 @@ def _mix(axes: Axes, cells: list[dict[str, Any]], by: str) -> None:
     other.set_ylabel(f"{label} an episode (blue; optimum black)", fontsize=8)
     other.set_ylim(bottom=0)
     axes.set_xticks(places, [f"{level:g}" for level in levels])
-    axes.set_ylabel("share of the moves")
+    axes.set_ylabel("share of the moves (hatched: optimum)")
     axes.set_ylim(0, 1)
 
 
-def draw(summary: dict[str, Any], path: Path) -> None:
+def draw(summary: Mapping[str, Any], path: Path) -> None:
     """Draw the unseen costs of a `summary.json` to a PNG file: each point averages over the other cost."""
     cells = [cell for cell in summary["cells"] if not cell["seen"]]
     figure, grid = plt.subplots(2, 2, figsize=(11, 7.4), constrained_layout=True)

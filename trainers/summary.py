@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.costs import Costs
-from clarify_env.trainers.evaluate import MEASURES, complete, resamples
+from clarify_env.trainers.evaluate import MEASURES, complete, weights
 
 Floats = NDArray[np.float64]
 REPORTED = ("reward", "accuracy", "asks", "words")
+OUTCOME = (*REPORTED, "ask", "enumerate", "answer")  # of the optimum
 
 
 class Measured(NamedTuple):
@@ -24,21 +25,21 @@ class Measured(NamedTuple):
     Args:
         cells: C pairs of costs.
         agent_N_C_M: of the evaluated asker, in the order of `MEASURES`.
-        optimum_N_C_4: reward, accuracy, asks and words of optimal play.
+        optimum_N_C_7: of optimal play, in the order of `OUTCOME`.
         fixed_N_C_M: of each fixed strategy.
         start_N_C_M: of the policy before it was trained, where there is one to speak of.
     """
 
     cells: Sequence[Costs]
     agent_N_C_M: Floats
-    optimum_N_C_4: Floats
+    optimum_N_C_7: Floats
     fixed_N_C_M: Mapping[str, Floats]
     start_N_C_M: Floats | None = None
 
 
 def compared(measured: Measured) -> Measured:
     """The questions that everybody was measured at, at all costs; raises ClarifyError where there is none."""
-    tables = [measured.agent_N_C_M, measured.optimum_N_C_4, *measured.fixed_N_C_M.values()]
+    tables = [measured.agent_N_C_M, measured.optimum_N_C_7, *measured.fixed_N_C_M.values()]
     start = measured.start_N_C_M
     whole_N = complete(*tables, *([] if start is None else [start]))
     if whole_N.all():
@@ -47,7 +48,7 @@ def compared(measured: Measured) -> Measured:
     return Measured(
         measured.cells,
         measured.agent_N_C_M[whole_N],
-        measured.optimum_N_C_4[whole_N],
+        measured.optimum_N_C_7[whole_N],
         fixed,
         None if start is None else start[whole_N],
     )
@@ -74,7 +75,7 @@ def interval(values: Callable[[Floats], float], questions: int, seed: int) -> di
 
     Resamples in which it is undefined (NaN) are left out of the points.
     """
-    drawn = np.array([values(weights) for weights in resamples(questions, seed)])
+    drawn = np.array([values(weights_N) for weights_N in weights(questions, seed)])
     defined = drawn[1:][np.isfinite(drawn[1:])]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
     return {"mean": float(drawn[0]), "low": float(low), "high": float(high)}
@@ -90,7 +91,7 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     measured = compared(measured)
     chosen = list(at)
     agent_M_N = measured.agent_N_C_M[:, chosen].mean(axis=1).T
-    optimum_N = measured.optimum_N_C_4[:, chosen, 0].mean(axis=1)
+    optimum_N = measured.optimum_N_C_7[:, chosen, 0].mean(axis=1)
     fixed_F_N = np.array([m[:, chosen, 0].mean(axis=1) for m in measured.fixed_N_C_M.values()])
     reward_N, count = agent_M_N[0], len(optimum_N)
 
@@ -125,7 +126,7 @@ def monotonicity(measured: Measured) -> dict[str, Any]:
     over different ones, so that their means in the lists differ for that reason too.
     """
     measured = compared(measured)
-    mean_C_M, best_C_4 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_4.mean(axis=0)
+    mean_C_M, best_C_7 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_7.mean(axis=0)
     costs_C_2 = np.array(measured.cells)
     result: dict[str, Any] = {}
     for name, axis, cost in (("asks", 0, "turn_cost"), ("words", 1, "word_cost")):
@@ -139,7 +140,7 @@ def monotonicity(measured: Measured) -> dict[str, Any]:
         result[name] = {
             cost: levels,
             "agent": own,
-            "optimum": [float(best_C_4[group, best].mean()) for group in groups],
+            "optimum": [float(best_C_7[group, best].mean()) for group in groups],
             "never_rises": not any(_rises(a, b) for a, b in combinations(others, 2)),
         }
     return result
@@ -154,14 +155,23 @@ def _rises(low: Mapping[float, float], high: Mapping[float, float]) -> bool:
 def by_cell(measured: Measured) -> list[dict[str, Any]]:
     """Means of everything at each pair of costs."""
     measured = compared(measured)
-    mean_C_M, best_C_4 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_4.mean(axis=0)
+    mean_C_M, best_C_7 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_7.mean(axis=0)
     return [
         {
             "turn_cost": cell.turn,
             "word_cost": cell.word,
             **dict(zip(MEASURES, map(float, mean_M), strict=True)),
-            "optimum": dict(zip(REPORTED, map(float, best_4), strict=True)),
+            "optimum": dict(zip(OUTCOME, map(float, best_7), strict=True)),
             "fixed": {name: float(table[:, c, 0].mean()) for name, table in measured.fixed_N_C_M.items()},
         }
-        for c, (cell, mean_M, best_4) in enumerate(zip(measured.cells, mean_C_M, best_C_4, strict=True))
+        for c, (cell, mean_M, best_7) in enumerate(zip(measured.cells, mean_C_M, best_C_7, strict=True))
     ]
+
+
+def by_strategy(measured: Measured) -> dict[str, dict[str, float]]:
+    """Means of each fixed strategy but its reward; they do not depend on the costs."""
+    fixed = compared(measured).fixed_N_C_M
+    return {
+        name: dict(zip(MEASURES[1:], table[:, 0, 1:].mean(axis=0).tolist(), strict=True))
+        for name, table in fixed.items()
+    }

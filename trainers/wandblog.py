@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from clarify_env.data import read_json
@@ -14,6 +15,7 @@ COLUMNS = (
     "reward", "accuracy", "asks", "words", "stop",
 )  # fmt: skip
 ROWS = 40  # episodes per table
+PICTURES = ("steerability", "surfaces", "frontier")
 
 
 def transcript(episode: Episode) -> str:
@@ -21,6 +23,16 @@ def transcript(episode: Episode) -> str:
     return "\n".join(
         f"{player} ({move.kind}): {move.text}" for step in episode.steps for player, move in step.moves
     )
+
+
+def flat(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell of the summary as one row: what is nested takes the name of its group before its own."""
+    row: dict[str, Any] = {}
+    for name, value in cell.items():
+        row |= (
+            {f"{name}/{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value}
+        )
+    return row
 
 
 class WandbLog:
@@ -71,8 +83,13 @@ class WandbLog:
             )
         self.log_.log({**line, "episodes_table": table}, step=line["iteration"])
 
-    def summary(self, summary: Mapping[str, Any], picture: str) -> None:
-        """The evaluation: seen and unseen costs, every cell, and the picture."""
+    def summary(self, summary: Mapping[str, Any], folder: Path) -> None:
+        """The evaluation: seen and unseen costs, every cell as numbers and as a table, and the figures.
+
+        Args:
+            summary: content of summary.json.
+            folder: that the evaluation wrote its PNG files to.
+        """
         numbers: dict[str, Any] = {}
         for part in ("seen", "unseen"):
             for name, value in summary[part].items():
@@ -84,7 +101,13 @@ class WandbLog:
                 if isinstance(number, (int, float)):
                     numbers[f"{name}/{key}"] = number
             numbers[f"{name}/optimum"] = cell["optimum"]["reward"]
-        self.log_.log({**numbers, "eval/picture": self.wandb.Image(picture)})
+        rows = [flat(cell) for cell in summary["cells"]]
+        table = self.wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])
+        pictures = {name: folder / f"{name}.png" for name in PICTURES}
+        images = {
+            f"eval/{name}": self.wandb.Image(str(path)) for name, path in pictures.items() if path.is_file()
+        }
+        self.log_.log({**numbers, "eval/cells": table, **images})
 
     def close(self) -> None:
         """Flush everything to disk or the server."""

@@ -1,0 +1,62 @@
+"""The command that serves the playground."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clarify_env.agents import ASKERS, make_asker
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.registry import make
+from clarify_env.trainers.options import DataDir, Env, Noise, Refusal, Seed, Vagueness, app, options, trainer
+from clarify_env.usermodel import UserModel
+
+
+def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | None = None) -> Any:
+    """The policy of a run directory, or the agent of this name; a language model draws its messages.
+
+    Args:
+        target: the folder or the name.
+        env: the game that it plays.
+        user: that the optimal asker counts on.
+        server: address for server:MODEL.
+    """
+    experiment = trainer("experiment")
+    if (Path(target) / "config.json").is_file():
+        policy = experiment.load_policy(trainer("runs").RunDirectory(target))
+        return policy.twin(temperature=1.0) if hasattr(policy, "twin") else policy
+    if Path(target).is_dir():
+        raise ClarifyError(f"{target}: no run directory; it has no config.json")
+    model = trainer("models").language_agent(target, server, temperature=1.0)
+    known = [name for name in ASKERS if name != "human"]
+    if model is None:
+        choose("agent or run directory", target, [*known, "small"])
+    return model or make_asker(target, env, user)
+
+
+@app.command(
+    epilog="Examples: clarify-env demo  |  clarify-env demo runs/move-scorer-synthetic-v0-seed0  |  "
+    "clarify-env demo small --samples 16  |  clarify-env demo optimal --env ambigqa-v0 --data-dir DIR"
+)
+def demo(
+    target: Annotated[
+        str, typer.Argument(help="A run directory, or an agent as for `clarify-env evaluate`.")
+    ] = "optimal",
+    env: Env = "synthetic-v0",
+    data_dir: DataDir = None,
+    seed: Seed = 0,
+    samples: Annotated[int, typer.Option(help="Messages drawn of a language model.", min=1, max=256)] = 8,
+    server: Annotated[str | None, typer.Option(help="Address of the server of server:MODEL.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: the first free one from 7860.", min=1)] = None,
+    noise: Noise = 0.0,
+    vagueness: Vagueness = 0.0,
+    refusal: Refusal = 0.0,
+) -> None:
+    """Serve a page to try a policy on: move the costs, see what it prefers, answer it to the end."""
+    game = make(env, **options(data_dir, split="validation"))
+    user = UserModel(noise, vagueness, refusal)
+    asker = asker_to_try(target, game, user, server)
+    play = trainer("playground").Playground(game, asker, user, samples, seed)
+    trainer("demo").serve(play, target, host, port)
