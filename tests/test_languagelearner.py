@@ -175,7 +175,7 @@ def test_bad_checkpoints_and_memory_are_told_in_one_line(learner, tmp_path, monk
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(learner, "loss", full)
+    monkeypatch.setattr(learner, "_scored", full)
     with pytest.raises(ClarifyError, match=r"part=8192; lower part.*can be resumed"):
         learner.update(found, 0)
 

@@ -15,8 +15,9 @@ from clarify_env.optimum import Solver, questions
 from clarify_env.synthetic import tasks
 from clarify_env.task import Interpretation, Task
 from clarify_env.text import best_f1
+from clarify_env.trainers.backup import decide, prices
 from clarify_env.trainers.selection import ActionClustering, Batch
-from clarify_env.trainers.tree import BestContinuation, _prices, decide
+from clarify_env.trainers.tree import BestContinuation
 from clarify_env.usermodel import pick
 
 CELLS = [Costs(a, b) for a in (0.0, 0.02, 0.1, 0.3) for b in (0.002, 0.02, 0.06)]
@@ -48,7 +49,7 @@ def values(listed, rule=None):
     """The only tree of a batch, and what was decided at each of its nodes."""
     (tree,) = (rule or BestContinuation()).grow(listed)
     found = {}
-    decide(tree.nodes[0], _prices(listed.env.game, tree.costs), found)
+    decide(tree.nodes[0], prices(listed.env.game, tree.costs), found)
     return tree, found
 
 
@@ -131,9 +132,9 @@ def test_what_the_tree_selects_at_the_start_is_the_optimal_move(task):
     listed = batch(task, every_message(task))
     solver = Solver(task.question, task.interpretations, UserModel(), 5)
     tree, found = values(listed)
-    (root, *_), prices = tree.nodes, _prices(listed.env.game, tree.costs)
+    (root, *_), price_C_T = tree.nodes, prices(listed.env.game, tree.costs)
     worth = {
-        move: prices @ quantities + sum(found[id(child)].value_C for child in children)
+        move: price_C_T @ quantities + sum(found[id(child)].value_C for child in children)
         for move, (quantities, children) in root.edges.items()
     }
     for c, (cell, move) in enumerate(zip(CELLS, found[id(root)].moves, strict=True)):

@@ -1,9 +1,7 @@
 """The learner of a language model: masked fine-tuning on exactly the token ids that were sampled."""
 
 import copy
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,12 +14,12 @@ from clarify_env.agents.transformer import TransformersAgent
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.learner import Example, Objective, Scored
 from clarify_env.trainers.losses import nll
+from clarify_env.trainers.minibatches import differing, minibatches
 from clarify_env.trainers.packing import Item, Packed, pack, parted
 from clarify_env.trainers.processes import add_up, join, share
 
 WEIGHTS = "weights.safetensors"
 CRITIC = "critic.safetensors"
-SORTED = 4  # steps whose examples are sorted together
 
 
 class LanguageLearner:
@@ -112,7 +110,7 @@ class LanguageLearner:
         drawn = rng.choice(len(examples), self.updates * self.batch, p=chances / chances.sum()).tolist()
         prompts = {i: self.item(examples[i])[0].prompt for i in set(drawn)}
         objective = Objective(lambda scored: nll(scored.logprobs_N), per="token")
-        return self.descend(examples, _steps(drawn, prompts, self.batch, rng), objective)
+        return self.descend(examples, minibatches(drawn, prompts, self.batch, rng), objective)
 
     def descend(
         self,
@@ -167,7 +165,7 @@ class LanguageLearner:
             parts = parted(chosen, objective.unit, self.width, self.part)
             rows_B = torch.tensor(rows)
             count = sum(len(item.message) for item in chosen)
-            differ += _differ(parts, chosen)
+            differ += differing(parts, chosen)
             read += sum(packed.ids_R_T.numel() for packed in parts)
             total = 0.0
             for packed in parts[rank::size]:
@@ -275,32 +273,6 @@ class LanguageLearner:
                 f"{path}: no weights of {self.agent.model.name}: {str(error).splitlines()[0]}"
             ) from None
         self.agent.generator.memory.clear()
-
-
-def _steps(
-    drawn: Sequence[int], prompts: Mapping[int, tuple[int, ...]], batch: int, rng: np.random.Generator
-) -> list[list[int]]:
-    """The drawn examples as minibatches; every few of them in a row hold what was drawn for them, sorted."""
-    steps: list[list[int]] = []
-    for begin in range(0, len(drawn), SORTED * batch):
-        block = sorted(drawn[begin : begin + SORTED * batch], key=lambda i: (prompts[i], i))
-        rows = [block[k : k + batch] for k in range(0, len(block), batch)]
-        steps += [rows[k] for k in rng.permutation(len(rows))]
-    return steps
-
-
-def _differ(parts: Sequence[Packed], items: Sequence[Item]) -> int:
-    """How many tokens of the items' messages are not trained on as they stand."""
-    wanted = Counter(item.message for item in items)
-    trained: Counter[tuple[int, ...]] = Counter()
-    for packed in parts:
-        ids, sources = packed.ids_R_T.flatten().tolist(), packed.from_N.tolist()
-        starts = [0, *(k for k in range(1, len(sources)) if sources[k] != sources[k - 1] + 1), len(sources)]
-        for start, end in pairwise(starts):
-            message = tuple(ids[at + 1] for at in sources[start:end])
-            if message == tuple(packed.targets_N[start:end].tolist()):
-                trained[message] += 1
-    return sum(len(message) * count for message, count in (wanted - trained).items())
 
 
 def _adapted(model: Any, rank: int) -> Any:

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from clarify_env.costs import Costs
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.trainers.backup import Decided, decide, prices, worth
 from clarify_env.trainers.learner import Example, Learner, Objective, Scored
 from clarify_env.trainers.loop import Loop
 from clarify_env.trainers.losses import row_sums
 from clarify_env.trainers.replay import Choice, credited, seen
 from clarify_env.trainers.selection import Batch, grouped
-from clarify_env.trainers.tree import BestContinuation, Decided, decide, prices, worth
+from clarify_env.trainers.tree import BestContinuation
 
 LEAST = 1e-6  # difference of worth from which on two moves are a pair
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clarify_env.agent import Failed
 from clarify_env.collect import decide as decisions_of
@@ -27,13 +26,13 @@ from clarify_env.costs import Costs
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move
+from clarify_env.trainers.backup import Decided, Floats, decide, prices
 from clarify_env.trainers.learner import Example
 from clarify_env.trainers.pruning import pruned
 from clarify_env.trainers.replay import Choice, choices, made_move, seen
 from clarify_env.trainers.selection import Batch, grouped
 from clarify_env.vector import child_seed
 
-Floats = NDArray[np.float64]
 _CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)
 
 
@@ -254,52 +253,3 @@ class _Sampled:
                 self.at[choice.state.history].setdefault(choice.move, choice.trace)
                 last = k == len(made) - 1 and episode.stop not in _CUT_SHORT
                 (self.finals if last else self.others).setdefault(choice.move, choice.trace)
-
-
-def prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:
-    """prices_C_T: what one unit of each term's quantity earns."""
-    return np.array(
-        [[-getattr(cell, t.cost) if t.cost else 1.0 for t in game.terms.values()] for cell in costs]
-    )
-
-
-class Decided(NamedTuple):
-    """What to do at a node under each costs.
-
-    Args:
-        value_C: worth of going on from here optimally, summed over the node's states by their probability.
-        moves: the best move, or None where there is no candidate.
-        gain_C: by how much it beats the average candidate, in the same unit.
-    """
-
-    value_C: Floats
-    moves: list[Move | None]
-    gain_C: Floats
-
-
-def decide(node: Node, prices_C_T: Floats, found: dict[int, Decided]) -> Decided:
-    """The best moves from `node` on; fills `found` by the id of each node below it.
-
-    Of equal moves the first by kind and text is taken; a node without candidates is worth nothing more.
-    """
-    count = len(prices_C_T)
-    if not node.edges:
-        found[id(node)] = Decided(np.zeros(count), [None] * count, np.zeros(count))
-        return found[id(node)]
-    values_M_C = worth(node, prices_C_T, found)
-    best_C = values_M_C.argmax(axis=0)
-    moves = list(node.edges)
-    value_C = values_M_C.max(axis=0)
-    found[id(node)] = Decided(value_C, [moves[m] for m in best_C], value_C - values_M_C.mean(axis=0))
-    return found[id(node)]
-
-
-def worth(node: Node, prices_C_T: Floats, found: dict[int, Decided]) -> Floats:
-    """values_M_C: what each candidate of a node is worth under each costs, gone on from optimally."""
-    rows = []
-    for quantities_T, children in node.edges.values():
-        value_C = prices_C_T @ quantities_T
-        for child in children:
-            value_C = value_C + decide(child, prices_C_T, found).value_C
-        rows.append(value_C)
-    return np.round(rows, 12)
