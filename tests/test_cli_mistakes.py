@@ -1,5 +1,7 @@
 """What goes wrong in the command `clarify-env`: one line each, and nothing is lost."""
 
+import sys
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
