@@ -159,7 +159,9 @@ def test_the_optimum_knows_the_grade():
     best = optima(env, UserModel(), [0], CELLS)
     own = measure(env, {"asker": OptimalAsker(grade=grade_numbers), "user": ScriptedUser()}, [0], CELLS)
     assert own[:, :, :4] == pytest.approx(best[:, :, :4])
-    assert best[0, 0, :4] == pytest.approx([1.0 - 9 * 0.002, 1.0, 0.0, 9.0])  # three answers under their years
+    assert best[0, 0, :4] == pytest.approx(
+        [1.0 - 9 * 0.002, 1.0, 0.0, 9.0]
+    )  # three answers under their years
     solver = Solver(SALES.question, SALES.interpretations, UserModel(), 1, grade_numbers)
     sure = np.array([0.0, 0.0, 1.0])
     assert solver.messages.best(sure, np.array([0.3, 0.6])).tolist() == pytest.approx(
