@@ -158,12 +158,14 @@ def test_the_optimum_knows_the_grade():
     env = sales("open")
     best = optima(env, UserModel(), [0], CELLS)
     own = measure(env, {"asker": OptimalAsker(grade=grade_numbers), "user": ScriptedUser()}, [0], CELLS)
-    assert own[:, :, :4] == pytest.approx(best)
-    assert best[0, 0] == pytest.approx([1.0 - 9 * 0.002, 1.0, 0.0, 9.0])  # three answers under their years
+    assert own[:, :, :4] == pytest.approx(best[:, :, :4])
+    assert best[0, 0, :4] == pytest.approx(
+        [1.0 - 9 * 0.002, 1.0, 0.0, 9.0]
+    )  # three answers under their years
     solver = Solver(SALES.question, SALES.interpretations, UserModel(), 1, grade_numbers)
     sure = np.array([0.0, 0.0, 1.0])
     assert solver.messages.best(sure, np.array([0.3, 0.6])).tolist() == pytest.approx(
-        np.array([[0.4, 1.0, 2.0], [0.0, 0.0, 0.0]])
+        np.array([[0.4, 1.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     ), "one of its two words is worth nothing"
     assert solver.move(sure, 0, Costs(0.0, 0.3)) == Answer("9 million")
 
@@ -175,6 +177,6 @@ def test_no_simple_strategy_beats_the_ceiling_of_pacific(data_dir):
     best = optima(env, UserModel(), chosen, CELLS)
     asker = OptimalAsker(grade=env.game.grade)
     own = measure(with_notes(env), {"asker": asker, "user": ScriptedUser()}, chosen, CELLS)
-    assert own[:, :, :4] == pytest.approx(best)
+    assert own[:, :, :4] == pytest.approx(best[:, :, :4])
     for measured in baselines(env, ScriptedUser(), chosen, CELLS).values():
         assert (measured[:, :, 0] <= best[:, :, 0] + 1e-9).all()
