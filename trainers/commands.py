@@ -49,8 +49,11 @@ def train(
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     no_wandb: NoWandb = False,
+    algorithm: Annotated[
+        str, typer.Option(help="rest, ppo, grpo, rloo, dpo, distillation, or one of your own.")
+    ] = "rest",
     rule: Annotated[
-        str, typer.Option(help="threshold, top-k, clustering or best-continuation.")
+        str, typer.Option(help="Of rest: threshold, top-k, clustering or best-continuation.")
     ] = "best-continuation",
     no_rescore: Annotated[
         bool, typer.Option("--no-rescore", help="Count each episode only at the costs it was played under.")
@@ -81,9 +84,8 @@ def train(
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
     shown = Path(agent).name or agent
-    out = out or Path("runs") / "-".join(
-        [shown, env, *([rule] if _typed(context, "rule") else []), f"seed{seed}"]
-    )
+    chosen = [value for name, value in (("algorithm", algorithm), ("rule", rule)) if _typed(context, name)]
+    out = out or Path("runs") / "-".join([shown, env, *chosen, f"seed{seed}"])
     run = runs.RunDirectory(out)
     values = {
         "agent": agent,
@@ -91,6 +93,7 @@ def train(
         "env_options": options(data_dir and data_dir.resolve(), knowledge=knowledge),
         "user": {name: value for name, value in knobs.items() if value},
         "seed": seed,
+        "algorithm": algorithm,
         "rule": rule,
         "rescore": not no_rescore,
         "iterations": iterations,

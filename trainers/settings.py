@@ -160,9 +160,22 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def recipe(agent: str, **given: Any) -> Settings:
-    """Settings for this agent: its own recipe, but for what is given."""
-    return Settings(**{"agent": agent, **RECIPES.get(agent, RECIPES["other"]), **given})
+# What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
+# played at the same costs for one question, in many small steps.
+_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16, "batch": 64, "rate": 1e-3}
+ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
+    "rloo": {**_ON_POLICY, "iterations": 60},
+    "grpo": {**_ON_POLICY, "iterations": 60},
+    "ppo": {**_ON_POLICY, "iterations": 60},
+    "distillation": {"iterations": 4},
+    "dpo": {"iterations": 4},
+}
+
+
+def recipe(agent: str, algorithm: str = "rest", **given: Any) -> Settings:
+    """Settings for this agent and algorithm: their own recipe, but for what is given."""
+    own = {**RECIPES.get(agent, RECIPES["other"]), **ALGORITHM_RECIPES.get(algorithm, {})}
+    return Settings(**{"agent": agent, "algorithm": algorithm, **own, **given})
 
 
 def read_config(run: RunDirectory) -> Settings:

@@ -1,0 +1,217 @@
+"""The algorithms: each trains every learner over the same loop, and says in one line what is wrong."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import clarify_env
+from clarify_env import ClarifyError, Costs
+from clarify_env.agents import ScriptedUser
+from clarify_env.collect import rollout
+from clarify_env.trainers import algorithms
+from clarify_env.trainers.experiment import build, load_policy, train
+from clarify_env.trainers.learner import Objective
+from clarify_env.trainers.pairs import forks, siblings
+from clarify_env.trainers.policygradient import PolicyGradient, tokens_of
+from clarify_env.trainers.replay import credited
+from clarify_env.trainers.rloo import RLOO
+from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.selection import Batch
+from clarify_env.trainers.settings import Settings, recipe
+
+torch.set_num_threads(1)
+GRADIENT = ("ppo", "grpo", "rloo")
+PAIRS = ("dpo", "distillation")
+SMALL = {"env_options": {"size": 40}, "tasks": 4, "samples": 6, "iterations": 2, "updates": 6, "batch": 16,
+         "hidden": 16, "check_tasks": 0, "parallel": 16}  # fmt: skip
+
+
+def settings(name, **given):
+    return recipe("move-scorer", name, **{**SMALL, **given})
+
+
+def batch(trainer):
+    cells = list(trainer.settings.grid) if trainer.settings.rescore else None
+    return Batch(trainer.env, "asker", trainer.others, list(trainer.collect(0)), cells, 0)
+
+
+@pytest.mark.parametrize("name", [*GRADIENT, *PAIRS])
+def test_a_run_learns_resumes_and_is_loaded(name, tmp_path):
+    whole = RunDirectory(tmp_path / "whole")
+    lines = list(train(settings(name), whole))
+    assert len(lines) == 2
+    assert all(np.isfinite(line["update/loss"]) for line in lines)
+    part = RunDirectory(tmp_path / "part")
+    list(train(settings(name, iterations=1), part))
+    list(train(settings(name), part, resume=True))
+    weights = [run.checkpoint(2) / "weights.safetensors" for run in (whole, part)]
+    assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
+    assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
+    assert json.loads((whole.path / "config.json").read_text())["algorithm"] == name
+    assert load_policy(whole).greedy
+
+
+@pytest.mark.parametrize("name", [*GRADIENT, *PAIRS])
+def test_a_language_model_and_both_players_learn(name):
+    """Sharing weights; what is trained on is what was sampled."""
+    from clarify_env.agents.transformer import TransformersAgent
+    from clarify_env.trainers.languagelearner import LanguageLearner
+
+    made = replace(settings(name, tasks=2, samples=4, iterations=1, updates=2, batch=8), agent="small")
+    options = {**made.options, **({"pairs": "siblings"} if name in PAIRS else {})}
+    learner = LanguageLearner(TransformersAgent("small", device="cpu"), updates=2, batch=8)
+    trainer = algorithms.make_trainer(replace(made, options=options), learner, {"user": ScriptedUser()})
+    before = [p.clone() for p in learner._parameters.values()]
+    (line,) = trainer.train()
+    assert line["update/ids_differ"] == 0.0
+    assert line["update/sampled"] == 1.0
+    assert any(not torch.equal(a, b) for a, b in zip(before, learner._parameters.values(), strict=True))
+
+
+def test_both_players_learn_by_the_gradient():
+    made = settings("rloo", tasks=2, samples=4, iterations=1)
+    trainer = algorithms.make_trainer(made, build(made).learner, {"user": ScriptedUser()})
+    played = batch(trainer)
+    asker = trainer.lessons(played)
+    user = trainer.lessons(played._replace(player="user"))
+    assert len(asker) > 0
+    assert {one.example.move.kind for one in user} <= {"reply", "select"}
+
+
+def test_credit_adds_up_to_the_reward():
+    env = clarify_env.make("synthetic-v0", costs=clarify_env.SEEN)
+    trainer = build(settings("rloo"))
+    for episode in rollout(env, {"asker": trainer.learner.agent, "user": ScriptedUser()}, 40, seed=1):
+        pairs = credited(env.game, episode, "asker")
+        assert sum(reward for _, reward in pairs) == pytest.approx(episode.reward)
+        assert [choice.move for choice, _ in pairs] == episode.moves("asker")
+
+
+def test_a_message_that_is_no_move_is_learnt_from():
+    env = clarify_env.make("synthetic-v0", turn_cost=0.1)
+
+    class Mumbler(clarify_env.Agent):
+        def move(self, observation, rng):
+            asked = len(observation["transcript"]) > 0
+            return clarify_env.Decision("hm" if asked else "<ask>Which era?</ask>", {"ids": [1, 2]})
+
+    (episode,) = rollout(env, {"asker": Mumbler(), "user": ScriptedUser()}, 1)
+    pairs = credited(env.game, episode, "asker")
+    assert [(choice.move.kind, choice.trace) for choice, _ in pairs] == [
+        ("ask", {"ids": [1, 2]}), ("pass", {"ids": [1, 2]}),
+    ]  # fmt: skip
+    assert [reward for _, reward in pairs] == [-0.1, 0.0]
+
+
+def test_groups_share_question_and_costs_and_advantages_add_up_to_nothing():
+    trainer = build(settings("rloo"))
+    for group in trainer._groups(batch(trainer)):
+        assert len(group) == 6
+        assert sum(a[0] for a in trainer.advantages(group, "asker")) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_decisions_without_credit_are_skipped_and_counted():
+    trainer = build(settings("grpo"))
+    lessons = [one._replace(advantage=0.0) for one in trainer.lessons(batch(trainer))]
+    found = trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 0)
+    assert found["skipped"] == found["decisions"] == len(lessons)
+    assert "loss" not in found
+
+
+def test_a_penalty_keeps_the_policy_near_its_start():
+    moved = {}
+    for penalty in (0.0, 10.0):
+        trainer = build(settings("ppo", options={"kl": penalty}, iterations=3, rate=1e-2))
+        list(trainer.train())
+        lessons = trainer.lessons(batch(trainer))
+        examples = [one.example for one in lessons]
+        start, now = (one.measure(examples).logprobs_N for one in (trainer.starts["asker"], trainer.learner))
+        moved[penalty] = float((start - now).abs().mean())
+    assert moved[10.0] < 0.5 * moved[0.0]
+
+
+def test_pairs_come_from_one_point_and_the_better_move_is_worth_more():
+    trainer = build(settings("dpo"))
+    for source in (siblings, forks):
+        found = list(source(batch(trainer)))
+        assert len(found) > 10
+        for better, worse, margin in found:
+            assert better.observation["transcript"] == worse.observation["transcript"]
+            assert (better.observation["costs"] == worse.observation["costs"]).all()
+            assert better.move != worse.move
+            assert margin > 0.0
+
+
+def test_a_pair_prefers_what_is_worth_more_after_training():
+    for name in PAIRS:
+        trainer = build(settings(name, updates=60, iterations=1))
+        lessons = trainer.lessons(batch(trainer))
+        before = trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 0)["right"]
+        after = trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 1)["right"]
+        assert after > 0.7, before
+
+
+def test_tokens_of_a_part_are_found_again():
+    trainer = build(settings("rloo"))
+    examples = [one.example for one in trainer.lessons(batch(trainer))]
+    whole = trainer.learner.measure(examples)
+    seen = []
+
+    def loss(scored):
+        seen.append(torch.equal(tokens_of(whole, scored), whole.logprobs_N[scored.rows_B]))
+        return scored.logprobs_N.sum() * 0.0
+
+    trainer.learner.descend(examples, [[3, 1], [0, 2, 2]], Objective(loss))
+    assert seen == [True, True]
+
+
+def test_an_algorithm_of_ones_own():
+    class Plain(RLOO):
+        """REINFORCE without a baseline."""
+
+        def advantages(self, group, player):
+            return [np.cumsum(played.rewards_T[::-1])[::-1] for played in group]
+
+    algorithms.register_algorithm("plain", Plain)
+    try:
+        (line,) = build(settings("plain", iterations=1, start_share=0.0)).train()
+        assert np.isfinite(line["update/loss"])
+        with pytest.raises(ClarifyError, match=r"'plain'.*is taken"):
+            algorithms.register_algorithm("plain", Plain)
+    finally:
+        del algorithms.ALGORITHMS["plain"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"algorithm": "pppo"}, "unknown algorithm 'pppo'; did you mean 'ppo'?"),
+        ({"algorithm": "ppo", "start_share": 0.5}, "start_share=0.5: PPO learns from its own episodes only"),
+        ({"algorithm": "ppo", "start_share": 0.0, "options": {"clp": 1}}, "unknown option 'clp'"),
+        ({"algorithm": "dpo", "options": {"pairs": "fork"}}, "unknown pairs 'fork'; did you mean 'forks'?"),
+        ({"algorithm": "rest", "options": {"clip": 1}}, "rest: unknown option 'clip'"),
+    ],
+)
+def test_mistakes_are_one_line(given, said):
+    with pytest.raises(ClarifyError) as error:
+        build(Settings(**{**SMALL, **given}))
+    assert said in str(error.value)
+
+
+def test_what_cannot_be_compared_says_how_it_could():
+    alone = build(settings("grpo", samples=1))
+    with pytest.raises(ClarifyError, match=r"group of 1.*samples=2"):
+        alone.lessons(batch(alone))
+    one = build(settings("dpo", samples=1, tasks=1, rescore=False, options={"pairs": "siblings"}))
+    with pytest.raises(ClarifyError, match=r"no point of 1 episodes has two moves.*forks"):
+        one.lessons(batch(one))
+
+
+def test_every_algorithm_is_a_gradient_or_a_pair():
+    made = [build(settings(name)) for name in GRADIENT]
+    assert all(isinstance(trainer, PolicyGradient) for trainer in made)
+    assert {*GRADIENT, *PAIRS, "rest"} == set(algorithms.ALGORITHMS)
+    assert Costs(*next(iter(made[0].settings.grid))) in clarify_env.SEEN
