@@ -32,7 +32,7 @@ OWN = "; default: the agent's recipe."
 
 
 @app.command(
-    epilog="Examples: clarify-env train  |  clarify-env train --agent small  |  "
+    epilog="Examples: clarify-env train  |  clarify-env train --agent move-scorer  |  "
     "clarify-env train --env ambigqa-v0 --data-dir DIR  |  "
     "clarify-env train --out runs/mine --seed 1 --rule clustering  |  "
     "clarify-env train --out runs/mine --resume"
@@ -40,8 +40,12 @@ OWN = "; default: the agent's recipe."
 def train(
     context: typer.Context,
     agent: Annotated[
-        str, typer.Option(help="small (a language model), move-scorer, or a model folder or hub id.")
-    ] = "move-scorer",
+        str | None,
+        typer.Option(
+            help="small (a language model), move-scorer, or a model folder or hub id; default: small for "
+            "synthetic-v0, whose notes it can read, else move-scorer."
+        ),
+    ] = None,
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
     knowledge: Knowledge = None,
@@ -83,6 +87,7 @@ def train(
     trainer("workers").set_threads(threads)
     knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
     UserModel(**knobs)
+    agent = agent or ("small" if env == "synthetic-v0" else "move-scorer")
     shown = Path(agent).name or agent
     chosen = [value for name, value in (("algorithm", algorithm), ("rule", rule)) if _typed(context, name)]
     out = out or Path("runs") / "-".join([shown, env, *chosen, f"seed{seed}"])
@@ -120,12 +125,7 @@ def train(
                 log = log or (None if no_wandb or rank else _wandb(run, settings.to_config()))
                 if log:
                     log.iteration(line, bars.episodes)
-                bars.print(
-                    f"iteration {line['iteration'] + 1}/{settings.iterations}: "
-                    f"played reward {line['play/reward']:+.3f}, "
-                    f"greedy {line.get('check/reward', float('nan')):+.3f}, "
-                    f"asks {line.get('check/asks', float('nan')):.2f}"
-                )
+                bars.print(f"iteration {line['iteration'] + 1}/{settings.iterations}: {_progress(line)}")
             if rank:
                 return
             tasks = eval_tasks or (500 if settings.agent == "move-scorer" else 100)
@@ -138,6 +138,14 @@ def train(
             log.close()
     console.print(results(summary))
     console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
+
+
+def _progress(line: dict[str, Any]) -> str:
+    """The metrics of an iteration in a few words."""
+    said = f"played reward {line['play/reward']:+.3f}, asks {line['play/asks']:.2f}"
+    if "check/reward" in line:
+        said += f"; greedy reward {line['check/reward']:+.3f}, asks {line['check/asks']:.2f}"
+    return said
 
 
 def _typed(context: typer.Context, name: str) -> bool:

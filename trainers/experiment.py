@@ -46,7 +46,7 @@ def make_learner(settings: Settings) -> Learner:
     if settings.agent == "move-scorer":
         scorer = MoveScorer(Network(settings.hidden, settings.seed), seed=settings.seed)
         return ScorerLearner(scorer, settings.updates, settings.batch, settings.rate)
-    from clarify_env.agents.transformer import TransformersAgent
+    from clarify_env.agents import TransformersAgent
     from clarify_env.trainers.languagelearner import LanguageLearner
 
     agent = TransformersAgent(
