@@ -19,7 +19,8 @@ def ansi(episode: Episode) -> str:
     for name, value in episode.setup.items():
         if isinstance(value, list):
             value = " | ".join(map(str, value))
-        lines.append(f"{_DIM}{name}:{_RESET} {printable(str(value))}")
+        shown = [printable(line) for line in str(value).splitlines()] or [""]
+        lines.append("\n  ".join([f"{_DIM}{name}:{_RESET} {shown[0]}", *shown[1:]]))
     colours: dict[str, str] = {}
     for step in episode.steps:
         paid = [payment(episode, name, quantity) for name, quantity in step.paid]
