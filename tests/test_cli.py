@@ -12,7 +12,7 @@ import pytest
 from clarify_env import read_episodes
 from clarify_env.trainers.runs import RunDirectory
 
-COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "demo")
+COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "compare", "demo")
 
 
 pytestmark = pytest.mark.usefixtures("elsewhere")

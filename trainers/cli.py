@@ -13,6 +13,7 @@ from clarify_env.agents import ASKERS
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers import auditcommand as auditcommand  # register their own
 from clarify_env.trainers import commands as commands
+from clarify_env.trainers import comparecommand as comparecommand
 from clarify_env.trainers import crosscommand as crosscommand
 from clarify_env.trainers import democommand as democommand
 from clarify_env.trainers.byhand import play_by_hand

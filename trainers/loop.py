@@ -7,7 +7,7 @@ so a resumed run ends in the same bits.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -161,6 +161,7 @@ class Loop(ABC):
         line: dict[str, Any] = {"iteration": iteration, "episodes": len(episodes)}
         line |= self._improve(episodes, seed, done)
         line |= {f"play/{name}": value for name, value in means(episodes).items()}
+        line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
         line |= self._check(seed, watcher)
         return line, episodes
 
@@ -230,6 +231,12 @@ def _question(settings: Settings, total: int, at: int) -> int:
     """The question at position `at` of an endless sequence of shuffled passes over the split."""
     passed, within = divmod(at, total)
     return int(np.random.default_rng((settings.seed, 5, passed)).permutation(total)[within])
+
+
+def sampled_tokens(episodes: list[Episode], players: Container[str]) -> int:
+    """Tokens that these players sampled; a decision of an agent without tokens counts as one."""
+    traces = (t for e in episodes for step in e.steps for player, t in step.traces if player in players)
+    return sum(len(trace["ids"]) if "ids" in trace else 1 for trace in traces)
 
 
 def means(episodes: list[Episode]) -> dict[str, float]:

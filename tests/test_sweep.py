@@ -1,0 +1,96 @@
+"""Sweeps: cells under one budget, resumed, failures shown, and statistics by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clarify_env import ClarifyError
+from clarify_env.trainers import sweep_report
+from clarify_env.trainers.sweep import READY, Sweep, narrowed, run_sweep
+
+torch.set_num_threads(1)
+SMALL = {"tasks": 4, "samples": 4, "updates": 5, "batch": 16, "hidden": 8, "check_tasks": 0}
+TINY = Sweep(
+    games={"synthetic-v0": {"size": 30}},
+    algorithms={"rest": {}, "mine": {"algorithm": "rloo", "rate": 1e-3}},
+    seeds=(0, 1),
+    episodes=32,
+    eval_tasks=3,
+    settings=SMALL,
+)
+
+
+def test_cells_share_the_budget():
+    cells = TINY.cells()
+    assert [cell.name for cell in cells] == [
+        f"synthetic-v0/{name}/seed{seed}" for name in ("rest", "mine") for seed in (0, 1)
+    ]
+    assert all(c.settings.iterations * c.settings.tasks * c.settings.samples == 32 for c in cells)
+    assert cells[2].settings.algorithm == "rloo"
+    assert cells[2].settings.start_share == 0.0
+
+
+def test_the_ready_sweep_has_every_algorithm_and_one_budget():
+    from clarify_env.trainers.algorithms import ALGORITHMS
+
+    cells = READY.cells()
+    assert {cell.settings.algorithm for cell in cells} == set(ALGORITHMS)
+    played = {c.settings.iterations * c.settings.tasks * c.settings.samples for c in cells}
+    assert played == {READY.episodes}
+
+
+def test_a_sweep_runs_and_goes_on(tmp_path):
+    folder = tmp_path / "sweep"
+    part = narrowed(TINY, algorithms=["rest"], seeds=1)
+    assert [failed for _, failed in run_sweep(part, folder)] == [""]
+    kept = (folder / "synthetic-v0/rest/seed0/summary.json").stat().st_mtime_ns
+    assert [failed for _, failed in run_sweep(TINY, folder, processes=2)] == [""] * 4
+    assert (folder / "synthetic-v0/rest/seed0/summary.json").stat().st_mtime_ns == kept
+    result = sweep_report.collect(TINY.cells(), folder)
+    row = result["games"]["synthetic-v0"]["mine"]
+    assert row["seeds"] == [0, 1]
+    assert row["unseen_iqm"]["iqm"] == pytest.approx(np.mean(row["unseen"]))
+    assert all(tokens >= 32 for tokens in row["tokens"])
+    assert json.loads((folder / "compare.json").read_text())["games"].keys() == {"synthetic-v0"}
+    sweep_report.draw(result, folder / "compare.png")
+    assert (folder / "compare.png").stat().st_size > 10_000
+    assert sweep_report.table(result).row_count == 2
+    with pytest.raises(ClarifyError, match="with other settings; give another folder"):
+        list(run_sweep(replace(TINY, episodes=64), folder))
+
+
+def test_a_failed_cell_is_shown_and_run_again(tmp_path):
+    alone = replace(TINY, algorithms={"grpo": {"samples": 1}}, seeds=(0,))
+    ((cell, failed),) = run_sweep(alone, tmp_path)
+    assert "group of 1" in failed
+    result = sweep_report.collect([cell], tmp_path)
+    assert "group of 1" in result["games"]["synthetic-v0"]["grpo"]["failed"]["0"]
+    assert sweep_report.table(result).row_count == 1
+    ((_, again),) = run_sweep(alone, tmp_path)
+    assert "group of 1" in again
+
+
+def test_statistics_by_hand():
+    assert sweep_report.interquartile_mean(np.array([0.0, 1.0, 2.0, 9.0])) == 1.5
+    assert sweep_report.better([1.0, 2.0], [1.0, 0.0]) == pytest.approx((0.5 + 1.0 + 1.0 + 1.0) / 4)
+    found = sweep_report.summary_of([0.9, 0.92, 0.94, 0.96, 0.98])
+    assert 0.9 <= found["low"] <= found["iqm"] <= found["high"] <= 0.98
+    assert sweep_report.summary_of([0.5]) == {"iqm": 0.5, "low": None, "high": None}
+
+
+def test_mistakes(tmp_path):
+    with pytest.raises(ClarifyError, match=r"'pppo'.*did you mean 'ppo'"):
+        narrowed(READY, algorithms=["pppo"])
+    with pytest.raises(ClarifyError, match=r"'wrong'.*rats"):
+        replace(TINY, algorithms={"wrong": {"algorithm": "rest", "rats": 1.0}}).cells()
+    path = tmp_path / "sweep.json"
+    path.write_text('{"games": {}}')
+    with pytest.raises(ClarifyError, match="no sweep; it holds games and algorithms"):
+        Sweep.read(path)
+    path.write_text(json.dumps({"games": {"synthetic-v0": {}}, "algorithms": {"ppo": {}}, "seeds": [3]}))
+    assert [cell.name for cell in Sweep.read(path).cells()] == ["synthetic-v0/ppo/seed3"]
+    with pytest.raises(ClarifyError, match="at least one game"):
+        replace(TINY, seeds=()).cells()

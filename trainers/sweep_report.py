@@ -1,0 +1,134 @@
+"""The result of a sweep: interquartile means over seeds with intervals, and who beats whom how surely."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+from scipy.stats import bootstrap, trim_mean
+
+from clarify_env.data import read_json
+from clarify_env.trainers.runs import RunDirectory, write_json
+from clarify_env.trainers.sweep import Cell
+
+Floats = NDArray[np.float64]
+
+
+def interquartile_mean(values_S: Floats, axis: int = -1) -> Any:
+    """Mean of the middle half (arXiv 2108.13264)."""
+    return trim_mean(values_S, 0.25, axis=axis)
+
+
+def summary_of(values_S: Sequence[float], seed: int = 0) -> dict[str, float | None]:
+    """Interquartile mean over seeds with its 95% bootstrap interval (None for a single seed)."""
+    values = np.asarray(values_S, dtype=np.float64)
+    found: dict[str, float | None] = {"iqm": float(interquartile_mean(values)), "low": None, "high": None}
+    if len(values) > 1:
+        drawn = bootstrap(
+            (values,), interquartile_mean, n_resamples=2000, method="percentile",
+            rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        found |= {"low": float(drawn.confidence_interval.low), "high": float(drawn.confidence_interval.high)}
+    return found
+
+
+def better(first_S: Sequence[float], second_S: Sequence[float]) -> float:
+    """Probability that a run of the first beats one of the second; ties count half (arXiv 2108.13264)."""
+    a_S_1, b_1_S = np.asarray(first_S)[:, None], np.asarray(second_S)[None, :]
+    return float(np.mean((a_S_1 > b_1_S) + 0.5 * (a_S_1 == b_1_S)))
+
+
+def collect(cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
+    """What the runs of a sweep reached, as JSON data; also written to compare.json.
+
+    For each game and algorithm: the scores at unseen and seen costs by seed with their interquartile mean,
+    the sampled tokens, the reward of the played episodes against how many there were, and what failed. For
+    each pair of algorithms the probability that the first is better at unseen costs.
+    """
+    games: dict[str, dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        row = games.setdefault(cell.game, {}).setdefault(
+            cell.algorithm, {"unseen": [], "seen": [], "seeds": [], "tokens": [], "failed": {}, "curve": []}
+        )
+        run = RunDirectory(folder / cell.name)
+        if not (run.path / "summary.json").exists():
+            failed = run.path / "failed.txt"
+            why = failed.read_text(encoding="utf-8").strip() if failed.exists() else "not run"
+            row["failed"][str(cell.seed)] = why
+            continue
+        summary, lines = read_json(run.path / "summary.json"), run.metrics()
+        row["seeds"].append(cell.seed)
+        row["unseen"].append(summary["unseen"]["normalized"]["mean"])
+        row["seen"].append(summary["seen"]["normalized"]["mean"])
+        row["tokens"].append(sum(line["play/tokens"] for line in lines))
+        played = np.cumsum([line["episodes"] for line in lines]).tolist()
+        row["curve"].append([[n, line["play/reward"]] for n, line in zip(played, lines, strict=True)])
+    for rows in games.values():
+        for row in rows.values():
+            for part in ("unseen", "seen"):
+                row[f"{part}_iqm"] = summary_of(row[part]) if row[part] else None
+    chances: dict[str, dict[str, dict[str, float]]] = {}
+    for game, rows in games.items():
+        scores = {name: row["unseen"] for name, row in rows.items() if row["unseen"]}
+        chances[game] = {
+            a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
+        }
+    result = {"games": games, "better": chances}
+    write_json(folder / "compare.json", result)
+    return result
+
+
+def table(result: Mapping[str, Any]) -> Table:
+    """The result for a terminal, the best first in each game."""
+    shown = Table(title="normalised score at unseen costs (0 = best fixed strategy, 1 = optimum)")
+    for column in ("game", "algorithm", "IQM", "95%", "seeds", "better than the next", "tokens", "failed"):
+        shown.add_column(column)
+    for game, rows in result["games"].items():
+        ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
+        for k, name in enumerate(ranked):
+            row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
+            found = row["unseen_iqm"]
+            mean, interval = ("-", "") if not found else (f"{found['iqm']:.3f}", "")
+            if found and found["low"] is not None:
+                interval = f"{found['low']:.3f} to {found['high']:.3f}"
+            chance = result["better"][game].get(name, {}).get(after)
+            shown.add_row(
+                game, name, mean, interval, str(len(row["seeds"])), "" if chance is None else f"{chance:.2f}",
+                f"{np.mean(row['tokens']):,.0f}" if row["tokens"] else "",
+                "; ".join(f"seed {seed}: {why}" for seed, why in row["failed"].items()),
+            )  # fmt: skip
+    return shown
+
+
+def draw(result: Mapping[str, Any], path: Path) -> None:
+    """Scores with intervals, and reward of the played episodes against how many there were, by game."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    games = result["games"]
+    figure, grid = plt.subplots(
+        len(games), 2, figsize=(11, 3.4 * len(games)), squeeze=False, constrained_layout=True
+    )
+    for (left, right), (game, rows) in zip(grid, games.items(), strict=True):
+        names = sorted((n for n in rows if rows[n]["unseen_iqm"]), key=lambda n: rows[n]["unseen_iqm"]["iqm"])
+        for k, name in enumerate(names):
+            found, colour = rows[name]["unseen_iqm"], f"C{sorted(rows).index(name)}"
+            ends = [found["low"] if found["low"] is not None else found["iqm"], found["high"] or found["iqm"]]
+            left.plot(ends, [k, k], color=colour, lw=3, alpha=0.4)
+            left.plot(rows[name]["unseen"], [k] * len(rows[name]["unseen"]), "|", color=colour)
+            left.plot(found["iqm"], k, "o", color=colour)
+            for curve in rows[name]["curve"]:
+                right.plot(*zip(*curve, strict=True), color=colour, alpha=0.25, lw=0.8)
+            middle = np.mean([[y for _, y in curve] for curve in rows[name]["curve"]], axis=0)
+            right.plot([x for x, _ in rows[name]["curve"][0]], middle, color=colour, label=name)
+        left.set_yticks(range(len(names)), names)
+        left.set_title(f"{game}: normalised score, unseen costs")
+        right.set_title("reward of the episodes played, seen costs")
+        right.set_xlabel("episodes")
+        right.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
