@@ -115,6 +115,7 @@ def test_groups_share_question_and_costs_and_advantages_add_up_to_nothing():
 
 def test_decisions_without_credit_are_skipped_and_counted():
     trainer = build(settings("grpo"))
+    trainer.options["kl"] = 0.0
     lessons = [one._replace(advantage=0.0) for one in trainer.lessons(batch(trainer))]
     found = trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 0)
     assert found["skipped"] == found["decisions"] == len(lessons)

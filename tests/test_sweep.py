@@ -33,13 +33,14 @@ def test_cells_share_the_budget():
     assert cells[2].settings.start_share == 0.0
 
 
-def test_the_ready_sweep_has_every_algorithm_and_one_budget():
+def test_the_ready_sweep_has_every_algorithm_and_two_budgets():
     from clarify_env.trainers.algorithms import ALGORITHMS
 
     cells = READY.cells()
     assert {cell.settings.algorithm for cell in cells} == set(ALGORITHMS)
-    played = {c.settings.iterations * c.settings.tasks * c.settings.samples for c in cells}
-    assert played == {READY.episodes}
+    made = [(cell.algorithm in ("ppo", "grpo", "rloo"), cell.settings) for cell in cells]
+    played = {(own, s.iterations * s.tasks * s.samples) for own, s in made}
+    assert played == {(False, 9216), (True, 61440)}
 
 
 def test_a_sweep_runs_and_goes_on(tmp_path):

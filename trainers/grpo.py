@@ -1,6 +1,6 @@
 """GRPO: PPO's clipped loss with advantages from a group of episodes, without a value head (arXiv 2402.03300).
 
-What is left out of the paper: the KL term is off by default (`kl`), rewards come from the game alone, and
+What is left out of the paper: rewards come from the game alone, and
 every decision of an episode gets the whole episode's advantage. `by_length` and `by_deviation` are the two
 divisions of the paper, which arXiv 2503.20783 leaves out (Dr. GRPO).
 """
@@ -24,7 +24,13 @@ class GRPO(PolicyGradient):
     """
 
     epochs: ClassVar[int] = 2
-    defaults: ClassVar[dict[str, Any]] = {"clip": 0.2, "by_length": True, "by_deviation": True, "longest": 96}
+    defaults: ClassVar[dict[str, Any]] = {
+        "clip": 0.2,
+        "by_length": True,
+        "by_deviation": True,
+        "longest": 96,
+        "kl": 0.02,
+    }
 
     def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
         """The episode's reward less the group's mean, by its deviation, for each of its decisions."""

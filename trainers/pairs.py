@@ -26,6 +26,7 @@ from clarify_env.trainers.selection import Batch, grouped
 from clarify_env.trainers.tree import BestContinuation
 
 LEAST = 1e-6  # difference of worth from which on two moves are a pair
+OTHERS = 3  # moves that the best one of a point is paired with under each costs
 
 
 class Pair(NamedTuple):
@@ -62,8 +63,9 @@ def _example(batch: Batch, choice: Choice, costs: Costs) -> Example:
 
 
 def forks(batch: Batch) -> Iterator[Pair]:
-    """At each point and costs the best candidate beside each other one, by their best continuations."""
+    """At each point and costs the best candidate beside `OTHERS` others, drawn, by their best continuations."""
     game = batch.env.game
+    rng = np.random.default_rng(batch.seed)
     for tree in BestContinuation().grow(batch):
         prices_C_T = prices(game, tree.costs)
         found: dict[int, Decided] = {}
@@ -74,15 +76,12 @@ def forks(batch: Batch) -> Iterator[Pair]:
             values_M_C, moves = worth(node, prices_C_T, found) / node.mass, list(node.edges)
             for c, costs in enumerate(tree.costs):
                 best = int(values_M_C[:, c].argmax())
-                made = [
-                    Example(
-                        seen(game, node.states[0][0], batch.player, costs), move, node.moves[move], node.mass
-                    )
-                    for move in moves
-                ]
-                for k, value in enumerate(values_M_C[:, c].tolist()):
-                    if (margin := float(values_M_C[best, c]) - value) > LEAST:
-                        yield Pair(made[best], made[k], margin)
+                margins_M = values_M_C[best, c] - values_M_C[:, c]
+                view = seen(game, node.states[0][0], batch.player, costs)
+                better = Example(view, moves[best], node.moves[moves[best]], node.mass)
+                for k in rng.permutation(np.flatnonzero(margins_M > LEAST))[:OTHERS].tolist():
+                    worse = Example(view, moves[k], node.moves[moves[k]], node.mass)
+                    yield Pair(better, worse, float(margins_M[k]))
 
 
 SOURCES: dict[str, Callable[[Batch], Iterator[Pair]]] = {"siblings": siblings, "forks": forks}

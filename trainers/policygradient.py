@@ -45,11 +45,11 @@ class PolicyGradient(Loop):
     """
 
     epochs: ClassVar[int] = 1
-    defaults: ClassVar[dict[str, Any]] = {"kl": 0.0, "kl_kind": "k3"}
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = {**PolicyGradient.defaults, "epochs": self.epochs, **self.defaults}
+        known = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, **self.defaults}
         for name in options or {}:
             if name not in known:
                 raise ClarifyError(f"{type(self).__name__}: unknown option {name!r}; has {sorted(known)}")

@@ -1,10 +1,11 @@
 """RLOO: REINFORCE with the mean of the other episodes of a group as baseline (arXiv 2402.14740).
 
-What is left out of the paper: its KL term in the reward (here a loss term, `kl`, off by default). Where the
+What is left out of the paper: its KL term in the reward (here a loss term, `kl`). Where the
 paper has one turn, every decision of an episode gets the whole episode's advantage.
 """
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +18,8 @@ from clarify_env.trainers.policygradient import Played, PolicyGradient
 
 class RLOO(PolicyGradient):
     """A run of RLOO; `PolicyGradient` and `Loop` have the arguments."""
+
+    defaults: ClassVar[dict[str, Any]] = {"kl": 0.02}
 
     def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
         """The episode's reward less the mean of the others', for each of its decisions."""

@@ -162,11 +162,11 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 # What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
 # played at the same costs for one question, in many small steps.
-_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16, "batch": 64, "rate": 1e-3}
+_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16}
 ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
-    "rloo": {**_ON_POLICY, "iterations": 60},
-    "grpo": {**_ON_POLICY, "iterations": 60},
-    "ppo": {**_ON_POLICY, "iterations": 60},
+    "rloo": {**_ON_POLICY, "iterations": 60, "batch": 256, "rate": 3e-3},
+    "grpo": {**_ON_POLICY, "iterations": 60, "batch": 64, "rate": 1e-3},
+    "ppo": {**_ON_POLICY, "iterations": 60, "batch": 64, "rate": 1e-3},
     "distillation": {"iterations": 4},
     "dpo": {"iterations": 4},
 }
