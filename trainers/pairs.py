@@ -63,7 +63,7 @@ def _example(batch: Batch, choice: Choice, costs: Costs) -> Example:
 
 
 def forks(batch: Batch) -> Iterator[Pair]:
-    """At each point and costs the best candidate beside `OTHERS` others, drawn, by their best continuations."""
+    """At each point and costs the best candidate beside `OTHERS` drawn ones, by their best continuations."""
     game = batch.env.game
     rng = np.random.default_rng(batch.seed)
     for tree in BestContinuation().grow(batch):
@@ -127,7 +127,7 @@ class Paired(Loop):
         """Minibatches of pairs, drawn by how often their point is met."""
         examples = [example for pair in lessons for example in pair[:2]]
         reference = (start if self.options["reference"] == "start" else learner).measure(examples)
-        apart_P = _margins(reference)
+        apart_P = margins(reference)
         rewards_P = torch.tensor([pair.margin for pair in lessons], dtype=apart_P.dtype)
         chances_P = np.array([pair.better.weight for pair in lessons])
         size, count = max(1, self.settings.batch // 2), self.settings.updates
@@ -137,7 +137,7 @@ class Paired(Loop):
 
         def objective(scored: Scored) -> Tensor:
             at_P = scored.rows_B.cpu()[::2] // 2
-            margins_P = _margins(scored)
+            margins_P = margins(scored)
             right.append(float((margins_P.detach() > 0.0).double().mean()))
             return self.loss(margins_P, apart_P[at_P].to(margins_P), rewards_P[at_P].to(margins_P))
 
@@ -146,7 +146,7 @@ class Paired(Loop):
         return {**fitted, "pairs": float(len(lessons)), "right": float(np.mean(tail))}
 
 
-def _margins(scored: Scored) -> Tensor:
+def margins(scored: Scored) -> Tensor:
     """Log-probability of the first of each two rows less that of the second, margins_P."""
     sums_B = row_sums(scored.logprobs_N, scored.rows_N, len(scored.rows_B))
     return sums_B[::2] - sums_B[1::2]
