@@ -26,6 +26,7 @@ EXAMPLES = {
     "play.py": ["--seed", "3"],
     "custom_agent.py": ["--questions", "5"],
     "custom_game.py": ["--episodes", "20"],
+    "own_algorithm.py": ["--episodes", "512", "--seeds", "1"],
     "steer_an_api_model.py": ["--questions", "8"],
     "train.py": ["--iterations", "1", "--tasks", "4", "--updates", "10", "--questions", "5"],
 }
