@@ -8,25 +8,22 @@ Advantage-weighted cloning (arXiv 1910.00177, but with a group's mean in place o
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from clarify_env.trainers.algorithms import register_algorithm
 from clarify_env.trainers.credit import leave_one_out
 from clarify_env.trainers.losses import nll
-from clarify_env.trainers.policygradient import PolicyGradient
+from clarify_env.trainers.policygradient import Grouped, of_whole_episodes
 from clarify_env.trainers.sweep import Sweep, run_sweep
 from clarify_env.trainers.sweep_report import collect
 
 
-class WeightedCloning(PolicyGradient):
+class WeightedCloning(Grouped):
     """A run of it."""
 
     temperature = 0.1
 
     def advantages(self, group, player):
         """The episode's reward less the mean of the others', for each of its decisions."""
-        returns_G = leave_one_out(np.array([played.rewards_T.sum() for played in group]))
-        return [np.full(len(p.rewards_T), a) for p, a in zip(group, returns_G, strict=True)]
+        return of_whole_episodes(group, leave_one_out)
 
     def loss(self, scored, old_N, advantages_B, to_go_B):
         """Negative log-likelihood, weighted."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from clarify_env.agents import ASKERS
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.errors import ClarifyError
 from clarify_env.trainers.options import (
     DataDir,
     Env,
@@ -228,11 +228,7 @@ def evaluate(
                 watcher=bars,
             )
         else:
-            if Path(target).is_dir():
-                raise ClarifyError(f"{target}: no run directory; it has no config.json")
-            if target.partition(":")[0] not in ("model", "server"):
-                known = [name for name in ASKERS if name != "human"]
-                choose("agent or run directory", target, [*known, "small"])
+            trainer("models").check_name(target)
             if checkpoint is not None:
                 raise ClarifyError(
                     f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints"

@@ -62,7 +62,7 @@ def by_key(returns_G: Floats, keys: Sequence[Hashable]) -> Floats:
 
     A return that is alone under its key has advantage 0: nothing is known of what was to be expected. Where
     the policy decides when to stop, how many are left at a turn depends on what it did before; see
-    docs/algorithms/credit.md for what that does to the gradient.
+    docs/algorithms/policy-gradients.md for what that does to the gradient.
     """
     if len(keys) != len(returns_G):
         raise ClarifyError(f"by_key: {len(returns_G)} returns with {len(keys)} keys")

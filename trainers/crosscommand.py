@@ -7,9 +7,9 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents import ASKERS, make_asker
+from clarify_env.agents import ASKERS
 from clarify_env.costs import CostGrid
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.errors import ClarifyError
 from clarify_env.trainers.options import (
     DataDir,
     Env,
@@ -110,13 +110,8 @@ def _asker(name: str, game: Any, is_run: bool, server: str | None) -> Agent:
     if is_run:
         policy: Agent = experiment.load_policy(trainer("runs").RunDirectory(name))
         return policy
-    if Path(name).is_dir():
-        raise ClarifyError(f"{name}: no run directory; it has no config.json")
-    found: Agent | None = trainer("models").language_agent(name, server)
-    if found is not None:
-        return found
-    choose("agent or run directory", name, [*(known for known in ASKERS if known != "human"), "small"])
-    return make_asker(name, game)
+    asker: Agent = trainer("models").named_asker(name, game, server=server)
+    return asker
 
 
 def _identity(run: Path) -> str:

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clarify_env.agents import ASKERS, make_asker
 from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make
 from clarify_env.trainers.options import DataDir, Env, Noise, Refusal, Seed, Vagueness, app, options, trainer
 from clarify_env.usermodel import UserModel
@@ -26,13 +24,7 @@ def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | 
     if (Path(target) / "config.json").is_file():
         policy = experiment.load_policy(trainer("runs").RunDirectory(target))
         return policy.twin(temperature=1.0) if hasattr(policy, "twin") else policy
-    if Path(target).is_dir():
-        raise ClarifyError(f"{target}: no run directory; it has no config.json")
-    model = trainer("models").language_agent(target, server, temperature=1.0)
-    known = [name for name in ASKERS if name != "human"]
-    if model is None:
-        choose("agent or run directory", target, [*known, "small"])
-    return model or make_asker(target, env, user)
+    return trainer("models").named_asker(target, env, user, server, temperature=1.0)
 
 
 @app.command(

@@ -1,7 +1,7 @@
 """The learner of a language model: masked fine-tuning on exactly the token ids that were sampled."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -108,9 +108,11 @@ class LanguageLearner:
         chances = np.array([example.weight for example in examples])
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(examples), self.updates * self.batch, p=chances / chances.sum()).tolist()
-        prompts = {i: self.item(examples[i])[0].prompt for i in set(drawn)}
+        pairs = {i: self.item(examples[i]) for i in sorted(set(drawn))}
+        prompts = {i: item.prompt for i, (item, _) in pairs.items()}
         objective = Objective(lambda scored: nll(scored.logprobs_N), per="token")
-        return self.descend(examples, minibatches(drawn, prompts, self.batch, rng), objective)
+        steps = minibatches(drawn, prompts, self.batch, rng)
+        return {**self._descend(pairs, steps, objective, self.rate), "examples": float(len(examples))}
 
     def descend(
         self,
@@ -136,18 +138,32 @@ class LanguageLearner:
         Raises:
             ClarifyError: the loss is no longer finite, or memory runs out.
         """
+        pairs = {i: self.item(examples[i]) for i in sorted({i for rows in steps for i in rows})}
+        found = self._descend(pairs, steps, objective, self.rate if rate is None else rate)
+        return {**found, "examples": float(len(examples))}
+
+    def _descend(
+        self,
+        pairs: Mapping[int, tuple[Item, bool]],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float,
+    ) -> dict[str, float]:
         try:
-            return self._descend(examples, steps, objective, self.rate if rate is None else rate)
+            return self._go_down(pairs, steps, objective, rate)
         except torch.OutOfMemoryError:
             raise ClarifyError(
                 f"{self.agent.model.name}: out of memory in training with part={self.part}; lower part, or "
                 "train adapters (lora=16); the run can be resumed"
             ) from None
 
-    def _descend(
-        self, examples: Sequence[Example], steps: Sequence[Sequence[int]], objective: Objective, rate: float
+    def _go_down(
+        self,
+        pairs: Mapping[int, tuple[Item, bool]],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float,
     ) -> dict[str, float]:
-        pairs = {i: self.item(examples[i]) for i in sorted({i for rows in steps for i in rows})}
         parameters = [*self._parameters.values(), *self.critic.parameters()]
         adam = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
         losses: list[float] = []
@@ -194,7 +210,6 @@ class LanguageLearner:
         self.agent.generator.memory.clear()
         return {
             "loss": float(np.mean(losses[int(0.9 * len(steps)) :])),
-            "examples": float(len(examples)),
             "sampled": float(np.mean([sampled for _, sampled in pairs.values()])),
             "ids_differ": float(differ),
             "tokens": float(tokens),

@@ -18,7 +18,7 @@ from clarify_env.collect import rollout
 from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
-from clarify_env.errors import ClarifyError
+from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make
 from clarify_env.storage import write_episodes
 from clarify_env.trainers.evaluate import MEASURES, average, jobs, measure, pick_questions
@@ -220,6 +220,13 @@ class Loop(ABC):
             for m, value in zip(MEASURES, mean_C_M[c], strict=True):
                 line[f"check/{cell_name(cell)}/{m}"] = float(value)
         return line
+
+
+def options_of(known: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options of an algorithm: those known, but for those given; raises ClarifyError for another."""
+    for name in given or {}:
+        choose("option", name, known)
+    return {**known, **(given or {})}
 
 
 def cell_name(cell: Costs) -> str:

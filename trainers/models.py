@@ -1,8 +1,13 @@
-"""Language models by name."""
+"""Agents by name: language models, and any asker that a command is told."""
 
+from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
+from clarify_env.agents import ASKERS, make_asker
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.usermodel import UserModel
 
 
 def language_agent(name: str, server: str | None = None, **sampling: Any) -> Agent | None:
@@ -26,3 +31,24 @@ def language_agent(name: str, server: str | None = None, **sampling: Any) -> Age
         agent.check()
         return agent
     return None
+
+
+def check_name(name: str) -> None:
+    """Raise a ClarifyError where `name` is no asker's: a folder that holds no run, or misspelt."""
+    if Path(name).is_dir():
+        raise ClarifyError(f"{name}: no run directory; it has no config.json")
+    kind, _, which = name.partition(":")
+    if kind not in ("model", "server") or not which:
+        choose("agent or run directory", name, [*(known for known in ASKERS if known != "human"), "small"])
+
+
+def named_asker(
+    name: str, env: GameEnv[Any], user: UserModel | None = None, server: str | None = None, **sampling: Any
+) -> Agent:
+    """The asker of this name for a game; see `language_agent` and `make_asker`.
+
+    Raises:
+        ClarifyError: no asker has this name.
+    """
+    check_name(name)
+    return language_agent(name, server, **sampling) or make_asker(name, env, user)

@@ -7,6 +7,7 @@
 Both count at all training costs where episodes are re-scored, else at those that were played.
 """
 
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -18,8 +19,9 @@ from torch import Tensor
 from clarify_env.costs import Costs
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.trainers.backup import Decided, decide, prices, worth
+from clarify_env.trainers.credit import returns_to_go
 from clarify_env.trainers.learner import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop
+from clarify_env.trainers.loop import Loop, options_of
 from clarify_env.trainers.losses import row_sums
 from clarify_env.trainers.replay import Choice, credited, seen
 from clarify_env.trainers.selection import Batch, grouped
@@ -46,7 +48,7 @@ def siblings(batch: Batch) -> Iterator[Pair]:
             shown: dict[Any, Choice] = {}
             for episode in members:
                 pairs = credited(game, episode.rescored(**costs._asdict()), batch.player)
-                to_go = np.cumsum([reward for _, reward in pairs][::-1])[::-1]
+                to_go = returns_to_go(np.array([reward for _, reward in pairs]))
                 for (choice, _), value in zip(pairs, to_go.tolist(), strict=True):
                     met[choice.state.history][choice.move].append(value)
                     shown.setdefault((choice.state.history, choice.move), choice)
@@ -98,16 +100,14 @@ class Paired(Loop):
 
     def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = {"pairs": "forks", "beta": 0.1, "reference": "last", **self.defaults}
-        for name in options or {}:
-            choose(f"option of {type(self).__name__}", name, known)
-        self.options: dict[str, Any] = {**known, **(options or {})}
+        own = {"pairs": "forks", "beta": 0.1, "reference": "last", **self.defaults}
+        self.options = options_of(own, options)
         choose("pairs", self.options["pairs"], SOURCES)
         choose("reference", self.options["reference"], ("last", "start"))
 
+    @abstractmethod
     def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor) -> Tensor:
         """The mean over pairs; margins are differences of log-probabilities, rewards of worth."""
-        raise NotImplementedError
 
     def lessons(self, batch: Batch) -> list[Pair]:
         """The pairs.

@@ -7,7 +7,7 @@ re-scored, since what a policy does depends on the costs that it is told.
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.credit import Floats
+from clarify_env.trainers.credit import Floats, returns_to_go
 from clarify_env.trainers.learner import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop
+from clarify_env.trainers.loop import Loop, options_of
 from clarify_env.trainers.losses import kl
 from clarify_env.trainers.replay import Choice, credited, failed, seen
 from clarify_env.trainers.selection import Batch
@@ -26,7 +26,7 @@ from clarify_env.trainers.selection import Batch
 class Played(NamedTuple):
     """One player's part of an episode: its decisions, and what was paid after each, rewards_T."""
 
-    choices: list[Choice]
+    examples: list[Example]
     rewards_T: Floats
 
 
@@ -41,19 +41,17 @@ class Credited(NamedTuple):
 class PolicyGradient(Loop):
     """Base of the algorithms that follow the gradient of the expected reward.
 
-    An algorithm of yours defines `advantages` and `loss`; the rest is here.
+    An algorithm of yours defines `credit` and `loss`; the rest is here.
     """
 
     epochs: ClassVar[int] = 1
+    skips: ClassVar[bool] = True  # decisions without an advantage, unless there is a penalty
     defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, **self.defaults}
-        for name in options or {}:
-            if name not in known:
-                raise ClarifyError(f"{type(self).__name__}: unknown option {name!r}; has {sorted(known)}")
-        self.options: dict[str, Any] = {**known, **(options or {})}
+        own = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, **self.defaults}
+        self.options = options_of(own, options)
         if self.settings.start_share:
             raise ClarifyError(
                 f"start_share={self.settings.start_share}: {type(self).__name__} learns from its own "
@@ -61,8 +59,8 @@ class PolicyGradient(Loop):
             )
 
     @abstractmethod
-    def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
-        """advantages_T of each member of a group: episodes of one question under the same costs."""
+    def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
+        """Each episode with its advantages_T; a group has the episodes of one question at the same costs."""
 
     @abstractmethod
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
@@ -71,16 +69,11 @@ class PolicyGradient(Loop):
     def lessons(self, batch: Batch) -> list[Credited]:
         """Every decision with its credit."""
         found = []
-        for group in self._groups(batch):
-            for played, advantages_T in zip(group, self.advantages(group, batch.player), strict=True):
-                to_go_T = np.cumsum(played.rewards_T[::-1])[::-1]
-                for choice, advantage, to_go in zip(played.choices, advantages_T, to_go_T, strict=True):
-                    example = self._example(batch, choice)
-                    found.append(Credited(example, float(advantage), float(to_go)))
+        for played, advantages_T in self.credit(batch, list(self._groups(batch))):
+            to_go_T = returns_to_go(played.rewards_T)
+            for example, advantage, to_go in zip(played.examples, advantages_T, to_go_T, strict=True):
+                found.append(Credited(example, float(advantage), float(to_go)))
         return found
-
-    def _example(self, batch: Batch, choice: Choice) -> Example:
-        return Example(seen(batch.env.game, choice.state, batch.player), choice.move, choice.trace, 1.0)
 
     def _groups(self, batch: Batch) -> Iterator[list[Played]]:
         groups: dict[Any, list[Played]] = defaultdict(list)
@@ -89,12 +82,12 @@ class PolicyGradient(Loop):
             if pairs:
                 key = episode.setup["task"], tuple(episode.costs.values())
                 rewards_T = np.array([reward for _, reward in pairs])
-                groups[key].append(Played([choice for choice, _ in pairs], rewards_T))
+                groups[key].append(Played([_example(batch, choice) for choice, _ in pairs], rewards_T))
         yield from groups.values()
 
     def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
         """`epochs` passes over the decisions in minibatches; those without credit are skipped and counted."""
-        held = [one for one in lessons if one.advantage or self.options["kl"] or self._needs_all]
+        held = [one for one in lessons if one.advantage or self.options["kl"] or not self.skips]
         metrics = {"skipped": float(len(lessons) - len(held)), "decisions": float(len(lessons))}
         if not held:
             return metrics
@@ -107,15 +100,14 @@ class PolicyGradient(Loop):
 
         def objective(scored: Scored) -> Tensor:
             rows_B = scored.rows_B.cpu()
-            old_N, reference_N = (tokens_of(m, scored).to(scored.logprobs_N) for m in (old, reference))
+            old_N = tokens_of(old, scored).to(scored.logprobs_N)
             moved.append(float(kl(scored.logprobs_N.detach(), old_N).mean()))
             on = scored.values_B.device
             loss = self.loss(scored, old_N, advantages_E[rows_B].to(on), to_go_E[rows_B].to(on))
             if self.options["kl"]:
-                loss = (
-                    loss
-                    + self.options["kl"] * kl(scored.logprobs_N, reference_N, self.options["kl_kind"]).mean()
-                )
+                reference_N = tokens_of(reference, scored).to(scored.logprobs_N)
+                penalty = kl(scored.logprobs_N, reference_N, self.options["kl_kind"]).mean()
+                loss = loss + self.options["kl"] * penalty
             return loss
 
         rng, size = np.random.default_rng(seed), self.settings.batch
@@ -126,10 +118,28 @@ class PolicyGradient(Loop):
         metrics |= learner.descend(examples, steps, Objective(objective))
         return {**metrics, "steps": float(len(steps)), "moved": float(np.mean(moved[-len(moved) // 10 :]))}
 
-    @property
-    def _needs_all(self) -> bool:
-        """Whether decisions without an advantage teach something all the same."""
-        return False
+
+class Grouped(PolicyGradient):
+    """Base of those that compare the episodes of a group; one of yours defines `advantages` and `loss`."""
+
+    @abstractmethod
+    def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
+        """advantages_T of each member of a group."""
+
+    def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
+        """Group by group."""
+        for group in groups:
+            yield from zip(group, self.advantages(group, batch.player), strict=True)
+
+
+def of_whole_episodes(group: Sequence[Played], compare: Callable[[Floats], Floats]) -> list[Floats]:
+    """The advantages_T of a group where each decision has its episode's, compared by its whole reward."""
+    advantages_G = compare(np.array([played.rewards_T.sum() for played in group]))
+    return [np.full(len(p.rewards_T), a) for p, a in zip(group, advantages_G, strict=True)]
+
+
+def _example(batch: Batch, choice: Choice) -> Example:
+    return Example(seen(batch.env.game, choice.state, batch.player), choice.move, choice.trace, 1.0)
 
 
 def tokens_of(measured: Scored, scored: Scored) -> Tensor:

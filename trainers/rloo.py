@@ -7,24 +7,22 @@ paper has one turn, every decision of an episode gets the whole episode's advant
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor
 
 from clarify_env.trainers.credit import Floats, leave_one_out
 from clarify_env.trainers.learner import Scored
 from clarify_env.trainers.losses import reinforce
-from clarify_env.trainers.policygradient import Played, PolicyGradient
+from clarify_env.trainers.policygradient import Grouped, Played, of_whole_episodes
 
 
-class RLOO(PolicyGradient):
+class RLOO(Grouped):
     """A run of RLOO; `PolicyGradient` and `Loop` have the arguments."""
 
     defaults: ClassVar[dict[str, Any]] = {"kl": 0.02}
 
     def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
         """The episode's reward less the mean of the others', for each of its decisions."""
-        returns_G = leave_one_out(np.array([played.rewards_T.sum() for played in group]))
-        return [np.full(len(p.rewards_T), a) for p, a in zip(group, returns_G, strict=True)]
+        return of_whole_episodes(group, leave_one_out)
 
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """Minus advantage times log-probability of the message."""

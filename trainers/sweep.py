@@ -178,12 +178,13 @@ def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[
         ClarifyError: the folder holds another sweep.
     """
     cells = sweep.cells()
-    plan = {cell.name: cell.settings.to_config() for cell in cells}
+    settings = {cell.name: cell.settings for cell in cells}
+    plan = {name: own.to_config() for name, own in settings.items()}
     stored = folder / "sweep.json"
     if stored.exists():
         old = read_json(stored)
         for name in sorted(set(old) & set(plan)):
-            if old[name] != read_back(plan[name]):
+            if Settings.from_config(old[name]) != settings[name]:
                 raise ClarifyError(f"{folder}: holds {name} with other settings; give another folder")
         plan = {**old, **plan}
     try:
@@ -193,8 +194,3 @@ def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[
     write_json(stored, plan)
     results = in_order(lambda k: run_cell(cells[k], folder, sweep.eval_tasks), len(cells), processes)
     yield from zip(cells, results, strict=True)
-
-
-def read_back(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as it is read from JSON, where tuples are lists."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
