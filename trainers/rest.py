@@ -30,10 +30,9 @@ class ReST(Loop):
         others: Mapping[str, Agent],
         rule: Selection | Mapping[str, Selection],
         run: RunDirectory | None = None,
-        player: str = "asker",
-        partners: Mapping[str, Learner] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(settings, learner, others, run, player, partners)
+        super().__init__(settings, learner, others, run, **kwargs)
         self.rules = dict(rule) if isinstance(rule, Mapping) else dict.fromkeys(self.learners, rule)
 
     def lessons(self, batch: Batch) -> list[Example]:
