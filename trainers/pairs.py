@@ -28,6 +28,7 @@ from clarify_env.trainers.selection import Batch, grouped
 from clarify_env.trainers.tree import BestContinuation
 
 LEAST = 1e-6  # difference of worth from which on two moves are a pair
+PART = 2048  # rows that the reference measures at a time
 OTHERS = 3  # moves that the best one of a point is paired with under each costs
 
 
@@ -125,14 +126,19 @@ class Paired(Loop):
 
     def fit(self, learner: Learner, start: Learner, lessons: list[Pair], seed: int) -> dict[str, float]:
         """Minibatches of pairs, drawn by how often their point is met."""
-        examples = [example for pair in lessons for example in pair[:2]]
-        reference = (start if self.options["reference"] == "start" else learner).measure(examples)
-        apart_P = margins(reference)
-        rewards_P = torch.tensor([pair.margin for pair in lessons], dtype=apart_P.dtype)
         chances_P = np.array([pair.better.weight for pair in lessons])
         size, count = max(1, self.settings.batch // 2), self.settings.updates
         drawn = np.random.default_rng(seed).choice(len(lessons), (count, size), p=chances_P / chances_P.sum())
-        steps = [[row for p in rows for row in (2 * p, 2 * p + 1)] for rows in drawn.tolist()]
+        used, places = np.unique(drawn, return_inverse=True)
+        held = [lessons[p] for p in used.tolist()]
+        examples = [example for pair in held for example in pair[:2]]
+        steps = [
+            [row for p in rows for row in (2 * p, 2 * p + 1)] for rows in places.reshape(drawn.shape).tolist()
+        ]
+        reference = start if self.options["reference"] == "start" else learner
+        parts = [examples[k : k + PART] for k in range(0, len(examples), PART)]
+        apart_P = torch.cat([margins(reference.measure(part)) for part in parts])
+        rewards_P = torch.tensor([pair.margin for pair in held], dtype=apart_P.dtype)
         right: list[float] = []
 
         def objective(scored: Scored) -> Tensor:
