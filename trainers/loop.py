@@ -167,7 +167,8 @@ class Loop(ABC):
         line |= self._improve(episodes, seed, done)
         line |= {f"play/{name}": value for name, value in means(episodes).items()}
         line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
-        line |= self._check(seed, watcher)
+        if (iteration + 1) % settings.check_every == 0 or iteration + 1 == settings.iterations:
+            line |= self._check(seed, watcher)
         return line, episodes
 
     def collect(self, iteration: int, done: Callable[[int], object] = lambda n: None) -> Iterator[Episode]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clarify_env.costs import Costs
@@ -132,8 +133,8 @@ class Paired(Loop):
         used, places = np.unique(drawn, return_inverse=True)
         held = [lessons[p] for p in used.tolist()]
         examples = [example for pair in held for example in pair[:2]]
-        batches: list[list[int]] = places.reshape(drawn.shape).tolist()
-        steps = [[row for p in pairs for row in (2 * p, 2 * p + 1)] for pairs in batches]
+        batches: NDArray[np.int64] = places.reshape(drawn.shape)
+        steps = [[row for p in pairs for row in (2 * p, 2 * p + 1)] for pairs in batches.tolist()]
         reference = start if self.options["reference"] == "start" else learner
         parts = [examples[k : k + PART] for k in range(0, len(examples), PART)]
         apart_P = torch.cat([margins(reference.measure(part)) for part in parts])
@@ -148,7 +149,7 @@ class Paired(Loop):
 
         fitted = learner.descend(examples, steps, Objective(objective, unit=2))
         tail = right[-max(1, len(right) // 10) :]
-        return {**fitted, "pairs": float(len(lessons)), "right": float(np.mean(tail))}
+        return {**fitted, "steps": float(count), "pairs": float(len(lessons)), "right": float(np.mean(tail))}
 
 
 def margins(scored: Scored) -> Tensor:

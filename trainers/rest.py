@@ -41,7 +41,7 @@ class ReST(Loop):
 
     def fit(self, learner: Learner, start: Learner, lessons: list[Example], seed: int) -> dict[str, float]:
         """Imitate them."""
-        return learner.update(lessons, seed)
+        return {**learner.update(lessons, seed), "steps": float(self.settings.updates if lessons else 0)}
 
     def describe(self, lessons: list[Any]) -> dict[str, float]:
         """Shares of the kinds of moves, by weight."""

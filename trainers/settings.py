@@ -43,7 +43,8 @@ class Settings:
         bf16: whether a language model is trained in bfloat16 arithmetic.
         rows: messages that a language model samples at the same time.
         part: tokens of one pass of its training.
-        check_tasks: training questions that each iteration is checked on at the training costs, >= 0.
+        check_tasks: training questions that an iteration is checked on at the training costs, >= 0.
+        check_every: iterations from one check to the next; the last one is always checked.
         parallel: episodes under way at the same time.
     """
 
@@ -75,11 +76,12 @@ class Settings:
     rows: int = 256
     part: int = 8192
     check_tasks: int = 60
+    check_every: int = 1
     parallel: int = 256
 
     def __post_init__(self) -> None:
         counts = ("iterations", "tasks", "samples", "updates", "batch", "hidden", "parallel")
-        for name in (*counts, "max_tokens", "rows", "part"):
+        for name in (*counts, "max_tokens", "rows", "part", "check_every"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ClarifyError(f"{name}={value!r}: a whole number, at least 1")
@@ -174,7 +176,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 # What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
 # played at the same costs for one question, in many small steps.
-_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16}
+_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16, "check_every": 6}
 ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
     "rloo": {**_ON_POLICY, "iterations": 60, "batch": 256, "rate": 3e-3},
     "grpo": {**_ON_POLICY, "iterations": 60, "batch": 64, "rate": 1e-3},
