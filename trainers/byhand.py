@@ -47,6 +47,7 @@ def play_by_hand(
     Raises:
         ClarifyError: an unknown name, or the input ends before the episode does.
     """
+    knobs = user or {}
     players, teams = env.possible_agents, cast_of(env.game).teams
     who = choose("player", who or players[0], (*players, "both", "nobody"))
     by_hand = players if who == "both" else [player for player in players if player == who]
@@ -55,19 +56,16 @@ def play_by_hand(
         raise ClarifyError(f"--agent human with --as {who}: to play the asker yourself use --as asker")
     best = list(teams)[-1]
     if asks and agent not in (None, "human"):
-        others = {
-            **teams[best](env, user or {}),
-            "asker": make_asker(agent or best, env, UserModel(**(user or {}))),
-        }
+        others = {**teams[best](env, knobs), "asker": make_asker(str(agent), env, UserModel(**knobs))}
     else:
         named = best if agent in (None, "human") else choose("team", str(agent), teams)
-        others = dict(teams[named](env, user or {}))
+        others = dict(teams[named](env, knobs))
 
     def write(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     people: dict[str, Agent] = {
-        player: Human(write=write) if asks else Person(player, env.action_space(player).kinds, write=write)
+        player: Human(write=write) if asks else Person(player, env.game.moves[player], write=write)
         for player in by_hand
     }
     key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task
@@ -77,12 +75,12 @@ def play_by_hand(
             console.print()
             console.print(Text.from_ansi(ansi(episode)))
             if asks:
-                value = _optimum(env, episode, UserModel(**(user or {})))
+                value = _optimum(env, episode, UserModel(**knobs))
                 console.print(
                     f"Optimal play with open notes earns {value:+.3f} on average over the meanings."
                 )
             else:
-                team = teams[best](env, user or {})
+                team = teams[best](env, knobs)
                 first = episode.index or 0
                 (twin,) = rollout(env, team, 1, seed, batch=1, first=first, options=lambda i: pinned)
                 console.print(f"The team {best!r} earns {twin.reward:+.3f} in the same episode.")

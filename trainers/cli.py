@@ -1,7 +1,7 @@
 """The command `clarify-env`; what takes long, and the playground, have files of their own."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -78,12 +78,10 @@ def play(
     refusal: Refusal = 0.0,
 ) -> None:
     """Play an episode by hand, as any player, and see what the best play would have earned."""
-    prices = {}
+    prices: dict[str, Any] = {}
     for name, values in levels(costs).items():
         if len(values) > 1:
-            raise ClarifyError(
-                f"--costs {name}={','.join(map(str, values))}: an episode has one, as {name}=0.1"
-            )
+            raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
         prices[f"{name}_cost"] = values[0]
     chosen = clarify_env.registry[env].held_out(options(data_dir, split=split, knowledge=knowledge))
     game = clarify_env.make(env, **prices, **chosen)

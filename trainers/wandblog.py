@@ -14,7 +14,7 @@ ROWS = 40  # episodes per table
 PICTURES = ("steerability", "surfaces", "frontier", "teams")
 
 
-def columns_of(episode: Episode) -> list[str]:
+def columns_of(episode: Episode) -> list[str | int]:
     """Columns of the table of episodes, for episodes such as this one."""
     costs = [f"{name}_cost" for name in episode.costs]
     return ["iteration", "question", "meaning", *costs, "transcript", "reward", *episode.quantities, "stop"]
