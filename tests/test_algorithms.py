@@ -110,7 +110,7 @@ def test_groups_share_question_and_costs_and_advantages_add_up_to_nothing():
     trainer = build(settings("rloo"))
     for group in trainer._groups(batch(trainer)):
         assert len(group) == 6
-        assert sum(a[0] for a in trainer.advantages(group, "asker")) == pytest.approx(0.0, abs=1e-12)
+        assert sum(a[0] for a in trainer.advantages(group)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_decisions_without_credit_are_skipped_and_counted():
@@ -175,7 +175,7 @@ def test_an_algorithm_of_ones_own():
     class Plain(RLOO):
         """REINFORCE without a baseline."""
 
-        def advantages(self, group, player):
+        def advantages(self, group):
             return [np.cumsum(played.rewards_T[::-1])[::-1] for played in group]
 
     algorithms.register_algorithm("plain", Plain)

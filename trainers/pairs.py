@@ -132,9 +132,8 @@ class Paired(Loop):
         used, places = np.unique(drawn, return_inverse=True)
         held = [lessons[p] for p in used.tolist()]
         examples = [example for pair in held for example in pair[:2]]
-        steps = [
-            [row for p in rows for row in (2 * p, 2 * p + 1)] for rows in places.reshape(drawn.shape).tolist()
-        ]
+        rows_U_B = np.stack([2 * places, 2 * places + 1], axis=-1).reshape(count, 2 * size)
+        steps: list[list[int]] = rows_U_B.tolist()
         reference = start if self.options["reference"] == "start" else learner
         parts = [examples[k : k + PART] for k in range(0, len(examples), PART)]
         apart_P = torch.cat([margins(reference.measure(part)) for part in parts])
