@@ -14,7 +14,8 @@ from clarify_env.collect import rollout
 from clarify_env.trainers import algorithms
 from clarify_env.trainers.experiment import build, load_policy, train
 from clarify_env.trainers.learner import Objective
-from clarify_env.trainers.pairs import forks, margins, siblings
+from clarify_env.trainers.paired import totals
+from clarify_env.trainers.pairs import forks, siblings
 from clarify_env.trainers.policygradient import PolicyGradient, tokens_of
 from clarify_env.trainers.replay import credited
 from clarify_env.trainers.rloo import RLOO
@@ -139,11 +140,17 @@ def test_pairs_come_from_one_point_and_the_better_move_is_worth_more():
     for source in (siblings, forks):
         found = list(source(batch(trainer)))
         assert len(found) > 10
-        for better, worse, margin in found:
+        for better, worse, margin, members in found:
             assert better.observation["transcript"] == worse.observation["transcript"]
             assert (better.observation["costs"] == worse.observation["costs"]).all()
             assert better.move != worse.move
             assert margin > 0.0
+            assert members == (margin,)
+
+
+def preferred(scored):
+    sums = totals(scored)
+    return float((sums[::2] > sums[1::2]).double().mean())
 
 
 def test_a_pair_prefers_what_is_worth_more_after_training():
@@ -151,9 +158,9 @@ def test_a_pair_prefers_what_is_worth_more_after_training():
         trainer = build(settings(name, updates=150, batch=64, iterations=1))
         learner, lessons = trainer.learner, trainer.lessons(batch(trainer))
         examples = [example for pair in lessons for example in pair[:2]]
-        before = float((margins(learner.measure(examples)) > 0.0).double().mean())
+        before = preferred(learner.measure(examples))
         trainer.fit(learner, trainer.starts["asker"], lessons, 0)
-        after = float((margins(learner.measure(examples)) > 0.0).double().mean())
+        after = preferred(learner.measure(examples))
         assert after > max(0.75, before + 0.1), name
 
 

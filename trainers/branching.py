@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clarify_env.errors import ClarifyError
+from clarify_env.errors import ClarifyError, choose
 from clarify_env.moves import Move
 from clarify_env.trainers.credit import Floats
 from clarify_env.trainers.futures import Start, States, answers, futures
@@ -29,13 +29,15 @@ BASELINE = 4  # times as many futures for the worth of a point as for that of a 
 
 
 def checked(options: Mapping[str, Any]) -> None:
-    """Raise where `futures`, `window` or `share` are out of range."""
+    """Raise where `meanings`, `futures`, `window` or `share` are out of range."""
+    choose("meanings", options["meanings"], ("own", "possible"))
     for name in ("futures", "window"):
         value = options[name]
         if not isinstance(value, int) or value < 1:
             raise ClarifyError(f"{name}={value!r}: a whole number, at least 1")
-    if not 0.0 < options["share"] <= 1.0:
-        raise ClarifyError(f"share={options['share']!r}: a share of the decisions, above 0 and at most 1")
+    share = options.get("share", 1.0)
+    if not 0.0 < share <= 1.0:
+        raise ClarifyError(f"share={share!r}: a share of the decisions, above 0 and at most 1")
 
 
 def possible(batch: Batch, decided: Sequence[Sequence[Choice]]) -> list[list[States]]:

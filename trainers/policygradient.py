@@ -163,7 +163,6 @@ class Grouped(PolicyGradient):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choose("credit", self.options["credit"], ("episode", "turn", "branching", "progress"))
-        choose("meanings", self.options["meanings"], ("own", "possible"))
         choose("prover", self.options["prover"], PROVERS)
         checked(self.options)
         self.simulated: dict[int, float] = {}
