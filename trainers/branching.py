@@ -17,7 +17,7 @@ from clarify_env.moves import Move
 from clarify_env.trainers.credit import Floats
 from clarify_env.trainers.futures import Start, States, answers, futures
 from clarify_env.trainers.learner import Learner
-from clarify_env.trainers.replay import Choice
+from clarify_env.trainers.replay import Choice, point
 from clarify_env.trainers.selection import Batch
 from clarify_env.trainers.tree import Sampled
 from clarify_env.vector import child_seed
@@ -119,7 +119,8 @@ def advantages(
     met: dict[Any, States] = defaultdict(list)
     for g, made, states in zip(owners, decided, alike, strict=True):
         for choice, there in zip(made, states, strict=True):
-            met[g, choice.state.history] += there
+            met[g, point(batch.env.game, choice.state, batch.player)] += there
+    numbers = {key: n for n, key in enumerate(met)}
     chances = np.random.default_rng(child_seed(batch.seed, 5))
     share = float(options["share"])
     moves: list[Start] = []
@@ -129,10 +130,10 @@ def advantages(
     for e, (g, made) in enumerate(zip(owners, decided, strict=True)):
         for t, choice in enumerate(made):
             if chances.random() < share:
-                key = g, choice.state.history
+                key = g, point(batch.env.game, choice.state, batch.player)
                 if key not in at:
                     at[key] = len(points)
-                    seed = child_seed(batch.seed, 6, len(points))
+                    seed = child_seed(batch.seed, 6, numbers[key])
                     points.append(Start(normalised(met[key]), None, pools[g], seed))
                 places.append((e, t, at[key]))
                 moves.append(Start(alike[e][t], choice.move, pools[g], child_seed(batch.seed, 4, e, t)))

@@ -89,7 +89,8 @@ def futures(
         starts: where to begin.
         count: futures of each, >= 1.
         window: decisions after the first one, >= 1, the last of which has to be a final message: of the
-            start's `finals` the one that the policy finds likeliest. Without one the future ends there.
+            start's `finals` the one that the policy finds likeliest. While none is legal, the
+            policy goes on by itself.
             None plays every future to its own end.
         best_of: how many times each future is played, of which the best one counts (arXiv 2410.08146); it
             sees what was meant, so that a lucky guess counts as much as a question.
@@ -112,12 +113,13 @@ def futures(
         on_turn = [k for k, one in enumerate(live) if player in game.legal(one.state)]
         asked = [k for k in on_turn if live[k].first is None]
         for k in on_turn:
-            first = live[k].first
-            made[k][player] = first if isinstance(first, game.legal(live[k].state)[player]) else None
-        closing = [k for k in asked if live[k].left == 1]
-        for k, move in zip(closing, _closed(batch, learner, [live[k] for k in closing], starts), strict=True):
+            if (first := live[k].first) is not None:
+                kinds = game.legal(live[k].state)[player]
+                made[k][player] = first if isinstance(first, kinds) else None
+        closing = [k for k in asked if live[k].left <= 1]
+        for k, move in _closed(batch, learner, {k: live[k] for k in closing}, starts).items():
             made[k][player] = move
-        free = [k for k in asked if live[k].left > 1]
+        free = [k for k in asked if player not in made[k]]
         if free:
             views = [game.view(live[k].state, player) for k in free]
             decided = decide(player, learner.agent, views, [live[k].rng for k in free])
@@ -128,12 +130,12 @@ def futures(
             if player in moves:
                 decisions_S[one.row] += one.first is None
                 one.first, one.left = None, one.left - 1
-            legal = {name: move for name, move in moves.items() if isinstance(move, Move)}
+            complete = {name: move for name, move in moves.items() if isinstance(move, Move)}
             if any(isinstance(move, Failed) for move in moves.values()):
                 returns_S_K[one.row, one.column] = np.nan
-            elif len(legal) == len(moves):
+            elif len(complete) == len(moves):
                 per_unit = prices(costs_of, one.state.costs._asdict())
-                one.state, paid = game.apply(one.state, legal)
+                one.state, paid = game.apply(one.state, complete)
                 returns_S_K[one.row, one.column] += sum(per_unit[name] * n for name, n in paid)
                 if one.state.stop is None:
                     going.append(one)
@@ -142,27 +144,26 @@ def futures(
 
 
 def _closed(
-    batch: Batch, learner: Learner, due: Sequence[_Future], starts: Sequence[Start]
-) -> list[Move | None]:
-    """The likeliest final message of each of these futures, or None."""
+    batch: Batch, learner: Learner, due: Mapping[int, _Future], starts: Sequence[Start]
+) -> dict[int, Move]:
+    """The likeliest final message of each of these futures, but for those where none is legal."""
     game, player = batch.env.game, batch.player
     examples, owners = [], []
-    for k, one in enumerate(due):
+    for k, one in due.items():
         view, kinds = game.view(one.state, player), game.legal(one.state)[player]
         for move, trace in starts[one.row].finals.items():
             if isinstance(move, kinds):
                 examples.append(Example(view, move, trace, 1.0))
                 owners.append(k)
-    chosen: list[Move | None] = [None] * len(due)
     if not examples:
-        return chosen
+        return {}
     scored = learner.measure(examples)
     sums_E = row_sums(scored.logprobs_N, scored.rows_N, len(examples)).cpu().double().numpy()
-    best = np.full(len(due), -np.inf)
+    best: dict[int, tuple[float, Move]] = {}
     for k, example, score in zip(owners, examples, np.round(sums_E, 9).tolist(), strict=True):
-        if score > best[k]:
-            best[k], chosen[k] = score, example.move
-    return chosen
+        if k not in best or score > best[k][0]:
+            best[k] = score, example.move
+    return {k: move for k, (_, move) in best.items()}
 
 
 def answers(

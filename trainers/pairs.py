@@ -23,7 +23,7 @@ from clarify_env.trainers.branching import normalised, possible
 from clarify_env.trainers.credit import returns_to_go
 from clarify_env.trainers.futures import Start, States, futures
 from clarify_env.trainers.learner import Example, Learner
-from clarify_env.trainers.replay import Choice, choices, credited, seen
+from clarify_env.trainers.replay import Choice, choices, credited, point, seen
 from clarify_env.trainers.selection import Batch, grouped
 from clarify_env.trainers.tree import BestContinuation, Sampled
 from clarify_env.vector import child_seed
@@ -82,12 +82,13 @@ def siblings(batch: Batch, members: int = 1) -> Iterator[Pair]:
                 pairs = credited(game, episode.rescored(**costs._asdict()), batch.player)
                 to_go = returns_to_go(np.array([reward for _, reward in pairs]))
                 for (choice, _), value in zip(pairs, to_go.tolist(), strict=True):
-                    met[choice.state.history][choice.move].append(value)
-                    shown.setdefault((choice.state.history, choice.move), choice)
-            for history, moves in met.items():
+                    at = point(game, choice.state, batch.player)
+                    met[at][choice.move].append(value)
+                    shown.setdefault((at, choice.move), choice)
+            for at, moves in met.items():
                 if (apart := extremes(moves, members, rng)) is not None:
                     first, last, margin, by_member = apart
-                    better, worse = (_example(batch, shown[history, move], costs) for move in (first, last))
+                    better, worse = (_example(batch, shown[at, move], costs) for move in (first, last))
                     yield Pair(better, worse, margin, by_member)
 
 
@@ -158,23 +159,23 @@ def by_futures(
 def _points(
     batch: Batch, decided: Sequence[Sequence[Choice]], meanings: str
 ) -> list[tuple[dict[Move, Choice], States, int]]:
-    """Of each history: the moves sampled there, the states possible there, how many episodes met it."""
+    """Of each point: the moves sampled there, the states possible there, how many episodes came there."""
+    game, player = batch.env.game, batch.player
+    points = [[point(game, choice.state, player) for choice in made] for made in decided]
     moves: dict[Any, dict[Move, Choice]] = defaultdict(dict)
     counts: Counter[Any] = Counter()
     first: dict[Any, int] = {}
-    for e, made in enumerate(decided):
-        for choice in made:
-            moves[choice.state.history].setdefault(choice.move, choice)
-            counts[choice.state.history] += 1
-            first.setdefault(choice.state.history, e)
-    own: dict[Any, States] = defaultdict(list)
-    if meanings == "own":
-        for made in decided:
-            for choice in made:
-                own[choice.state.history].append((choice.state, 1.0))
-    else:
+    held: dict[Any, States] = defaultdict(list)
+    for e, (made, there) in enumerate(zip(decided, points, strict=True)):
+        for choice, at in zip(made, there, strict=True):
+            moves[at].setdefault(choice.move, choice)
+            counts[at] += 1
+            first.setdefault(at, e)
+            if meanings == "own":
+                held[at].append((choice.state, 1.0))
+    if meanings == "possible":
         needed = sorted(set(first.values()))
-        for e, states in zip(needed, possible(batch, [decided[e] for e in needed]), strict=True):
-            for choice, there in zip(decided[e], states, strict=True):
-                own.setdefault(choice.state.history, there)
-    return [(moves[history], normalised(own[history]), counts[history]) for history in moves]
+        for e, alike in zip(needed, possible(batch, [decided[e] for e in needed]), strict=True):
+            for at, states in zip(points[e], alike, strict=True):
+                held.setdefault(at, states)
+    return [(moves[at], normalised(held[at]), counts[at]) for at in moves]

@@ -1,6 +1,6 @@
 """From the record of an episode back to the states of its game, and to what a player saw."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,3 +95,14 @@ def seen(game: Game[Any], state: Any, player: str, costs: Costs | None = None) -
     if costs is not None:
         observation["costs"] = np.array(costs, dtype=np.float64)
     return observation
+
+
+def point(game: Game[Any], state: Any, player: str) -> Hashable:
+    """What `player` knows in `state` but for the costs, the same whatever the order of what it is shown."""
+    observed = game.observe(state, player)
+    held = [
+        (name, tuple(sorted(map(repr, value))) if isinstance(value, tuple) else repr(value))
+        for name, value in observed.items()
+        if name not in ("transcript", "costs")
+    ]
+    return (state.history, *held)
