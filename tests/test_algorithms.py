@@ -297,6 +297,10 @@ def test_an_algorithm_of_ones_own():
         ),
         ({"algorithm": "rloo", "start_share": 0.0, "options": {"futures": 0}}, "futures=0: a whole number"),
         ({"algorithm": "rloo", "start_share": 0.0, "options": {"share": 2.0}}, "share=2.0: a share of"),
+        (
+            {"algorithm": "rloo", "start_share": 0, "options": {"terms": ["accuracy"], "credit": "progress"}},
+            "terms=['accuracy']: futures earn the whole reward",
+        ),
         ({"algorithm": "dpo", "options": {"meanings": "all"}}, "unknown meanings 'all'"),
         ({"algorithm": "distillation", "options": {"members": 3}}, "members=3: pairs='forks' have one exact"),
         ({"algorithm": "rest", "options": {"clip": 1}}, "rest: unknown option 'clip'"),

@@ -165,6 +165,11 @@ class Grouped(PolicyGradient):
         choose("credit", self.options["credit"], ("episode", "turn", "branching", "progress"))
         choose("prover", self.options["prover"], PROVERS)
         checked(self.options)
+        if self.options["terms"] and self.options["credit"] in ("branching", "progress"):
+            raise ClarifyError(
+                f"terms={self.options['terms']!r}: futures earn the whole reward; give credit='episode' or "
+                "'turn'"
+            )
         self.simulated: dict[int, float] = {}
 
     @abstractmethod
