@@ -7,7 +7,19 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode, Step
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Stop, StopReason, Term, Turn
-from clarify_env.moves import Answer, Ask, Enumerate, Move, Pass, Reply, Select, TextMove
+from clarify_env.moves import (
+    Agree,
+    Answer,
+    Ask,
+    Enumerate,
+    Move,
+    Pass,
+    Propose,
+    Reply,
+    Say,
+    Select,
+    TextMove,
+)
 from clarify_env.registry import make, make_vec, register, registry
 from clarify_env.storage import read_episodes, write_episodes
 from clarify_env.task import Fact, Interpretation, Task
@@ -19,12 +31,15 @@ __version__ = "0.1.0"
 register("abgcoqa-v0", "clarify_env.abgcoqa:make_abgcoqa")
 register("ambigqa-v0", "clarify_env.ambigqa:make_ambigqa")
 register("pacific-v0", "clarify_env.pacific:make_pacific")
+register("pingeval-chess-v0", "clarify_env.pingchess:make_chess")
+register("pingeval-names-v0", "clarify_env.pingnames:make_names")
 register("synthetic-v0", "clarify_env.synthetic:make_synthetic")
 
 __all__ = [
     "SEEN",
     "UNSEEN",
     "Agent",
+    "Agree",
     "Answer",
     "Ask",
     "ClarifyError",
@@ -43,7 +58,9 @@ __all__ = [
     "Interpretation",
     "Move",
     "Pass",
+    "Propose",
     "Reply",
+    "Say",
     "Select",
     "Step",
     "Stop",
