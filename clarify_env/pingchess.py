@@ -1,15 +1,15 @@
 """`pingeval-chess-v0`: each partner sees one position of the same chess game; which of them came earlier?
 
 The games are played by a seeded player (half of the time the greatest capture, else any legal move) or
-read from a PGN file. A game gives a few positions, at least `gap` plies apart; two of them are drawn, and
-who sees which. A position is told by its pieces and castling rights; whose move it is, and the counters of
-moves, would give the answer away, and are left out.
+read from a PGN file. A game gives a few positions, at least `gap` plies apart; two that follow each other are
+drawn, and who sees which. A position is told by its pieces and castling rights; whose move it is, and the
+counters of moves, would give the answer away, and are left out.
 
     rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR KQkq
 
-Both answers are equally likely, so that a guess is right half of the time; but a partner that sees a bare
-board may well suppose that the other's came earlier, without a word said (see the control "silent" in
-docs/isotoken.md).
+Both answers are equally likely, so that a guess is right half of the time. That the positions follow each other
+keeps it near that for a partner that sees only its own: were any two drawn, a bare board would tell that the
+other's came earlier, three times out of four.
 
 Version history: v0, first version.
 """
@@ -159,17 +159,17 @@ class ChessGame(PartnerGame):
     def draw(self, task: Match, draws: tuple[float, float], options: Mapping[str, Any]) -> Pair:
         """Two positions; `options["positions"]` pins whose is which, as (left's, right's) from 0."""
         count = len(task.positions)
-        one = int(draws[0] * count)
-        pair: Any = (one, (one + 1 + int(draws[1] * (count - 1))) % count)
+        one = int(draws[0] * (count - 1))
+        pair: Any = (one, one + 1) if draws[1] < 0.5 else (one + 1, one)
         pair = options.get("positions", pair)
         if (
             not isinstance(pair, Sequence)
             or len(pair) != 2
             or not all(isinstance(at, (int, np.integer)) and 0 <= at < count for at in pair)
-            or pair[0] == pair[1]
+            or abs(pair[0] - pair[1]) != 1
         ):
             raise ClarifyError(
-                f"options['positions']={pair!r}: two different ones of {count}, from 0, left's first"
+                f"options['positions']={pair!r}: two of {count} that follow each other, left's first"
             )
         views = task.positions[pair[0]], task.positions[pair[1]]
         drawn = {"positions": [int(at) for at in pair]}
@@ -189,10 +189,10 @@ class ChessGame(PartnerGame):
         return {**super().setup(state), "plies": [held[at] for at in state.pair.drawn["positions"]]}
 
     def alternatives(self, state: State, player: str) -> list[tuple[State, float]]:
-        """The other positions of the same game that the other may see, equally likely."""
+        """The positions of the same game that the other may see, equally likely."""
         task, me = self.task(state.pair.id), PLAYERS.index(player)
         own = state.pair.drawn["positions"][me]
-        others = [at for at in range(len(task.positions)) if at != own]
+        others = [at for at in (own - 1, own + 1) if 0 <= at < len(task.positions)]
         pairs = [(at, own) if me else (own, at) for at in others]
         drawn = [self.draw(task, (0.0, 0.0), {"positions": pair}) for pair in pairs]
         return [(state._replace(pair=pair), 1.0 / len(others)) for pair in drawn]
@@ -206,7 +206,7 @@ class ChessGame(PartnerGame):
 
 def make_chess(
     costs: Any,
-    gap: int = 8,
+    gap: int = 1,
     pgn: str | os.PathLike[str] | None = None,
     turns: int = 8,
     budget: int = 128,

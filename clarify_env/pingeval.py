@@ -11,9 +11,9 @@ lost.
 | after `Propose`| `Agree()`       | the end; earns 1 if the proposal is right; no message, no word     |
 
 The episode terminates with `Agree`, or with an illegal or unreadable move (accuracy 0, costs stand); a
-message longer than its share is illegal. It is truncated where the player on turn has no message left and nothing to
-agree to. The paper counts words by white space; here a word longer than `LONG` characters counts once per
-begun `LONG`, because a word of any length could carry a whole table.
+message longer than its share is illegal. It is truncated where the player on turn has no message left and
+nothing to agree to. The paper counts words by white space; here a word longer than `LONG` characters counts
+once per begun `LONG`, because a word of any length could carry a whole table.
 """
 
 from abc import abstractmethod
