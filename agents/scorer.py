@@ -5,32 +5,23 @@ does not look at the costs, the scorer does nothing else. Only importing this mo
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from clarify_env.agent import Agent, Decision, Observation
+from clarify_env.agent import Observation
+from clarify_env.agents.policy import Floats, ScoreNetwork, SoftmaxPolicy
 from clarify_env.agents.proposer import FEATURES, BatchProposer, Dialogue, NoteProposer, Proposer, describe
 from clarify_env.moves import Move
 
 COSTS = 6  # inputs made of costs and features together
+SHARED = ("now_accuracy", "now_words", "belief", "entropy", "notes", "asked")  # by all candidates of a point
 _AT = {name: i for i, name in enumerate(FEATURES)}
+_CONTEXT = [_AT[name] for name in SHARED]
 
 
-class Point(NamedTuple):
-    """A point of a dialogue: its candidate moves and their features, float64, features_M_F."""
-
-    moves: tuple[Move, ...]
-    features_M_F: Tensor
-
-
-class Network(nn.Module):
-    """Scores of moves from their features and the costs: a linear part and two hidden layers, float64.
-
-    float64 makes a move's score the same at any batch size, to well below what could change a choice.
+class Network(ScoreNetwork):
+    """Scores of moves from their features and the costs, with what the costs make of some features.
 
     Args:
         hidden: units of each hidden layer.
@@ -38,25 +29,11 @@ class Network(nn.Module):
     """
 
     def __init__(self, hidden: int = 64, seed: int = 0) -> None:
-        super().__init__()
-        self.width = hidden
-        inputs = len(FEATURES) + COSTS
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.linear = nn.Linear(inputs, 1, dtype=torch.float64)
-            self.hidden = nn.Sequential(
-                nn.Linear(inputs, hidden, dtype=torch.float64),
-                nn.Tanh(),
-                nn.Linear(hidden, hidden, dtype=torch.float64),
-                nn.Tanh(),
-                nn.Linear(hidden, 1, dtype=torch.float64),
-            )
-        with torch.no_grad():
-            self.linear.weight.zero_()
+        super().__init__(len(FEATURES) + COSTS, hidden, seed)
 
-    def forward(self, features_R_F: Tensor, costs_R_2: Tensor) -> Tensor:
-        """score_R: of R moves, each under its own (turn, word) costs."""
-        turn, word = costs_R_2.unbind(1)
+    def inputs(self, features_R_F: Tensor, costs_R_K: Tensor) -> Tensor:
+        """inputs_R_I: of R moves, each under its own (turn, word) costs."""
+        turn, word = costs_R_K.unbind(1)
         ask, final = features_R_F[:, _AT["is_ask"]], 1.0 - features_R_F[:, _AT["is_ask"]]
         words, after = features_R_F[:, _AT["words"]], features_R_F[:, _AT["after_words"]]
         mixed = torch.stack(
@@ -70,12 +47,10 @@ class Network(nn.Module):
             ],
             dim=1,
         )
-        inputs = torch.cat([features_R_F, mixed], dim=1)
-        scores: Tensor = (self.linear(inputs) + self.hidden(inputs)).squeeze(1)
-        return scores
+        return torch.cat([features_R_F, mixed], dim=1)
 
 
-class MoveScorer(Agent):
+class MoveScorer(SoftmaxPolicy[Dialogue]):
     """An asker that scores proposed moves with `Network` and plays one of them.
 
     Args:
@@ -85,6 +60,8 @@ class MoveScorer(Agent):
         seed: of the initial weights and the agent's own generator.
     """
 
+    context_size = len(SHARED)
+
     def __init__(
         self,
         network: Network | None = None,
@@ -92,46 +69,26 @@ class MoveScorer(Agent):
         greedy: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__(seed)
-        self.network = network or Network(seed=seed)
+        super().__init__(network or Network(seed=seed), greedy, seed)
         self.proposer = proposer or NoteProposer()
-        self.greedy = greedy
-        self.point = lru_cache(maxsize=200_000)(self._point)
 
-    def _point(self, dialogue: Dialogue) -> Point:
-        moves = tuple(self.proposer.propose(dialogue))
-        return Point(moves, torch.from_numpy(describe(dialogue, moves)))
+    def key(self, observation: Observation) -> Dialogue:
+        """The point of the dialogue, its notes in canonical order."""
+        return Dialogue.of(observation, "MoveScorer")
 
-    def scores(self, observations: Sequence[Observation]) -> list[tuple[tuple[Move, ...], Tensor]]:
-        """For each observation its candidate moves and their log-probabilities, logprob_M."""
-        dialogues = [Dialogue.of(observation, "MoveScorer") for observation in observations]
+    def moves(self, key: Dialogue) -> Sequence[Move]:
+        """What the proposer lists."""
+        return self.proposer.propose(key)
+
+    def describe(self, key: Dialogue, moves: Sequence[Move]) -> Floats:
+        """features_M_F, in the order of `FEATURES`."""
+        return describe(key, moves)
+
+    def context(self, key: Dialogue, features_M_F: Floats) -> Floats:
+        """The features of `SHARED`, which any candidate has."""
+        return features_M_F[0, _CONTEXT]
+
+    def prepare(self, keys: Sequence[Dialogue]) -> None:
+        """A batch proposer samples for all new points at once, and keeps it."""
         if isinstance(self.proposer, BatchProposer):
-            self.proposer.propose_all(dialogues)  # it keeps what it samples here, all new points at once
-        points = [self.point(dialogue) for dialogue in dialogues]
-        sizes = [len(point.moves) for point in points]
-        costs = torch.from_numpy(np.array([observation["costs"] for observation in observations]))
-        with torch.inference_mode():
-            every = self.network(
-                torch.cat([point.features_M_F for point in points]),
-                costs.repeat_interleave(torch.tensor(sizes), dim=0),
-            )
-        return [
-            (point.moves, torch.log_softmax(scores_M, 0))
-            for point, scores_M in zip(points, every.split(sizes), strict=True)
-        ]
-
-    def act(
-        self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None
-    ) -> list[Decision]:
-        """Decisions whose trace holds the candidate's position and its log-probability."""
-        if rngs is None:
-            rngs = [self._rng] * len(observations)
-        decisions = []
-        for (moves, logprob_M), rng in zip(self.scores(observations), rngs, strict=True):
-            logprobs = logprob_M.numpy()
-            if self.greedy:
-                at = int(np.argmax(np.round(logprobs, 12)))
-            else:
-                at = int(np.searchsorted(np.cumsum(np.exp(logprobs)), rng.random() * 0.999999999))
-            decisions.append(Decision(moves[at], {"candidate": at, "logprob": round(float(logprobs[at]), 9)}))
-        return decisions
+            self.proposer.propose_all(keys)

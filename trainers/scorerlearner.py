@@ -1,71 +1,65 @@
-"""The learner of `MoveScorer`: gradient steps on the choice among its candidate moves."""
+"""The learner of small policies: gradient steps on the choice among their candidate moves."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from clarify_env.agents.proposer import FEATURES, Dialogue, describe
-from clarify_env.agents.scorer import MoveScorer, Network
+from clarify_env.agents.policy import SoftmaxPolicy, layers
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
 from clarify_env.trainers.learner import Example, Objective, Scored
 from clarify_env.trainers.losses import nll
-
-SHARED = ("now_accuracy", "now_words", "belief", "entropy", "notes", "asked")  # by all candidates of a point
 
 
 class _Table(NamedTuple):
     """Examples as tensors.
 
     Args:
-        points_E, targets_E: of each example its point of a dialogue, and its move among the candidates there.
-        costs_E_2: its costs.
+        points_E, targets_E: of each example its point, and its move among the candidates there.
+        costs_E_K: its costs.
         features_P_M_F, sizes_P: of each point its candidates' features, padded, and how many they are.
+        contexts_P_S: what a value head reads of each point.
     """
 
     points_E: torch.Tensor
     targets_E: torch.Tensor
-    costs_E_2: torch.Tensor
+    costs_E_K: torch.Tensor
     features_P_M_F: torch.Tensor
     sizes_P: torch.Tensor
+    contexts_P_S: torch.Tensor
 
 
 class Critic(torch.nn.Module):
-    """value_B: what `MoveScorer` may expect from a point on, by what all its candidates share and the costs.
+    """value_B: what a policy may expect from a point on, by the context of the point and the costs.
 
     Args:
+        context: numbers of a context.
+        costs: numbers of the costs.
         hidden: units of a hidden layer.
         seed: of the initial weights.
     """
 
-    def __init__(self, hidden: int = 64, seed: int = 0) -> None:
+    def __init__(self, context: int, costs: int = 2, hidden: int = 64, seed: int = 0) -> None:
         super().__init__()
-        self.width = hidden
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.layers = torch.nn.Sequential(
-                torch.nn.Linear(len(SHARED) + 4, hidden, dtype=torch.float64),
-                torch.nn.Tanh(),
-                torch.nn.Linear(hidden, hidden, dtype=torch.float64),
-                torch.nn.Tanh(),
-                torch.nn.Linear(hidden, 1, dtype=torch.float64),
-            )
+            self.layers = layers(context + 2 * costs, hidden)
 
-    def forward(self, features_B_F: torch.Tensor, costs_B_2: torch.Tensor) -> torch.Tensor:
-        """Values of points, from the features of any candidate there."""
-        known_B_S = features_B_F[:, [FEATURES.index(name) for name in SHARED]]
-        logs_B_2 = torch.log10(costs_B_2 + 1e-4)
-        value_B: torch.Tensor = self.layers(torch.cat([known_B_S, costs_B_2, logs_B_2], dim=1)).squeeze(1)
+    def forward(self, contexts_B_S: torch.Tensor, costs_B_K: torch.Tensor) -> torch.Tensor:
+        """Values of points."""
+        logs_B_K = torch.log10(costs_B_K + 1e-4)
+        value_B: torch.Tensor = self.layers(torch.cat([contexts_B_S, costs_B_K, logs_B_K], dim=1)).squeeze(1)
         return value_B
 
 
 class ScorerLearner:
-    """Negative log-likelihood of the selected moves over `MoveScorer`'s candidates (arXiv 2308.08998).
+    """Negative log-likelihood of the selected moves over a `SoftmaxPolicy`'s candidates (arXiv 2308.08998).
 
     Each update starts a fresh Adam, draws `updates` minibatches of examples in proportion to their weights,
     and anneals the learning rate to zero. A selected move that was not among the candidates of its point is
@@ -81,33 +75,26 @@ class ScorerLearner:
 
     def __init__(
         self,
-        agent: MoveScorer,
+        agent: SoftmaxPolicy[Any],
         updates: int = 300,
         batch: int = 256,
         rate: float = 3e-3,
         critic: Critic | None = None,
     ) -> None:
         self.agent = agent
-        self.critic = critic or Critic()
+        self.critic = critic or Critic(agent.context_size, agent.costs_size)
         self.updates = updates
         self.batch = batch
         self.rate = rate
 
-    def greedy(self) -> MoveScorer:
+    def greedy(self) -> SoftmaxPolicy[Any]:
         """The same network, playing its best-scored move."""
-        twin = MoveScorer(self.agent.network, self.agent.proposer, greedy=True)
-        twin.point = self.agent.point
-        return twin
+        return self.agent.variant(greedy=True)
 
     def copy(self) -> Self:
-        """The same weights in a network of their own."""
-        network = Network(hidden=self.agent.network.width)
-        network.load_state_dict(self.agent.network.state_dict())
-        twin = MoveScorer(network, self.agent.proposer)
-        twin.point = self.agent.point
-        critic = Critic(self.critic.width)
-        critic.load_state_dict(self.critic.state_dict())
-        return type(self)(twin, self.updates, self.batch, self.rate, critic)
+        """The same weights in networks of their own."""
+        twin = self.agent.variant(copy.deepcopy(self.agent.network))
+        return type(self)(twin, self.updates, self.batch, self.rate, copy.deepcopy(self.critic))
 
     @property
     def _trained(self) -> list[torch.nn.Parameter]:
@@ -186,43 +173,47 @@ class ScorerLearner:
     def _scored(self, table: "_Table", rows_B: torch.Tensor) -> tuple[Scored, float]:
         """These examples under the current policy, and the share of them whose move it prefers."""
         at_B, targets_B = table.points_E[rows_B], table.targets_E[rows_B]
-        features_B_M_F, costs_B_2 = table.features_P_M_F[at_B], table.costs_E_2[rows_B]
-        logprobs_B_M = self._logprobs(features_B_M_F, table.sizes_P[at_B], costs_B_2)
+        features_B_M_F, costs_B_K = table.features_P_M_F[at_B], table.costs_E_K[rows_B]
+        logprobs_B_M = self._logprobs(features_B_M_F, table.sizes_P[at_B], costs_B_K)
         chosen_B = logprobs_B_M.gather(1, targets_B[:, None])[:, 0]
-        values_B = self.critic(features_B_M_F[:, 0], costs_B_2)
+        values_B = self.critic(table.contexts_P_S[at_B], costs_B_K)
         scored = Scored(rows_B, chosen_B, torch.arange(len(rows_B)), values_B)
         return scored, (logprobs_B_M.argmax(1) == targets_B).double().mean().item()
 
     def _logprobs(
-        self, features_B_M_F: torch.Tensor, sizes_B: torch.Tensor, costs_B_2: torch.Tensor
+        self, features_B_M_F: torch.Tensor, sizes_B: torch.Tensor, costs_B_K: torch.Tensor
     ) -> torch.Tensor:
         batch, most, width = features_B_M_F.shape
         flat = features_B_M_F.reshape(-1, width)
-        scores_B_M = self.agent.network(flat, costs_B_2.repeat_interleave(most, 0)).reshape(batch, most)
+        scores_B_M = self.agent.network(flat, costs_B_K.repeat_interleave(most, 0)).reshape(batch, most)
         absent = torch.arange(most)[None, :] >= sizes_B[:, None]
         return torch.log_softmax(scores_B_M.masked_fill(absent, -torch.inf), dim=1)
 
     def _tensors(self, examples: Sequence[Example]) -> "_Table":
-        moves_P: dict[Dialogue, dict[Move, int]] = {}
-        index: dict[Dialogue, int] = {}
+        moves_P: dict[Hashable, dict[Move, int]] = {}
+        index: dict[Hashable, int] = {}
         points_E, targets_E = [], []
         for example in examples:
-            dialogue = Dialogue.of(example.observation, "MoveScorer")
-            if dialogue not in index:
-                index[dialogue] = len(index)
-                moves_P[dialogue] = {move: k for k, move in enumerate(self.agent.point(dialogue).moves)}
-            moves = moves_P[dialogue]
-            points_E.append(index[dialogue])
+            key = self.agent.key(example.observation)
+            if key not in index:
+                index[key] = len(index)
+                moves_P[key] = {move: k for k, move in enumerate(self.agent.point(key).moves)}
+            moves = moves_P[key]
+            points_E.append(index[key])
             targets_E.append(moves.setdefault(example.move, len(moves)))
         rows = []
-        for dialogue, moves in moves_P.items():
-            known = self.agent.point(dialogue).features_M_F
+        for key, moves in moves_P.items():
+            known = self.agent.point(key).features_M_F
             added = list(moves)[len(known) :]
-            rows.append(torch.cat([known, torch.from_numpy(describe(dialogue, added))]) if added else known)
+            own = torch.from_numpy(self.agent.describe(key, added)) if added else known[:0]
+            rows.append(torch.cat([known, own]))
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         sizes_P = torch.tensor([len(row) for row in rows])
-        costs_E_2 = torch.from_numpy(np.array([example.observation["costs"] for example in examples]))
-        return _Table(torch.tensor(points_E), torch.tensor(targets_E), costs_E_2, padded, sizes_P)
+        contexts_P_S = torch.stack([self.agent.point(key).context_S for key in moves_P])
+        costs_E_K = torch.from_numpy(np.array([example.observation["costs"] for example in examples]))
+        return _Table(
+            torch.tensor(points_E), torch.tensor(targets_E), costs_E_K, padded, sizes_P, contexts_P_S
+        )
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`; raises OSError where that fails."""
@@ -242,5 +233,5 @@ class ScorerLearner:
                 self.critic.load_state_dict(critic)
         except Exception as error:  # torch and safetensors raise types of their own
             raise ClarifyError(
-                f"{path}: no weights of this MoveScorer: {str(error).splitlines()[0]}"
+                f"{path}: no weights of this {type(self.agent).__name__}: {str(error).splitlines()[0]}"
             ) from None
