@@ -1,7 +1,7 @@
 """Scripted partners of `pingeval-chess-v0`: they count what a game of chess cannot bring back.
 
-Pieces are captured and never return; pawns are captured or promoted; castling rights are lost; and while nothing
-is captured or promoted, pawns only advance. Each of these decides exactly which of two positions came earlier.
+Pieces are captured and never return; pawns are captured or promoted; castling rights are lost; and while
+nothing is captured or promoted, pawns only advance. Each of these tells exactly which position came earlier.
 Where all are equal, what is left is a guess by the pieces that stand where they began.
 """
 

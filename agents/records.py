@@ -116,7 +116,7 @@ def bits(statement: Statement, said: list[str]) -> float:
 class Coder(_Names):
     """Sends bitmaps: each live record sets a few bits by a hash that both know, and the other drops its
     records of which a bit is not set (a Bloom filter in turns, as in the protocol of Hastad and Wigderson
-    for sparse sets, whose cost is a constant number of bits a record). The bits are told as names, six a word.
+    for sparse sets, whose cost is a constant number of bits a record). Names stand for the bits, six a word.
     """
 
     def live(self, observation: Observation) -> Table:

@@ -7,9 +7,9 @@ counters of moves, would give the answer away, and are left out.
 
     rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR KQkq
 
-Both answers are equally likely, so that a guess is right half of the time. That the positions follow each other
-keeps it near that for a partner that sees only its own: were any two drawn, a bare board would tell that the
-other's came earlier, three times out of four.
+Both answers are equally likely, so that a guess is right half of the time. That the positions follow each
+other keeps it near that for a partner that sees only its own: were any two drawn, a bare board would tell
+that the other's came earlier, three times out of four.
 
 Version history: v0, first version.
 """
