@@ -1,36 +1,50 @@
-"""The scripted partners of the `pingeval` games by name."""
+"""Who plays the `pingeval` games: scripted teams from a floor to the best known, and small policies."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from clarify_env.agent import Agent
 from clarify_env.agents import positions, records
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.agents.casts import Cast, Team
+from clarify_env.env import GameEnv
+from clarify_env.pingeval import PLAYERS
 
-PARTNERS: Mapping[str, Mapping[str, Callable[[], Agent]]] = {
-    "pingeval-names-v0": {
-        "guess": records.Guesser,
-        "list": records.Lister,
-        "bisect": records.Bisector,
-        "code": records.Coder,
+
+def _both(make: Callable[[], Agent]) -> Team:
+    def build(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
+        return dict.fromkeys(PLAYERS, make())
+
+    return build
+
+
+def _speaker(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    from clarify_env.agents.speakers import RecordSpeaker
+
+    return RecordSpeaker(hidden, seed)
+
+
+def _counter(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    from clarify_env.agents.speakers import PositionSpeaker
+
+    return PositionSpeaker(hidden, seed)
+
+
+NAMES = Cast(
+    trained=PLAYERS,
+    teams={
+        "guess": _both(records.Guesser),
+        "list": _both(records.Lister),
+        "bisect": _both(records.Bisector),
+        "code": _both(records.Coder),
     },
-    "pingeval-chess-v0": {
-        "guess": positions.Guesser,
-        "pieces": positions.Counter,
-        "counts": lambda: positions.Counter(tuple(positions.EARLIER)),
+    policy=_speaker,
+)
+CHESS = Cast(
+    trained=PLAYERS,
+    teams={
+        "guess": _both(positions.Guesser),
+        "pieces": _both(positions.Counter),
+        "counts": _both(lambda: positions.Counter(tuple(positions.EARLIER))),
     },
-}
-
-
-def make_partner(name: str, env: str) -> Agent:
-    """The partner of this name; it plays left or right, or both.
-
-    Args:
-        name: one of `PARTNERS[env]`.
-        env: registered id of the game.
-
-    Raises:
-        ClarifyError: no such game, or no such partner of it.
-    """
-    if env not in PARTNERS:
-        raise ClarifyError(f"{env}: has no scripted partners; those of {', '.join(PARTNERS)} are known")
-    return PARTNERS[env][choose(f"partner of {env}", name, PARTNERS[env])]()
+    policy=_counter,
+)

@@ -5,8 +5,9 @@ nothing is captured or promoted, pawns only advance. Each of these tells exactly
 Where all are equal, what is left is a guess by the pieces that stand where they began.
 """
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from clarify_env.agent import Observation
@@ -48,6 +49,29 @@ def counts(position: str) -> dict[str, int]:
     return {"pieces": pieces, "pawns": pawns, "rights": castle, "steps": steps, "home": home}
 
 
+def told(texts: Sequence[str], keys: Sequence[str] = tuple(EARLIER)) -> dict[str, int]:
+    """The counts that messages tell, as "pieces 27", or the k-th one as a bare number by the k-th message."""
+    found = {key: int(n[:6]) for text in texts for key, n in _SAID.findall(text) if key in EARLIER}
+    bare = zip(keys, texts, strict=False)
+    return found | {key: int(text[:6]) for key, text in bare if re.fullmatch(r"[0-9]+", text)}
+
+
+def evidence(
+    own: Mapping[str, int], theirs: Mapping[str, int], keys: Sequence[str] = tuple(EARLIER)
+) -> tuple[float, bool]:
+    """For the own position being the earlier one: 1, -1, or 0 where nothing is known; and whether it decides.
+
+    It is the first count that differs, in the order of `keys`, and decides where all before it are known.
+    """
+    decides = True
+    for key in keys:
+        if key not in theirs:
+            decides = False
+        elif own[key] != theirs[key]:
+            return math.copysign(1.0, (own[key] - theirs[key]) * EARLIER[key]), decides
+    return 0.0, False
+
+
 class Guesser(Partner):
     """The floor: proposes "left" without a word; the other agrees."""
 
@@ -81,18 +105,11 @@ class Counter(Partner):
         me, own = observation["me"], counts(observation["position"])
         other = PLAYERS[1 - PLAYERS.index(me)]
         both = partner_view(observation, "position")
-        texts = heard(observation)
-        told = {key: int(n[:6]) for text in texts for key, n in _SAID.findall(text)}
-        bare = zip(self.keys, texts, strict=False)
-        told |= {key: int(text[:6]) for key, text in bare if re.fullmatch(r"[0-9]+", text)}
-        if both is not None:
-            told = counts(both)
-        for key in self.keys:
-            if key not in told:
-                break
-            if told[key] != own[key]:
-                return (me if (own[key] - told[key]) * EARLIER[key] > 0 else other), True
-        else:
+        theirs = told(heard(observation), self.keys) if both is None else counts(both)
+        for_me, decided = evidence(own, theirs, self.keys)
+        if decided:
+            return (me if for_me > 0 else other), True
+        if all(key in theirs for key in self.keys):
             return PLAYERS[0], True  # all are equal: nothing more will be learnt
         return (me if own["pieces"] > TYPICAL else other), False
 

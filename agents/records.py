@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 from clarify_env.agent import Observation
@@ -91,20 +92,24 @@ class Bisector(_Names):
 
     def message(self, observation: Observation, share: int) -> str:
         """One statement or several."""
-        own, past = observation["table"], said(observation)
-        left = candidates(own, heard(observation), past, share)
+        table, others = observation["table"], int(observation["limits"][2])
+        return self.say(table, heard(observation), said(observation), share, others)
+
+    def say(self, table: Table, heard: Sequence[str], said: Sequence[str], share: int, others: int) -> str:
+        """The message, from what was heard and said; `others` are the messages that the other has left."""
+        left = candidates(table, heard, said, share)
         chosen: list[Statement] = []
         while left:
-            best = max(left, key=lambda s: (bits(s, past) / s.words, s.text))
+            best = max(left, key=lambda s: (bits(s, said) / s.words, s.text))
             chosen.append(best)
-            if observation["limits"][2] > PATIENT or best.about == RECORD:
+            if others > PATIENT or best.about == RECORD:
                 break
             share -= best.words
             left = [s for s in left if s.words <= share and s.about not in {c.about for c in chosen}]
         return "; ".join(statement.text for statement in chosen)
 
 
-def bits(statement: Statement, said: list[str]) -> float:
+def bits(statement: Statement, said: Sequence[str]) -> float:
     """What a statement tells a record at random, in bits, after earlier ones about the same."""
     before = [s.survival for text in said for s in read(text) if s.about == statement.about and s.holds]
     known = min(before, default=1.0)

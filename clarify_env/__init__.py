@@ -1,5 +1,7 @@
 """Games in which an assistant must choose between asking, listing and guessing; start with `make`."""
 
+from typing import Any
+
 from clarify_env.agent import Agent, Decision, Failed
 from clarify_env.collect import rollout
 from clarify_env.costs import SEEN, UNSEEN, CostGrid, CostRange, Costs, CostSampler, FixedCosts
@@ -20,6 +22,7 @@ from clarify_env.moves import (
     Select,
     TextMove,
 )
+from clarify_env.pingeval import WordCosts
 from clarify_env.registry import make, make_vec, register, registry
 from clarify_env.storage import read_episodes, write_episodes
 from clarify_env.task import Fact, Interpretation, Task
@@ -31,8 +34,13 @@ __version__ = "0.1.0"
 register("abgcoqa-v0", "clarify_env.abgcoqa:make_abgcoqa")
 register("ambigqa-v0", "clarify_env.ambigqa:make_ambigqa")
 register("pacific-v0", "clarify_env.pacific:make_pacific")
-register("pingeval-chess-v0", "clarify_env.pingchess:make_chess")
-register("pingeval-names-v0", "clarify_env.pingnames:make_names")
+_WORDS: dict[str, Any] = {
+    "costs": WordCosts(),
+    "seen": CostGrid((0.0, 0.002, 0.01), of=WordCosts),
+    "unseen": CostGrid((0.001, 0.005, 0.02), of=WordCosts),
+}
+register("pingeval-chess-v0", "clarify_env.pingchess:make_chess", **_WORDS)
+register("pingeval-names-v0", "clarify_env.pingnames:make_names", **_WORDS)
 register("synthetic-v0", "clarify_env.synthetic:make_synthetic")
 
 __all__ = [
@@ -71,6 +79,7 @@ __all__ = [
     "Turn",
     "UserModel",
     "VectorEnv",
+    "WordCosts",
     "make",
     "make_vec",
     "read_episodes",

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from gymnasium.spaces import Space
 
+from clarify_env.costs import CostSampler
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.pingeval import PLAYERS, SPLITS, Generated, Pair, PartnerGame, State, split_size
@@ -205,7 +206,7 @@ class ChessGame(PartnerGame):
 
 
 def make_chess(
-    costs: Any,
+    costs: CostSampler,
     gap: int = 1,
     pgn: str | os.PathLike[str] | None = None,
     turns: int = 8,

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.costs import price
+from clarify_env.costs import CostSampler, made_costs
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Agree, Move, Propose, Say
@@ -129,7 +129,7 @@ class PartnerGame(Game[State]):
 
     Args:
         tasks: what nature draws from, evenly.
-        costs: drawn at the start of each episode; anything whose samples have a `word`.
+        costs: draws the `WordCosts` of each episode.
         turns: messages that each partner may send, >= 1.
         budget: words that each partner may send, spread evenly over its messages; at least one a message.
     """
@@ -143,12 +143,12 @@ class PartnerGame(Game[State]):
     entry: ClassVar[str]  # name of the private view in an observation
     question: ClassVar[str]  # that the partners answer together
 
-    def __init__(self, tasks: Sequence[Any], costs: Any, turns: int = 8, budget: int = 128) -> None:
+    def __init__(self, tasks: Sequence[Any], costs: CostSampler, turns: int = 8, budget: int = 128) -> None:
         if not isinstance(turns, int) or turns < 1:
             raise ClarifyError(f"turns={turns!r}: each partner needs at least 1 message")
         if not isinstance(budget, int) or budget < turns:
             raise ClarifyError(f"budget={budget!r} words for {turns} messages: each needs at least 1 word")
-        self.tasks: Sequence[Any] = tasks
+        self.tasks = tasks
         self.costs = costs
         self.turns = turns
         self.share = budget // turns
@@ -180,13 +180,8 @@ class PartnerGame(Game[State]):
         sampled = self.costs.sample(rng)
         task = self.task(options["task"]) if "task" in options else self.tasks[int(at * len(self.tasks))]
         pair = self.draw(task, (draws[0], draws[1]), options)
-        word = sampled.word
-        if "costs" in options:
-            given = options["costs"]
-            if not isinstance(given, Sequence) or len(given) != len(WordCosts._fields):
-                raise ClarifyError(f"options['costs']={given!r}: not a list of one cost, (word,)")
-            word = given[0]
-        return State(pair, WordCosts(price("word", word)))
+        given = options.get("costs", sampled)
+        return State(pair, given if given is sampled else made_costs(WordCosts, given, "options['costs']"))
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
         """The player on turn with its kinds of moves."""

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from gymnasium.spaces import Space
 
+from clarify_env.costs import CostSampler
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.pingeval import PLAYERS, SPLITS, Generated, Pair, PartnerGame, State, split_size
@@ -203,7 +204,7 @@ class NameGame(PartnerGame):
 
 
 def make_names(
-    costs: Any,
+    costs: CostSampler,
     records: int = 16,
     decoys: int | None = None,
     turns: int = 8,

@@ -23,7 +23,7 @@ Observe = Callable[[Any, str], dict[str, Any]]
 
 def _seeing(env: GameEnv[Any], observe: Observe) -> GameEnv[Any]:
     twin, game = env.fork(), copy.copy(env.game)
-    game.observe = observe  # type: ignore[method-assign]
+    game.observe = observe  # type: ignore[method-assign, assignment]
     twin.game = game
     return twin
 

@@ -40,9 +40,9 @@ def tables(result: Mapping[str, Any]) -> Group:
 
 
 def interval(value: Mapping[str, float], sign: str = "") -> str:
-    """A mean with its interval."""
+    """A mean with its interval, without the zero before the point."""
     mean, low, high = (f"{value[name]:{sign}.2f}".replace("0.", ".") for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+    return f"{mean} [{low}, {high}]" if sign else f"{mean} {low}-{high}"
 
 
 def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
@@ -58,8 +58,8 @@ def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
             label = agent if control == PLAYED else f"{agent}, {control}"
             axes.plot(turns, score, style, color=f"C{k}", lw=2 if control == PLAYED else 1, label=label)
             if control == PLAYED:
-                ends = [[row["score"][end] for row in own] for end in ("low", "high")]
-                axes.fill_between(turns, *ends, color=f"C{k}", alpha=0.2, lw=0)
+                low, high = ([row["score"][end] for row in own] for end in ("low", "high"))
+                axes.fill_between(turns, low, high, color=f"C{k}", alpha=0.2, lw=0)
     axes.set_xscale("log", base=2)
     ticks = sorted({row["turns"] for row in rows})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])

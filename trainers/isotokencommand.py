@@ -8,12 +8,10 @@ from typing import Annotated, Any
 import typer
 
 import clarify_env
-from clarify_env.agents.pingeval import PARTNERS, make_partner
-from clarify_env.errors import ClarifyError
+from clarify_env.agents.casts import cast_of
+from clarify_env.errors import ClarifyError, choose
 from clarify_env.trainers.options import Seed, Threads, app, console, trainer
 from clarify_env.trainers.progress import Bars
-
-_LISTED = "; ".join(f"{env}: {', '.join(names)}" for env, names in PARTNERS.items())
 
 
 @app.command(
@@ -26,8 +24,8 @@ def isotoken(
     agent: Annotated[
         str,
         typer.Option(
-            help=f"Who plays all roles, names with commas ({_LISTED}), or run directories, small, "
-            "model:FOLDER_OR_HUB_ID, server:MODEL."
+            help="Who plays, names with commas: scripted teams of the game (such as guess), run directories, "
+            "small, model:FOLDER_OR_HUB_ID, server:MODEL."
         ),
     ],
     turns: Annotated[str, typer.Option(help="Messages of each player.")] = "2,4,8,16",
@@ -65,9 +63,12 @@ def isotoken(
 
     listed = _numbers(turns)
     names = agent.split(",")
+    game = make(max(listed))  # with a mistake in its options, or in a name, nothing is played
     made = {Path(name).name: _players(name, env, server) for name in names}
     if len(made) < len(names):
         raise ClarifyError(f"--agent {agent}: two of these have the same name")
+    for players in made.values():
+        players(game)
     out = out or Path("runs") / f"isotoken-{env}"
     chosen_controls = [] if controls == "none" else controls.split(",")
     result: dict[str, Any] = {
@@ -104,12 +105,15 @@ def _numbers(text: str) -> list[int]:
 
 
 def _players(name: str, env: str, server: str | None) -> Any:
-    """What gives everybody who plays a game to the agent of this name."""
+    """Builds who plays every role of a game, by the name of a team, a run or a language model."""
     if (Path(name) / "config.json").is_file():
-        policy: Any = trainer("experiment").load_policy(trainer("runs").RunDirectory(name))
-    else:
-        found = None
-        if name == "small" or name.partition(":")[0] in ("model", "server"):
-            found = trainer("models").language_agent(name, server)
-        policy = found or make_partner(name, env)
-    return lambda game: dict.fromkeys(game.possible_agents, policy)
+        trained: Any = trainer("experiment").load_team(trainer("runs").RunDirectory(name))
+        return lambda game: trained
+    if name == "small" or name.partition(":")[0] in ("model", "server"):
+        model = trainer("models").language_agent(name, server)
+        return lambda game: dict.fromkeys(game.possible_agents, model)
+    return lambda game: _teams(game)[choose(f"team of {env}", name, _teams(game))](game, {})
+
+
+def _teams(game: Any) -> Any:
+    return cast_of(game.game).teams
