@@ -7,6 +7,7 @@ partners. Importing this module loads torch.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from clarify_env.agents.records import Bisector, bits
 from clarify_env.agents.statements import RECORD, candidates, live, read
 from clarify_env.moves import Agree, Move, Propose, Say
 from clarify_env.pingeval import PLAYERS, counted
+from clarify_env.pingnames import Table
 
 WORDS = 20.0  # features are divided by what makes them about 1
 BITS = 4.0
@@ -137,14 +139,12 @@ class RecordSpeaker(_Speaker):
 
     def known(self, key: Point, move: Move) -> tuple[float, ...]:
         """What a statement tells and is about; how likely an answer is right; what is left to find out."""
-        kept = live(key.view, key.heard)
+        kept, rivals = _left(key)
         statements = read(move.text) if isinstance(move, Say) else ()
         tells = sum(bits(s, key.said) for s in statements)
         about = [s.about for s in statements]
         answer = key.standing if isinstance(move, Agree) else move.text
         right = (answer in [p.name for p in kept]) / len(kept) if not statements else 0.0
-        found = sum(bits(s, key.said[:k]) for k, text in enumerate(key.said) for s in read(text))
-        rivals = max(0.0, math.log2(len(key.view)) - found)
         return (
             tells / BITS,
             tells / max(1, counted(move)),
@@ -159,6 +159,13 @@ class RecordSpeaker(_Speaker):
             float(len(kept) == 1),
             rivals / BITS,
         )
+
+
+@lru_cache(maxsize=1000)
+def _left(key: Point) -> tuple[Table, float]:
+    """The live records, and the bits that the other still misses as far as one can tell."""
+    found = sum(bits(s, key.said[:k]) for k, text in enumerate(key.said) for s in read(text))
+    return live(key.view, key.heard), max(0.0, math.log2(len(key.view)) - found)
 
 
 class PositionSpeaker(_Speaker):

@@ -76,6 +76,11 @@ def read(text: str) -> tuple[Statement, ...]:
 
 def live(table: Table, heard: Iterable[str]) -> Table:
     """The records that agree with everything heard; where none does, the speaker is not believed, and all."""
+    return _live(table, tuple(heard))
+
+
+@lru_cache(maxsize=100_000)
+def _live(table: Table, heard: tuple[str, ...]) -> Table:
     statements = [statement for text in heard for statement in read(text)]
     return tuple(p for p in table if all(s.allows(p) for s in statements)) or table
 
