@@ -34,8 +34,8 @@ NAMES = Cast(
     teams={
         "guess": _both(records.Guesser),
         "list": _both(records.Lister),
-        "bisect": _both(records.Bisector),
         "code": _both(records.Coder),
+        "bisect": _both(records.Bisector),  # last: it is understood by those who do not know the code
     },
     policy=_speaker,
 )
