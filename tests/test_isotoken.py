@@ -16,7 +16,7 @@ NAMES = "pingeval-names-v0"
 
 
 class Watcher(Agent):
-    """Says its first name twice, then proposes and agrees; keeps what it saw."""
+    """Says its first record twice, then proposes and agrees; keeps what it saw."""
 
     def __init__(self):
         super().__init__(0)
@@ -27,7 +27,7 @@ class Watcher(Agent):
         past = observation["transcript"]
         if past and isinstance(past[-1].move, Propose):
             return Agree()
-        own = observation["table"][0].name
+        own = " ".join(observation["table"][0])
         return Propose(own) if len(past) > 2 else Say(f"{observation['me']} {own}")
 
 

