@@ -149,7 +149,7 @@ class UserPrompt:
 
 
 class PlayerPrompt:
-    """Either player, told apart by what it observes: a user knows its intent.
+    """Any player, told apart by what it observes: a user knows its intent, a partner has limits.
 
     Args:
         asker: prompt of the asker; by default `AskerPrompt()`.
@@ -161,6 +161,10 @@ class PlayerPrompt:
         self.user = user or UserPrompt()
 
     def _of(self, observation: Observation) -> Prompt:
+        if "limits" in observation:
+            from clarify_env.agents.partnerprompt import PartnerPrompt
+
+            return PartnerPrompt()
         return self.user if "intent" in observation else self.asker
 
     def messages(self, observation: Observation) -> list[Message]:

@@ -15,6 +15,7 @@ from clarify_env.trainers import commands as commands
 from clarify_env.trainers import comparecommand as comparecommand
 from clarify_env.trainers import crosscommand as crosscommand
 from clarify_env.trainers import democommand as democommand
+from clarify_env.trainers import isotokencommand as isotokencommand
 from clarify_env.trainers.byhand import play_by_hand
 from clarify_env.trainers.options import (
     Costs,
