@@ -23,10 +23,9 @@ PARTS = {
     "without re-scoring": {"rescore": False},
     "without the start policy's third": {"start_share": 0.0},
     "what the best moves do not lead to counts as much": {"off_path": 1.0},
-    "trained at 3 x 3 costs": {"turn_costs": (0.02, 0.1, 0.3), "word_costs": (0.002, 0.01, 0.04)},
+    "trained at 3 x 3 costs": {"costs": {"turn": (0.02, 0.1, 0.3), "word": (0.002, 0.01, 0.04)}},
     "trained at 5 x 5 costs": {
-        "turn_costs": (0.015, 0.03, 0.08, 0.15, 0.5),
-        "word_costs": (0.0015, 0.003, 0.008, 0.03, 0.08),
+        "costs": {"turn": (0.015, 0.03, 0.08, 0.15, 0.5), "word": (0.0015, 0.003, 0.008, 0.03, 0.08)},
     },
     "action clustering": {"rule": "clustering"},
     "top 2 of a question": {"rule": "top-k"},

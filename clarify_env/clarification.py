@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.costs import Costs, CostSampler, checked
+from clarify_env.costs import Costs, CostSampler, made_costs
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Answer, Ask, Enumerate, Move, Reply, Select
@@ -166,12 +166,7 @@ class ClarificationGame(Game[State]):
             intent = int(intent)
         else:
             raise ClarifyError(f"options['intent']={intent!r}: the task has {count} meanings, from 0")
-        if costs is None:
-            costs = sampled
-        elif isinstance(costs, Sequence) and len(costs) == 2:
-            costs = checked(Costs(*costs))
-        else:
-            raise ClarifyError(f"options['costs']={costs!r}: not a pair (turn, word)")
+        costs = sampled if costs is None else made_costs(Costs, costs, "options['costs']")
         if order is None:
             order = tuple(sorted(range(count), key=draws.__getitem__))
         elif isinstance(order, Sequence) and set(order) == set(range(count)) and len(order) == count:

@@ -1,12 +1,15 @@
-"""Costs: what a clarification and a word cost, fixed or drawn anew for every episode."""
+"""Costs: what a question and a word cost, or what else a game counts; fixed, or drawn for every episode."""
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from clarify_env.errors import ClarifyError
+from clarify_env.errors import ClarifyError, choose
+
+C = TypeVar("C", bound=tuple[float, ...])
 
 
 class Costs(NamedTuple):
@@ -32,9 +35,36 @@ def price(name: str, value: float) -> float:
     return number + 0.0
 
 
-def checked(costs: Costs) -> Costs:
+def checked(costs: C) -> C:
     """`costs` as plain floats, or a ClarifyError where one is no cost."""
-    return Costs(*map(price, costs._fields, costs))
+    made: Any = type(costs)  # mypy has no type for "some NamedTuple"
+    checked: C = made(*map(price, made._fields, costs))
+    return checked
+
+
+def made_costs(of: type[C], values: Any, who: str) -> C:
+    """The costs of this kind with these values, checked.
+
+    Raises:
+        ClarifyError: `values` has another length, or holds something that is no cost.
+    """
+    fields = getattr(of, "_fields", ())
+    listed = tuple(values) if isinstance(values, (tuple, list, np.ndarray)) else ()
+    if len(listed) != len(fields):
+        raise ClarifyError(f"{who}={values!r:.80}: not the {len(fields)} costs ({', '.join(fields)})")
+    return checked(of(*listed))
+
+
+def _named(who: str, of: type[Any], positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given for each field of `of`, those left out with its default."""
+    fields = of._fields
+    for name in named:
+        choose(f"cost of {who}", name, fields)
+    if len(positional) > len(fields) or set(named) & set(fields[: len(positional)]):
+        raise ClarifyError(
+            f"{who}: {positional!r:.60} with {dict(named)!r:.60}; its costs are {', '.join(fields)}"
+        )
+    return {**dict(zip(fields, positional, strict=False)), **named}
 
 
 def _listed(who: str, name: str, values: Iterable[float], count: int | None = None) -> tuple[float, ...]:
@@ -49,86 +79,108 @@ def _listed(who: str, name: str, values: Iterable[float], count: int | None = No
 class CostSampler(Protocol):
     """Anything that draws the costs of an episode."""
 
-    def sample(self, rng: np.random.Generator) -> Costs:
-        """Costs drawn with `rng`."""
+    def sample(self, rng: np.random.Generator) -> Any:
+        """Costs drawn with `rng`, a NamedTuple of floats such as `Costs`."""
         ...
 
 
 class FixedCosts:
-    """The same costs in every episode."""
+    """The same costs in every episode.
 
-    def __init__(self, turn: float = 0.0, word: float = 0.0) -> None:
-        self.costs = checked(Costs(turn, word))
+    Args:
+        prices: in the order of the fields; those left out have their defaults.
+        of: the kind of costs, a NamedTuple of floats with defaults.
+        named: prices by name.
+    """
 
-    def sample(self, rng: np.random.Generator) -> Costs:
+    def __init__(self, *prices: float, of: type[Any] = Costs, **named: float) -> None:
+        self.costs = checked(of(**_named("FixedCosts", of, prices, named)))
+
+    def sample(self, rng: np.random.Generator) -> Any:
         """The fixed costs; draws nothing."""
         return self.costs
 
     def __repr__(self) -> str:
-        return f"FixedCosts(turn={self.costs.turn:g}, word={self.costs.word:g})"
+        return f"FixedCosts({', '.join(f'{n}={v:g}' for n, v in self.costs._asdict().items())})"
 
 
 class CostGrid:
-    """Every pair of the given turn and word costs, equally likely; iterates over them in order."""
+    """Every combination of the given costs, equally likely; iterates over them in order.
 
-    def __init__(self, turn: Iterable[float], word: Iterable[float]) -> None:
-        self.turn, self.word = _listed("CostGrid", "turn", turn), _listed("CostGrid", "word", word)
-        self.cells = tuple(checked(Costs(a, b)) for a in self.turn for b in self.word)
+    Args:
+        values: the levels of each cost in the order of the fields; those left out have their default only.
+        of: the kind of costs.
+        named: levels by name.
+    """
 
-    def sample(self, rng: np.random.Generator) -> Costs:
+    def __init__(self, *values: Iterable[float], of: type[Any] = Costs, **named: Iterable[float]) -> None:
+        given = _named("CostGrid", of, values, named)
+        default = of()._asdict()
+        self.of = of
+        self.levels = {
+            name: _listed("CostGrid", name, given.get(name, (default[name],))) for name in of._fields
+        }
+        self.cells = tuple(checked(of(*cell)) for cell in product(*self.levels.values()))
+
+    def sample(self, rng: np.random.Generator) -> Any:
         """One cell of the grid."""
         return self.cells[int(rng.random() * len(self.cells))]
 
-    def __iter__(self) -> Iterator[Costs]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.cells)
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def __repr__(self) -> str:
-        return f"CostGrid(turn={self.turn}, word={self.word})"
+        return f"CostGrid({', '.join(f'{name}={levels}' for name, levels in self.levels.items())})"
 
 
 class CostRange:
-    """Turn and word costs drawn independently and evenly from two closed ranges."""
+    """Costs drawn independently and evenly from closed ranges, each given as (lowest, highest).
 
-    def __init__(self, turn: tuple[float, float], word: tuple[float, float]) -> None:
-        ends = zip(_listed("CostRange", "turn", turn, 2), _listed("CostRange", "word", word, 2), strict=True)
-        self.low, self.high = (checked(Costs(*end)) for end in ends)
-        if self.low.turn > self.high.turn or self.low.word > self.high.word:
-            raise ClarifyError(f"CostRange(turn={turn}, word={word}): the lower end comes first")
+    Args:
+        ends: the ranges in the order of the fields; of those left out the default is taken.
+        of: the kind of costs.
+        named: ranges by name.
+    """
 
-    def sample(self, rng: np.random.Generator) -> Costs:
+    def __init__(
+        self, *ends: tuple[float, float], of: type[Any] = Costs, **named: tuple[float, float]
+    ) -> None:
+        given = _named("CostRange", of, ends, named)
+        default = of()._asdict()
+        pairs = [_listed("CostRange", name, given.get(name, (default[name],) * 2), 2) for name in of._fields]
+        self.low, self.high = (checked(of(*end)) for end in zip(*pairs, strict=True))
+        if any(low > high for low, high in zip(self.low, self.high, strict=True)):
+            raise ClarifyError(f"{self!r}: the lower end comes first")
+
+    def sample(self, rng: np.random.Generator) -> Any:
         """A point of the ranges."""
-        a, b = rng.random(), rng.random()
-        return Costs(
-            self.low.turn + a * (self.high.turn - self.low.turn),
-            self.low.word + b * (self.high.word - self.low.word),
+        return type(self.low)(
+            *(low + rng.random() * (high - low) for low, high in zip(self.low, self.high, strict=True))
         )
 
     def __repr__(self) -> str:
-        return f"CostRange(turn={(self.low.turn, self.high.turn)}, word={(self.low.word, self.high.word)})"
+        ranges = zip(self.low._fields, self.low, self.high, strict=True)
+        return f"CostRange({', '.join(f'{name}={(low, high)}' for name, low, high in ranges)})"
 
 
 class CheckedCosts:
-    """What another sampler draws, checked and made `Costs`.
+    """What another sampler draws, checked and made costs of a kind.
 
     Args:
-        sampler: anything whose `sample(rng)` gives a pair (turn, word).
+        sampler: anything whose `sample(rng)` gives a sequence such as (turn, word).
+        of: the kind of costs.
     """
 
-    def __init__(self, sampler: CostSampler) -> None:
+    def __init__(self, sampler: CostSampler, of: type[Any] = Costs) -> None:
         self.sampler = sampler
+        self.of = of
 
-    def sample(self, rng: np.random.Generator) -> Costs:
-        """The pair; raises ClarifyError where it is none, or holds no costs."""
-        drawn = self.sampler.sample(rng)
-        pair = tuple(drawn) if isinstance(drawn, (tuple, list, np.ndarray)) else ()
-        if len(pair) != 2:
-            raise ClarifyError(
-                f"{self.sampler!r:.60}.sample(rng) gave {drawn!r:.60}; a pair (turn, word) is needed"
-            )
-        return checked(Costs(*pair))
+    def sample(self, rng: np.random.Generator) -> Any:
+        """The costs; raises ClarifyError where there are none."""
+        return made_costs(self.of, self.sampler.sample(rng), f"{self.sampler!r:.60}.sample(rng)")
 
     def __repr__(self) -> str:
         return repr(self.sampler)

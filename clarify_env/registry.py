@@ -5,17 +5,40 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from clarify_env.costs import CheckedCosts, CostGrid, CostRange, CostSampler, FixedCosts
+import numpy as np
+
+from clarify_env.costs import (
+    SEEN,
+    UNSEEN,
+    CheckedCosts,
+    CostGrid,
+    CostRange,
+    Costs,
+    CostSampler,
+    FixedCosts,
+    checked,
+)
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.vector import VectorEnv
 
 
 class EnvSpec(NamedTuple):
-    """A registered environment: its id, what builds it ("module:function" or a callable), and defaults."""
+    """A registered environment.
+
+    Args:
+        id: its name with a version.
+        entry_point: what builds it, "module:function" or a callable.
+        costs: its prices where `make` is given none; also says which there are.
+        seen, unseen: costs that a policy is trained at, and others that it is evaluated at.
+        kwargs: defaults of its options.
+    """
 
     id: str
     entry_point: str | Callable[..., GameEnv[Any]]
+    costs: Any
+    seen: CostGrid
+    unseen: CostGrid
     kwargs: dict[str, Any]
 
     def load(self) -> Callable[..., GameEnv[Any]]:
@@ -54,13 +77,28 @@ class _Registry(Mapping[str, EnvSpec]):
 registry = _Registry()
 
 
-def register(id: str, entry_point: str | Callable[..., GameEnv[Any]], **kwargs: Any) -> None:
+USUAL = Costs(turn=0.1, word=0.01)
+
+
+def register(
+    id: str,
+    entry_point: str | Callable[..., GameEnv[Any]],
+    *,
+    costs: Any = USUAL,
+    seen: CostGrid | None = None,
+    unseen: CostGrid | None = None,
+    **kwargs: Any,
+) -> None:
     """Register an environment under `id`, here and as "clarify_env/<id>" with PettingZoo.
 
     Args:
         id: a name with a version, such as "my-game-v0".
         entry_point: "module:function" or a callable that takes `costs` and its own options and returns a
             `GameEnv`.
+        costs: the prices where `make` is given none, a NamedTuple of floats whose fields all have defaults;
+            `make` takes each as `<field>_cost`.
+        seen, unseen: grids that a policy is trained at, and evaluated at besides; by default, of a game with
+            turn and word costs those of the main job, of another its usual prices.
         kwargs: defaults of its options.
 
     Raises:
@@ -73,7 +111,12 @@ def register(id: str, entry_point: str | Callable[..., GameEnv[Any]], **kwargs: 
         raise ClarifyError(f"register({id!r}): an id ends in its version, such as {id + '-v0'!r}")
     if id in _SPECS:
         raise ClarifyError(f"register({id!r}): this id is taken; raise the version or choose another name")
-    _SPECS[id] = EnvSpec(id, entry_point, kwargs)
+    costs = checked(costs)
+    clarifies = isinstance(costs, Costs)
+    usual = CostGrid(of=type(costs), **{name: (value,) for name, value in costs._asdict().items()})
+    seen = seen or (SEEN if clarifies else usual)
+    unseen = unseen or (UNSEEN if clarifies else usual)
+    _SPECS[id] = EnvSpec(id, entry_point, costs, seen, unseen, kwargs)
 
     def build(**options: Any) -> GameEnv[Any]:
         return make(id, **options)
@@ -81,22 +124,15 @@ def register(id: str, entry_point: str | Callable[..., GameEnv[Any]], **kwargs: 
     pettingzoo.register("parallel", f"clarify_env/{id}", build)
 
 
-def make(
-    id: str,
-    *,
-    turn_cost: float | None = None,
-    word_cost: float | None = None,
-    costs: CostSampler | None = None,
-    **kwargs: Any,
-) -> GameEnv[Any]:
+def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv[Any]:
     """An environment by its id.
 
     Args:
         id: such as "ambigqa-v0"; `registry` lists them.
-        turn_cost: price of a clarifying question, >= 0; 0.1 by default.
-        word_cost: price of a word of the final message, >= 0; 0.01 by default.
-        costs: a `CostSampler` that draws both for every episode, in place of the two.
-        kwargs: the environment's own options, such as `split`, `knowledge`, `max_turns` or `data_dir`.
+        costs: a `CostSampler` that draws the costs of every episode, in place of fixed prices.
+        kwargs: the prices, each as `<name>_cost`, >= 0: in the clarification games `turn_cost` of a
+            clarifying question (0.1 by default) and `word_cost` of a word of the final message (0.01 by
+            default); and the environment's own options, such as `split`, `max_turns` or `data_dir`.
 
     Raises:
         ClarifyError: an unknown id or option, or a value out of range.
@@ -104,22 +140,30 @@ def make(
     spec = registry[id]
     build = spec.load()
     known = inspect.signature(build).parameters
+    fields = {f"{name}_cost": name for name in spec.costs._fields}
     options = {**spec.kwargs, **kwargs}
+    given = {fields[name]: value for name in fields if (value := options.pop(name, None)) is not None}
     for name in options:
         if name not in known or name == "costs":
-            allowed = [*known, "turn_cost", "word_cost"]
-            raise ClarifyError(f"make({id!r}): unknown option {name!r}{nearest(name, allowed)}")
+            raise ClarifyError(f"make({id!r}): unknown option {name!r}{nearest(name, [*known, *fields])}")
+    kind = type(spec.costs)
     if costs is None:
-        costs = FixedCosts(0.1 if turn_cost is None else turn_cost, 0.01 if word_cost is None else word_cost)
-    elif turn_cost is not None or word_cost is not None:
-        raise ClarifyError("make: give either costs=..., or turn_cost and word_cost, not both")
+        costs = FixedCosts(of=kind, **{**spec.costs._asdict(), **given})
+    elif given:
+        raise ClarifyError(f"make: give either costs=..., or {' and '.join(fields)}, not both")
     elif not callable(getattr(costs, "sample", None)):
         raise ClarifyError(f"make: costs={costs!r} has no sample(rng); use FixedCosts, CostGrid or CostRange")
     elif not isinstance(costs, (FixedCosts, CostGrid, CostRange)):
-        costs = CheckedCosts(costs)
+        costs = CheckedCosts(costs, kind)
+    elif not isinstance(drawn := costs.sample(np.random.default_rng(0)), kind):
+        raise ClarifyError(
+            f"make({id!r}): {costs!r:.80} draws {type(drawn).__name__}, not {kind.__name__}: "
+            f"give it of={kind.__name__}"
+        )
     env = build(costs=costs, **options)
     if isinstance(costs, FixedCosts):
-        env.made_with = {**options, "turn_cost": costs.costs.turn, "word_cost": costs.costs.word}
+        prices = {f"{name}_cost": value for name, value in costs.costs._asdict().items()}
+        env.made_with = {**options, **prices}
     return env
 
 

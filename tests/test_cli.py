@@ -103,7 +103,7 @@ def test_evaluate_a_run_and_agents_by_name(trained, tmp_path, command):
 
 
 def test_crossplay_knows_the_user_of_a_runs_training(trained, tmp_path, command):
-    costs = ("--turn-costs", "0.1", "--word-costs", "0.01", "--eval-tasks", 3, "--out", tmp_path / "cross")
+    costs = ("--costs", "turn=0.1", "--costs", "word=0.01", "--eval-tasks", 3, "--out", tmp_path / "cross")
     code, text, err = command("crossplay", trained[0], "optimal", "--users", "scripted,vague:0.3", *costs)
     assert code == 0, err
     assert "crossplay.png" in "".join(text.split())

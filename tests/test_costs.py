@@ -72,7 +72,7 @@ def test_unseen_costs_were_never_seen():
     assert not {c.turn for c in SEEN} & {c.turn for c in UNSEEN}
     assert not {c.word for c in SEEN} & {c.word for c in UNSEEN}
     for name in ("turn", "word"):
-        seen, unseen = getattr(SEEN, name), getattr(UNSEEN, name)
+        seen, unseen = SEEN.levels[name], UNSEEN.levels[name]
         assert min(unseen) < min(seen)
         assert max(unseen) > max(seen)
         assert any(min(seen) < cost < max(seen) for cost in unseen)

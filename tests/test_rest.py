@@ -133,7 +133,7 @@ def test_a_run_can_be_given_more_iterations_and_a_finished_one_stays_as_it_is(tm
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"rule": "top-k"}, {"iterations": 2}, {"user": {}}, {"turn_costs": (0.1,)}]
+    "change", [{"seed": 1}, {"rule": "top-k"}, {"iterations": 2}, {"user": {}}, {"costs": {"turn": (0.1,)}}]
 )
 def test_a_run_goes_on_only_with_its_own_settings(whole, change):
     run, _ = whole

@@ -42,7 +42,7 @@ def envs() -> None:
         build = spec.load()
         about = (sys.modules[build.__module__].__doc__ or "").strip().split("\n\n")[0]
         known = inspect.signature(build).parameters.values()
-        shown = ["turn_cost=0.1", "word_cost=0.01"]
+        shown = [f"{name}_cost={value:g}" for name, value in spec.costs._asdict().items()]
         shown += [f"{p.name}={p.default!r}" for p in known if p.name not in ("costs", "render_mode")]
         table.add_row(id, " ".join(about.split()), ", ".join(shown))
     console.print(table)

@@ -8,6 +8,7 @@ import typer
 from clarify_env.agents import ASKERS
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.options import (
+    Costs,
     DataDir,
     Env,
     Knowledge,
@@ -21,7 +22,7 @@ from clarify_env.trainers.options import (
     Vagueness,
     app,
     console,
-    floats,
+    levels,
     options,
     trainer,
 )
@@ -66,8 +67,7 @@ def train(
     tasks: Annotated[int | None, typer.Option(help=f"Questions per iteration{OWN}", min=1)] = None,
     samples: Annotated[int | None, typer.Option(help=f"Episodes per question{OWN}", min=1)] = None,
     start_share: Annotated[float | None, typer.Option(help=f"Share of them by the start policy{OWN}")] = None,
-    turn_costs: Annotated[str | None, typer.Option(help=f"Training grid, as 0.02,0.1{OWN}")] = None,
-    word_costs: Annotated[str | None, typer.Option(help=f"Training grid, as 0.002,0.01{OWN}")] = None,
+    costs: Costs = None,
     updates: Annotated[int | None, typer.Option(help=f"Gradient steps per iteration{OWN}", min=1)] = None,
     rate: Annotated[float | None, typer.Option(help=f"Learning rate{OWN}")] = None,
     lora: Annotated[int | None, typer.Option(help="Rank of adapters; default: all weights.", min=0)] = None,
@@ -105,8 +105,7 @@ def train(
         "tasks": tasks,
         "samples": samples,
         "start_share": start_share,
-        "turn_costs": turn_costs and floats(turn_costs, "--turn-costs"),
-        "word_costs": word_costs and floats(word_costs, "--word-costs"),
+        "costs": levels(costs),
         "updates": updates,
         "rate": rate,
         "lora": lora,

@@ -27,7 +27,8 @@ def compare(
     ] = None,
 ) -> None:
     """Compare algorithms: the same games, budget and data path, several seeds; resumes what is there."""
-    sweeps, report, workers = trainer("sweep"), trainer("sweep_report"), trainer("workers")
+    sweeps, after = trainer("sweep"), trainer("sweep_after")
+    report, workers = trainer("sweep_report"), trainer("workers")
     workers.set_threads(1)
     made = sweeps.narrowed(
         sweeps.Sweep.read(sweep) if sweep else sweeps.READY,
@@ -37,13 +38,17 @@ def compare(
         data_dir=data_dir and data_dir.resolve(),
     )
     cells = made.cells()
+    count = processes or workers.default_processes()
     with Bars(console) as bars:
         done = bars.stage("compare", len(cells))
-        for cell, failed in sweeps.run_sweep(made, out, processes or workers.default_processes()):
+        for cell, failed in sweeps.run_sweep(made, out, count):
             done(1)
             if failed:
                 bars.print(f"{cell.name}: failed: {failed}")
-    result = report.collect(cells, out)
+        parts = made.users, out, made.cross_tasks, count
+        crossings = after.crossed(cells, *parts, watcher=bars)
+        known = after.references(after.complete(cells, out), out, count)
+    result = report.collect(cells, out, known, crossings)
     report.draw(result, out / "compare.png")
     console.print(report.table(result))
     console.print(f"Picture: {out / 'compare.png'}; numbers: {out / 'compare.json'}", highlight=False)

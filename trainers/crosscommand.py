@@ -11,13 +11,14 @@ from clarify_env.agents import ASKERS
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.options import (
+    Costs,
     DataDir,
     Env,
     Seed,
     Threads,
     app,
     console,
-    floats,
+    levels,
     options,
     trainer,
 )
@@ -47,8 +48,7 @@ def crossplay(
     seed: Seed = 0,
     split: Annotated[str, typer.Option(help="The questions to play.")] = "validation",
     eval_tasks: Annotated[int, typer.Option("--eval-tasks", help="Questions to play.", min=1)] = 100,
-    turn_costs: Annotated[str | None, typer.Option(help="Grid, as 0.02,0.1; default: the unseen.")] = None,
-    word_costs: Annotated[str | None, typer.Option(help="Grid, as 0.002,0.01; default: the unseen.")] = None,
+    costs: Costs = None,
     server: Annotated[
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
     ] = None,
@@ -57,8 +57,6 @@ def crossplay(
     """Play askers with users that they were not trained with: does a score hold away from home?"""
     crossing, players = trainer("crossplay"), trainer("players")
     trainer("workers").set_threads(threads)
-    if (turn_costs is None) != (word_costs is None):
-        raise ClarifyError("--turn-costs and --word-costs: give both or none")
     made: dict[str, Any] = {name: players.make_user(name, server=server) for name in users.split(",")}
     runs = {
         name: trainer("settings").read_config(trainer("runs").RunDirectory(name))
@@ -83,11 +81,8 @@ def crossplay(
         home = [user for user, player in made.items() if knobs is not None and _is_home(user, player, knobs)]
         own.update({shown: home[0]} if home else {})
         identity.update({shown: _identity(Path(name))} if name in runs else {})
-    grid = (
-        {}
-        if turn_costs is None or word_costs is None
-        else {"cells": list(CostGrid(floats(turn_costs, "--turn-costs"), floats(word_costs, "--word-costs")))}
-    )
+    unseen = clarify_env.registry[env].unseen
+    grid = CostGrid(of=unseen.of, **{**unseen.levels, **levels(costs)})
     with Bars(console) as bars:
         result = crossing.crossplay(
             game,
@@ -99,7 +94,7 @@ def crossplay(
             tasks=eval_tasks,
             seed=seed,
             watcher=bars,
-            **grid,
+            cells=list(grid),
         )
     console.print(trainer("crossplay_report").table(result))
     console.print(f"Picture: {out / 'crossplay.png'}; numbers: {out / 'crossplay.json'}", highlight=False)

@@ -101,6 +101,7 @@ def crossplay(
     tasks: int | None = None,
     seed: int = 0,
     batch: int = 256,
+    processes: int = 1,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Play every asker with every user, and write crossplay.json, crossplay.png and the episodes.
@@ -119,6 +120,7 @@ def crossplay(
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
         batch: episodes under way at the same time.
+        processes: that share the work; they change no number.
         watcher: told of the progress.
 
     Returns:
@@ -142,13 +144,17 @@ def crossplay(
     for user, player in users.items():
         if player.model not in optimum:
             watch = watcher.stage("optimum", len(questions))
-            optimum[player.model] = optima(env, player.model, questions, cells, watch)[:, :, 0].mean(axis=1)
+            optimum[player.model] = optima(env, player.model, questions, cells, watch, processes)[
+                :, :, 0
+            ].mean(axis=1)
         best[user] = optimum[player.model]
-        fixed[user] = _fixed(env, user, player, questions, cells, seed, folder)
+        fixed[user] = _fixed(env, user, player, questions, cells, seed, folder, processes)
         for asker, agent in askers.items():
             stage = watcher.stage(f"{asker} / {user}"[:17], total)
             agents = {"asker": agent, "user": player.agent}
-            table[asker][user] = _cell(env, asker, user, agents, questions, cells, seed, batch, folder, stage)
+            table[asker][user] = _cell(
+                env, asker, user, agents, questions, cells, seed, batch, folder, stage, processes
+            )
     result = {
         "env": env.name,
         "questions": len(questions),
@@ -187,12 +193,13 @@ def _fixed(
     cells: Sequence[Costs],
     seed: int,
     folder: Folder,
+    processes: int,
 ) -> Floats:
     """fixed_F_N: mean reward of each fixed strategy with this user, by question; NaN where that failed."""
     kept = folder.load("fixed", name)
     if kept is None:
         try:
-            found = baselines(env, user.agent, questions, cells, seed)
+            found = baselines(env, user.agent, questions, cells, seed, processes)
         except ClarifyError:  # then its cells have rewards but no normalised score
             return np.full((1, len(questions)), np.nan)
         fixed_F_N = np.array([measured[:, :, 0].mean(axis=1) for measured in found.values()])
@@ -213,6 +220,7 @@ def _cell(
     batch: int,
     folder: Folder,
     watch: Any,
+    processes: int,
 ) -> Cell:
     """A cell that was kept, or played now; one that fails is reported and not kept."""
     kept = folder.load(asker, user)
@@ -222,7 +230,16 @@ def _cell(
     store = folder.episodes(asker, user)
     try:
         measured = measure(
-            env, agents, questions, cells, seed, batch=batch, watch=watch, store=store, failures=failures
+            env,
+            agents,
+            questions,
+            cells,
+            seed,
+            batch=batch,
+            watch=watch,
+            store=store,
+            failures=failures,
+            processes=processes,
         )
         complete(measured)
     except ClarifyError as error:

@@ -33,7 +33,7 @@ from clarify_env.trainers.workers import in_order
 from clarify_env.usermodel import UserModel
 
 Floats = NDArray[np.float64]
-MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
+MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")  # of an asker
 SCRIPTED = (
     32  # episodes under way at the same time for agents that gain nothing from more: they stay in cache
 )
@@ -74,6 +74,13 @@ def jobs(
     return listed
 
 
+def measures_of(env: GameEnv[Any], player: str) -> tuple[str, ...]:
+    """What is measured of a player in any game: the reward, the game's quantities, the mix of its moves."""
+    game = env.game
+    counted = game.quantities(game.start(np.random.default_rng(0), {}))
+    return ("reward", *counted, *(kind.kind for kind in game.moves[player]))
+
+
 def measure(
     env: GameEnv[Any],
     agents: Mapping[str, Agent],
@@ -88,7 +95,7 @@ def measure(
     processes: int = 1,
     listed: Sequence[Job] | None = None,
 ) -> Floats:
-    """Averages by question and costs, measured_N_C_M, in the order of `MEASURES`.
+    """Averages by question and costs, measured_N_C_M, in the order of `measures_of`.
 
     Episodes that failed are left out, and the shares of the others in their average grow to 1; where all of
     a question failed at some costs, its averages there are NaN (see `average` and `complete`).
@@ -97,7 +104,7 @@ def measure(
         env: the game; its own costs do not matter.
         agents: the players.
         questions: positions of N tasks.
-        cells: C pairs of costs.
+        cells: C costs.
         seed: of the players' own randomness and of the order of the notes.
         player: whose moves are counted as the move mix.
         batch: episodes under way at the same time.
@@ -108,14 +115,15 @@ def measure(
         listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
     """
     every = jobs(env, questions, cells, player, seed) if listed is None else listed
-    result = np.zeros((len(questions), len(cells), len(MEASURES)))
+    names = measures_of(env, player)
+    result = np.zeros((len(questions), len(cells), len(names)))
     lost_N_C = np.zeros((len(questions), len(cells)))
 
     def play(first: int, count: int) -> Iterator[_Played]:
         options = lambda i: every[i].options  # noqa: E731
         for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
             lost = episode.detail if failed(episode) else None
-            yield None if lost else _counts(episode, player), lost, row(episode) if store else None
+            yield None if lost else _counts(episode, player, names), lost, row(episode) if store else None
 
     def chunk(k: int) -> list[_Played]:
         return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
@@ -167,11 +175,11 @@ def average(measured_N_C_M: Floats) -> Floats:
     return mean_C_M
 
 
-def _counts(episode: Episode, player: str) -> list[float]:
+def _counts(episode: Episode, player: str, names: tuple[str, ...]) -> list[float]:
     kinds = [move.kind for move in episode.moves(player)]
-    quantities = episode.quantities
-    mix = [kinds.count(kind) / max(1, len(kinds)) for kind in ("ask", "enumerate", "answer")]
-    return [episode.reward, *(quantities[name] for name in ("accuracy", "asks", "words", "exact")), *mix]
+    counted = episode.quantities
+    mix = [kinds.count(kind) / max(1, len(kinds)) for kind in names[1 + len(counted) :]]
+    return [episode.reward, *counted.values(), *mix]
 
 
 def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:

@@ -7,10 +7,10 @@ from typing import Any
 
 from clarify_env.agent import Agent
 from clarify_env.agents import ScriptedUser, make_asker
-from clarify_env.agents.scorer import MoveScorer, Network
+from clarify_env.agents.casts import cast_of
 from clarify_env.costs import SEEN, UNSEEN, CostGrid, Costs
 from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError
+from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make
 from clarify_env.trainers.algorithms import make_trainer
 from clarify_env.trainers.compare import write_questions
@@ -41,11 +41,11 @@ from clarify_env.trainers.workers import default_processes
 from clarify_env.usermodel import UserModel
 
 
-def make_learner(settings: Settings) -> Learner:
-    """The policy of these settings before training, ready to be trained."""
+def make_learner(settings: Settings, env: GameEnv[Any], player: str = "asker") -> Learner:
+    """The policy of these settings before training, ready to be trained as `player`."""
     if settings.agent == "move-scorer":
-        scorer = MoveScorer(Network(settings.hidden, settings.seed), seed=settings.seed)
-        return ScorerLearner(scorer, settings.updates, settings.batch, settings.rate)
+        small = cast_of(env.game).policy(env, player, settings.hidden, settings.seed)
+        return ScorerLearner(small, settings.updates, settings.batch, settings.rate)
     from clarify_env.agents import TransformersAgent
     from clarify_env.trainers.languagelearner import LanguageLearner
 
@@ -64,16 +64,22 @@ def make_learner(settings: Settings) -> Learner:
 
 
 def build(settings: Settings, run: RunDirectory | None = None) -> Loop:
-    """The run of these settings: their agent as the asker, the scripted user."""
-    user = ScriptedUser(UserModel(**settings.user))
-    trainer = make_trainer(settings, make_learner(settings), {"user": user}, run=run)
-    held = getattr(trainer.env.game, "knowledge", "open")
-    if settings.agent == "move-scorer" and held != "open":
-        raise ClarifyError(
-            f"MoveScorer plays from the asker's notes, and {settings.env} with knowledge={held!r} has none; "
-            "give --knowledge open, or train a language model"
-        )
-    return trainer
+    """The run of these settings: their agent as the players that are trained, the game's cast as the others.
+
+    Raises:
+        ClarifyError: the game has no such player.
+    """
+    env: GameEnv[Any] = make(settings.env, costs=settings.grid, **settings.env_options)
+    cast = cast_of(env.game)
+    first, *more = settings.players or cast.trained
+    for player in (first, *more):
+        choose(f"player of {settings.env}", player, env.possible_agents)
+    learner = make_learner(settings, env, first)
+    partners = {
+        player: learner if settings.shared else make_learner(settings, env, player) for player in more
+    }
+    others = list(cast.teams.values())[-1](env, settings.user)
+    return make_trainer(settings, learner, others, run=run, player=first, partners=partners, env=env)
 
 
 def train(
@@ -108,8 +114,8 @@ def train(
     yield from trainer.train(watcher, first)
 
 
-def load_policy(run: RunDirectory, iteration: int | None = None) -> Agent:
-    """The trained asker of a run, playing its best-scored move.
+def load_team(run: RunDirectory, iteration: int | None = None) -> dict[str, Agent]:
+    """The players that a run trained, each playing its best-scored move.
 
     Args:
         run: the directory.
@@ -122,8 +128,13 @@ def load_policy(run: RunDirectory, iteration: int | None = None) -> Agent:
     last = run.last() if iteration is None else iteration
     if last is None or not run.checkpoint(last).is_dir():
         raise ClarifyError(f"{run.path}: has no checkpoint{'' if last is None else f' {last}'} to evaluate")
-    trainer.learner.load(run.checkpoint(last))
-    return trainer.learner.greedy()
+    trainer.load(run.checkpoint(last))
+    return {player: learner.greedy() for player, learner in trainer.learners.items()}
+
+
+def load_policy(run: RunDirectory, iteration: int | None = None) -> Agent:
+    """The first of the players that a run trained, such as the asker; see `load_team`."""
+    return next(iter(load_team(run, iteration).values()))
 
 
 def evaluate(
@@ -250,7 +261,7 @@ def evaluate_run(
         out or run.path,
         split=str(options["split"]),
         user=settings.user if user is None else user,
-        seen=CostGrid(_spread(settings.turn_costs), _spread(settings.word_costs)),
+        seen=CostGrid(of=settings.grid.of, **{n: _spread(levels) for n, levels in settings.costs.items()}),
         tasks=tasks,
         seed=settings.seed if seed is None else seed,
         parallel=settings.parallel,

@@ -15,13 +15,12 @@ import numpy as np
 
 from clarify_env.agent import Agent
 from clarify_env.collect import rollout
-from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make
 from clarify_env.storage import write_episodes
-from clarify_env.trainers.evaluate import MEASURES, average, jobs, measure, pick_questions
+from clarify_env.trainers.evaluate import average, jobs, measure, measures_of, pick_questions
 from clarify_env.trainers.learner import Learner
 from clarify_env.trainers.replay import failed
 from clarify_env.trainers.runs import RunDirectory
@@ -64,6 +63,7 @@ class Loop(ABC):
         player: whom the learner plays.
         partners: learners of other players that are trained as well, by player; the same learner as `learner`
             where the players share weights, which are then fitted to the lessons of all of them at once.
+        env: the game where it is at hand; by default made from the settings.
     """
 
     def __init__(
@@ -74,13 +74,14 @@ class Loop(ABC):
         run: RunDirectory | None = None,
         player: str = "asker",
         partners: Mapping[str, Learner] | None = None,
+        env: GameEnv[Any] | None = None,
     ) -> None:
         self.settings = settings
         self.learner = learner
         self.others = dict(others)
         self.run = run
         self.player = player
-        self.env: GameEnv[Any] = make(settings.env, costs=settings.grid, **settings.env_options)
+        self.env: GameEnv[Any] = env or make(settings.env, costs=settings.grid, **settings.env_options)
         self.learners: dict[str, Learner] = {player: learner, **(partners or {})}
         started = {id(one): one.copy() for one in self.learners.values()}
         self.starts = {name: started[id(one)] for name, one in self.learners.items()}
@@ -114,10 +115,14 @@ class Loop(ABC):
         """Load the last checkpoint, with the start policy from checkpoint 0; returns the next iteration."""
         if self.run is None or (last := self.run.last()) is None:
             return 0
-        for learners, at in ((self.starts, 0), (self.learners, last)):
-            for folder, learner in self._folders(learners).items():
-                learner.load(self.run.checkpoint(at) / folder)
+        self.load(self.run.checkpoint(0), self.starts)
+        self.load(self.run.checkpoint(last))
         return last
+
+    def load(self, checkpoint: Path, learners: Mapping[str, Learner] | None = None) -> None:
+        """Load the weights of a checkpoint into the learners that are trained, or into others."""
+        for folder, learner in self._folders(learners or self.learners).items():
+            learner.load(checkpoint / folder)
 
     def _folders(self, learners: Mapping[str, Learner]) -> dict[str, Learner]:
         """Each learner with its folder in a checkpoint: the first's is the checkpoint itself."""
@@ -162,7 +167,8 @@ class Loop(ABC):
         line |= self._improve(episodes, seed, done)
         line |= {f"play/{name}": value for name, value in means(episodes).items()}
         line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
-        line |= self._check(seed, watcher)
+        if (iteration + 1) % settings.check_every == 0 or iteration + 1 == settings.iterations:
+            line |= self._check(seed, watcher)
         return line, episodes
 
     def collect(self, iteration: int, done: Callable[[int], object] = lambda n: None) -> Iterator[Episode]:
@@ -215,9 +221,10 @@ class Loop(ABC):
         played = [c for c, mean_M in enumerate(mean_C_M) if np.isfinite(mean_M).all()]
         if not played:
             return {}
-        line = {f"check/{m}": float(v) for m, v in zip(MEASURES, mean_C_M[played].mean(axis=0), strict=True)}
+        names = measures_of(self.env, self.player)
+        line = {f"check/{m}": float(v) for m, v in zip(names, mean_C_M[played].mean(axis=0), strict=True)}
         for c, cell in ((c, cells[c]) for c in played):
-            for m, value in zip(MEASURES, mean_C_M[c], strict=True):
+            for m, value in zip(names, mean_C_M[c], strict=True):
                 line[f"check/{cell_name(cell)}/{m}"] = float(value)
         return line
 
@@ -229,9 +236,9 @@ def options_of(known: Mapping[str, Any], given: Mapping[str, Any] | None) -> dic
     return {**known, **(given or {})}
 
 
-def cell_name(cell: Costs) -> str:
-    """A pair of costs as part of a metric's name."""
-    return f"turn={cell.turn:g},word={cell.word:g}"
+def cell_name(cell: Any) -> str:
+    """Costs as part of a metric's name."""
+    return ",".join(f"{name}={value:g}" for name, value in cell._asdict().items())
 
 
 def _question(settings: Settings, total: int, at: int) -> int:

@@ -26,6 +26,10 @@ Knowledge = Annotated[
     str | None,
     typer.Option(help="What the asker holds: open (notes), document or closed; default: the game's own."),
 ]
+Costs = Annotated[
+    list[str] | None,
+    typer.Option("--costs", help="Levels of one cost, as turn=0.02,0.1; once a cost. Default: the usual."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", min=0)]
 Noise = Annotated[float, typer.Option(help="Probability of a wrong reply of the scripted user.")]
 Vagueness = Annotated[float, typer.Option(help="Probability of a reply that says nothing.")]
@@ -47,14 +51,18 @@ def options(data_dir: Path | None, **more: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def floats(text: str, name: str) -> tuple[float, ...]:
-    """The numbers of an option such as 0.02,0.1,0.3."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ClarifyError(
-            f"{name}={text!r}: numbers with commas between them, such as 0.02,0.1,0.3"
-        ) from None
+def levels(given: list[str] | None) -> dict[str, tuple[float, ...]]:
+    """The levels of each cost, of options such as turn=0.02,0.1."""
+    found = {}
+    for text in given or ():
+        name, _, listed = text.partition("=")
+        try:
+            found[name] = tuple(float(part) for part in listed.split(","))
+        except ValueError:
+            raise ClarifyError(
+                f"--costs {text!r}: a cost's name and numbers, such as turn=0.02,0.1,0.3"
+            ) from None
+    return found
 
 
 def trainer(name: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clarify_env.costs import Costs
@@ -28,6 +29,7 @@ from clarify_env.trainers.selection import Batch, grouped
 from clarify_env.trainers.tree import BestContinuation
 
 LEAST = 1e-6  # difference of worth from which on two moves are a pair
+PART = 2048  # rows that the reference measures at a time
 OTHERS = 3  # moves that the best one of a point is paired with under each costs
 
 
@@ -125,14 +127,18 @@ class Paired(Loop):
 
     def fit(self, learner: Learner, start: Learner, lessons: list[Pair], seed: int) -> dict[str, float]:
         """Minibatches of pairs, drawn by how often their point is met."""
-        examples = [example for pair in lessons for example in pair[:2]]
-        reference = (start if self.options["reference"] == "start" else learner).measure(examples)
-        apart_P = margins(reference)
-        rewards_P = torch.tensor([pair.margin for pair in lessons], dtype=apart_P.dtype)
         chances_P = np.array([pair.better.weight for pair in lessons])
         size, count = max(1, self.settings.batch // 2), self.settings.updates
         drawn = np.random.default_rng(seed).choice(len(lessons), (count, size), p=chances_P / chances_P.sum())
-        steps = [[row for p in rows for row in (2 * p, 2 * p + 1)] for rows in drawn.tolist()]
+        used, places = np.unique(drawn, return_inverse=True)
+        held = [lessons[p] for p in used.tolist()]
+        examples = [example for pair in held for example in pair[:2]]
+        batches: NDArray[np.int64] = places.reshape(drawn.shape)
+        steps = [[row for p in pairs for row in (2 * p, 2 * p + 1)] for pairs in batches.tolist()]
+        reference = start if self.options["reference"] == "start" else learner
+        parts = [examples[k : k + PART] for k in range(0, len(examples), PART)]
+        apart_P = torch.cat([margins(reference.measure(part)) for part in parts])
+        rewards_P = torch.tensor([pair.margin for pair in held], dtype=apart_P.dtype)
         right: list[float] = []
 
         def objective(scored: Scored) -> Tensor:
@@ -143,7 +149,7 @@ class Paired(Loop):
 
         fitted = learner.descend(examples, steps, Objective(objective, unit=2))
         tail = right[-max(1, len(right) // 10) :]
-        return {**fitted, "pairs": float(len(lessons)), "right": float(np.mean(tail))}
+        return {**fitted, "steps": float(count), "pairs": float(len(lessons)), "right": float(np.mean(tail))}
 
 
 def margins(scored: Scored) -> Tensor:

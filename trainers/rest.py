@@ -30,10 +30,9 @@ class ReST(Loop):
         others: Mapping[str, Agent],
         rule: Selection | Mapping[str, Selection],
         run: RunDirectory | None = None,
-        player: str = "asker",
-        partners: Mapping[str, Learner] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(settings, learner, others, run, player, partners)
+        super().__init__(settings, learner, others, run, **kwargs)
         self.rules = dict(rule) if isinstance(rule, Mapping) else dict.fromkeys(self.learners, rule)
 
     def lessons(self, batch: Batch) -> list[Example]:
@@ -42,7 +41,7 @@ class ReST(Loop):
 
     def fit(self, learner: Learner, start: Learner, lessons: list[Example], seed: int) -> dict[str, float]:
         """Imitate them."""
-        return learner.update(lessons, seed)
+        return {**learner.update(lessons, seed), "steps": float(self.settings.updates if lessons else 0)}
 
     def describe(self, lessons: list[Any]) -> dict[str, float]:
         """Shares of the kinds of moves, by weight."""

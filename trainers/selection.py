@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from clarify_env.agent import Agent
 from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
@@ -53,10 +55,11 @@ def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
     Episodes that failed are left out.
     """
     groups: dict[Any, list[Episode]] = defaultdict(list)
+    kind = type(batch.env.game.start(np.random.default_rng(0), {}).costs)
     for episode in batch.episodes:
         if failed(episode):
             continue
-        own = Costs(**episode.costs)
+        own = kind(**episode.costs)
         groups[episode.setup["task"], None if batch.cells else own].append(episode)
     for (_, own), members in groups.items():
         yield (list(batch.cells) if batch.cells else [own]), members

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from clarify_env.costs import SEEN, CostGrid
+from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
+from clarify_env.registry import registry
 from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.selection import make_rule
 
@@ -31,7 +32,10 @@ class Settings:
         rule: name of the selection rule.
         off_path: of best-continuation: weight of what the best moves do not lead to, in [0, 1].
         rescore: whether every episode counts at all training costs.
-        turn_costs, word_costs: the training grid.
+        costs: the training grid, levels of each cost by its name; those of the game's own grid where none are
+            given.
+        players: those that are trained; by default those of the game's cast.
+        shared: whether they share their weights.
         updates, batch, rate: of the learner.
         hidden: units of a hidden layer of MoveScorer.
         max_tokens: most tokens of a language model's message.
@@ -39,7 +43,8 @@ class Settings:
         bf16: whether a language model is trained in bfloat16 arithmetic.
         rows: messages that a language model samples at the same time.
         part: tokens of one pass of its training.
-        check_tasks: training questions that each iteration is checked on at the training costs, >= 0.
+        check_tasks: training questions that an iteration is checked on at the training costs, >= 0.
+        check_every: iterations from one check to the next; the last one is always checked.
         parallel: episodes under way at the same time.
     """
 
@@ -58,8 +63,9 @@ class Settings:
     rule: str = "best-continuation"
     off_path: float = 1.0
     rescore: bool = True
-    turn_costs: tuple[float, ...] = SEEN.turn
-    word_costs: tuple[float, ...] = SEEN.word
+    costs: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    players: tuple[str, ...] = ()
+    shared: bool = False
     updates: int = 400
     batch: int = 256
     rate: float = 3e-3
@@ -70,22 +76,27 @@ class Settings:
     rows: int = 256
     part: int = 8192
     check_tasks: int = 60
+    check_every: int = 1
     parallel: int = 256
 
     def __post_init__(self) -> None:
         counts = ("iterations", "tasks", "samples", "updates", "batch", "hidden", "parallel")
-        for name in (*counts, "max_tokens", "rows", "part"):
+        for name in (*counts, "max_tokens", "rows", "part", "check_every"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ClarifyError(f"{name}={value!r}: a whole number, at least 1")
         if not 0.0 <= self.start_share <= 1.0:
             raise ClarifyError(f"start_share={self.start_share!r}: a share between 0 and 1")
         make_rule(self.rule)
+        levels = CostGrid(
+            of=registry[self.env].seen.of, **{**registry[self.env].seen.levels, **self.costs}
+        ).levels
+        object.__setattr__(self, "costs", levels)
 
     @property
     def grid(self) -> CostGrid:
         """The costs that training draws from."""
-        return CostGrid(self.turn_costs, self.word_costs)
+        return CostGrid(of=registry[self.env].seen.of, **self.costs)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Settings":
@@ -99,9 +110,10 @@ class Settings:
         if unknown:
             raise ClarifyError(f"config.json: unknown setting {unknown[0]!r}")
         values = {name: config[name] for name in known & set(config)}
-        for name in ("turn_costs", "word_costs"):
-            if name in values:
-                values[name] = tuple(values[name])
+        if "players" in values:
+            values["players"] = tuple(values["players"])
+        if "costs" in values:
+            values["costs"] = {name: tuple(levels) for name, levels in values["costs"].items()}
         return cls(**values)
 
     def changed(self, **changes: Any) -> "Settings":
@@ -126,23 +138,25 @@ RECIPES: dict[str, dict[str, Any]] = {
         "off_path": 0.1,
         "check_tasks": 0,
         # many values, so that numbers are read as numbers; none of the unseen ones
-        "turn_costs": (0.006, 0.008, 0.012, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.3, 0.5, 0.6),
-        "word_costs": (
-            6e-4,
-            8e-4,
-            1.2e-3,
-            1.5e-3,
-            2e-3,
-            3e-3,
-            4e-3,
-            8e-3,
-            1e-2,
-            0.015,
-            0.03,
-            0.04,
-            0.08,
-            0.1,
-        ),
+        "costs": {
+            "turn": (0.006, 0.008, 0.012, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.3, 0.5, 0.6),
+            "word": (
+                6e-4,
+                8e-4,
+                1.2e-3,
+                1.5e-3,
+                2e-3,
+                3e-3,
+                4e-3,
+                8e-3,
+                1e-2,
+                0.015,
+                0.03,
+                0.04,
+                0.08,
+                0.1,
+            ),
+        },
     },
     "other": {
         "iterations": 3,
@@ -162,7 +176,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 # What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
 # played at the same costs for one question, in many small steps.
-_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16}
+_ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16, "check_every": 6}
 ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
     "rloo": {**_ON_POLICY, "iterations": 60, "batch": 256, "rate": 3e-3},
     "grpo": {**_ON_POLICY, "iterations": 60, "batch": 64, "rate": 1e-3},

@@ -5,6 +5,7 @@ it can be looked at, evaluated again or gone on with like any other. A cell that
 `failed.txt`, and is tried again when the sweep is given again.
 """
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,14 +18,23 @@ from clarify_env.trainers.runs import RunDirectory, write_json
 from clarify_env.trainers.settings import Settings, recipe
 from clarify_env.trainers.workers import in_order
 
+LIMITS = {"tokens": "play/tokens", "updates": "update/steps"}  # by name the metric that is spent
+
 
 class Cell(NamedTuple):
-    """One run of a sweep."""
+    """One run of a sweep.
+
+    Args:
+        game, algorithm, seed: where it stands.
+        settings: of the run.
+        limits: on its tokens and updates.
+    """
 
     game: str
     algorithm: str
     seed: int
     settings: Settings
+    limits: Mapping[str, int | None]
 
     @property
     def name(self) -> str:
@@ -39,11 +49,15 @@ class Sweep:
     Args:
         games: the options of `make` for each registered id.
         algorithms: for each name in the comparison the settings that differ from its recipe; "algorithm" is
-            the name itself where it is not given, and "episodes" its own budget.
+            the name itself where it is not given, and "episodes", "tokens", "updates" its own budget.
         seeds: of the runs.
         episodes: that each run may play in all; the iterations follow from it.
+        tokens, updates: sampled tokens and gradient steps after which a run ends, with the iteration that
+            reaches either; None for no limit. Of `MoveScorer` a decision is a token.
+        users: that no run was trained with, to whom all of them are put (see docs/crossplay.md).
         agent: what is trained, as in `Settings`.
         eval_tasks: validation questions that each run is evaluated on.
+        cross_tasks: those that it plays with other users.
         settings: of all runs, unless their algorithm has others.
     """
 
@@ -51,8 +65,12 @@ class Sweep:
     algorithms: Mapping[str, Mapping[str, Any]]
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     episodes: int = 9216
+    tokens: int | None = None
+    updates: int | None = None
+    users: tuple[str, ...] = ("noisy:0.1", "vague:0.2")
     agent: str = "move-scorer"
     eval_tasks: int = 100
+    cross_tasks: int = 50
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -64,7 +82,8 @@ class Sweep:
             raise ClarifyError(
                 f"{path}: no sweep; it holds games and algorithms, and may hold {sorted(known)}"
             )
-        return cls(**{**data, "seeds": tuple(data.get("seeds", cls.seeds))})
+        lists = {name: tuple(data[name]) for name in ("seeds", "users") if name in data}
+        return cls(**{**data, **lists})
 
     def cells(self) -> list[Cell]:
         """The runs, by game, algorithm and seed.
@@ -82,13 +101,15 @@ class Sweep:
                         made = self._settings(game, dict(options), name, dict(own), seed)
                     except TypeError as error:
                         raise ClarifyError(f"sweep: algorithm {name!r}: {error}") from None
-                    listed.append(Cell(game, name, seed, made))
+                    limits = {spent: own.get(spent, getattr(self, spent)) for spent in LIMITS}
+                    listed.append(Cell(game, name, seed, made, limits))
         return listed
 
     def _settings(
         self, game: str, options: dict[str, Any], name: str, own: dict[str, Any], seed: int
     ) -> Settings:
         algorithm, episodes = own.pop("algorithm", name), own.pop("episodes", self.episodes)
+        own = {setting: value for setting, value in own.items() if setting not in LIMITS}
         given = {"env": game, "env_options": options, "seed": seed, **self.settings, **own}
         made = recipe(self.agent, algorithm, **given)
         return made.changed(iterations=max(1, round(episodes / (made.tasks * made.samples))))
@@ -156,14 +177,30 @@ def run_cell(cell: Cell, folder: Path, tasks: int) -> str:
         return ""
     try:
         failed.unlink(missing_ok=True)
-        for _ in train(cell.settings, run, resume=(run.path / "config.json").exists()):
-            pass
+        resume = (run.path / "config.json").exists()
+        lines = run.metrics() if resume else []
+        if not spent(cell, lines):
+            for line in train(cell.settings, run, resume=resume):
+                lines.append(line)
+                if spent(cell, lines):
+                    break
         evaluate_run(run, tasks=tasks, processes=1)
-    except ClarifyError as error:
+    except Exception as error:  # whatever it is, the other cells go on; the traceback is kept
         run.path.mkdir(parents=True, exist_ok=True)
-        failed.write_text(f"{error}\n", encoding="utf-8")
-        return str(error)
+        why = str(error) if isinstance(error, ClarifyError) else f"{type(error).__name__}: {error}"
+        first = why.splitlines()[0] if why else type(error).__name__
+        trace = "" if isinstance(error, ClarifyError) else traceback.format_exc()
+        failed.write_text(f"{first}\n{trace}", encoding="utf-8")
+        return first
     return ""
+
+
+def spent(cell: Cell, lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a run with these metrics has reached a limit of its cell."""
+    return any(
+        limit is not None and sum(line.get(LIMITS[name], 0.0) for line in lines) >= limit
+        for name, limit in cell.limits.items()
+    )
 
 
 def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[Cell, str]]:

@@ -11,9 +11,12 @@ from scipy.stats import bootstrap, trim_mean
 
 from clarify_env.data import read_json
 from clarify_env.trainers.runs import RunDirectory, write_json
-from clarify_env.trainers.sweep import Cell
+from clarify_env.trainers.sweep import LIMITS, Cell
+from clarify_env.trainers.sweep_after import curve
 
 Floats = NDArray[np.float64]
+SCORES = ("unseen", "seen", "others")
+SPENT = {"episodes": "episodes", **LIMITS}
 
 
 def interquartile_mean(values_S: Floats, axis: int = -1) -> Any:
@@ -40,34 +43,50 @@ def better(first_S: Sequence[float], second_S: Sequence[float]) -> float:
     return float(np.mean((a_S_1 > b_1_S) + 0.5 * (a_S_1 == b_1_S)))
 
 
-def collect(cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
+def collect(
+    cells: Sequence[Cell],
+    folder: Path,
+    known: Mapping[str, tuple[float, float]] | None = None,
+    crossings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """What the runs of a sweep reached, as JSON data; also written to compare.json.
 
-    For each game and algorithm: the scores at unseen and seen costs by seed with their interquartile mean,
-    the sampled tokens, the reward of the played episodes against how many there were, and what failed. For
-    each pair of algorithms the probability that the first is better at unseen costs.
+    For each game and algorithm by seed, with interquartile means of the scores: normalised scores at unseen
+    and seen costs, and with users that no run was trained with; episodes, sampled tokens and gradient steps;
+    the curve of each run; and what failed. For each pair of algorithms the probability that the first is
+    better at unseen costs.
+
+    Args:
+        cells: of the sweep.
+        folder: of the sweep.
+        known: from `sweep_after.references`; without, there are no curves.
+        crossings: from `sweep_after.crossed`, by game.
     """
     games: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         row = games.setdefault(cell.game, {}).setdefault(
-            cell.algorithm, {"unseen": [], "seen": [], "seeds": [], "tokens": [], "failed": {}, "curve": []}
+            cell.algorithm, {**{name: [] for name in (*SCORES, *SPENT, "seeds", "curve")}, "failed": {}}
         )
         run = RunDirectory(folder / cell.name)
         if not (run.path / "summary.json").exists():
             failed = run.path / "failed.txt"
-            why = failed.read_text(encoding="utf-8").strip() if failed.exists() else "not run"
+            why = failed.read_text(encoding="utf-8").split("\n")[0] if failed.exists() else "not run"
             row["failed"][str(cell.seed)] = why
             continue
         summary, lines = read_json(run.path / "summary.json"), run.metrics()
         row["seeds"].append(cell.seed)
         row["unseen"].append(summary["unseen"]["normalized"]["mean"])
         row["seen"].append(summary["seen"]["normalized"]["mean"])
-        row["tokens"].append(sum(line["play/tokens"] for line in lines))
-        played = np.cumsum([line["episodes"] for line in lines]).tolist()
-        row["curve"].append([[n, line["play/reward"]] for n, line in zip(played, lines, strict=True)])
+        for name, metric in SPENT.items():
+            row[name].append(sum(line.get(metric, 0.0) for line in lines))
+        row["curve"].append(curve(lines, cell.settings, known or {}))
+        met = (
+            (crossings or {}).get(cell.game, {}).get("rows", {}).get(f"{cell.algorithm} seed{cell.seed}", {})
+        )
+        row["others"] += [met["others"]["mean"]] if "others" in met else []
     for rows in games.values():
         for row in rows.values():
-            for part in ("unseen", "seen"):
+            for part in SCORES:
                 row[f"{part}_iqm"] = summary_of(row[part]) if row[part] else None
     chances: dict[str, dict[str, dict[str, float]]] = {}
     for game, rows in games.items():
@@ -83,27 +102,29 @@ def collect(cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
 def table(result: Mapping[str, Any]) -> Table:
     """The result for a terminal, the best first in each game."""
     shown = Table(title="normalised score at unseen costs (0 = best fixed strategy, 1 = optimum)")
-    for column in ("game", "algorithm", "IQM", "95%", "seeds", "better than the next", "tokens", "failed"):
-        shown.add_column(column)
+    columns = ("algorithm", "IQM", "95%", "seeds", "better than the next", "unknown users", *SPENT, "failed")
+    for column in ("game", *columns):
+        shown.add_column(column, justify="left" if column in ("game", "algorithm", "failed") else "right")
     for game, rows in result["games"].items():
         ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
         for k, name in enumerate(ranked):
             row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
-            found = row["unseen_iqm"]
+            found, others = row["unseen_iqm"], row["others_iqm"]
             mean, interval = ("-", "") if not found else (f"{found['iqm']:.3f}", "")
             if found and found["low"] is not None:
                 interval = f"{found['low']:.3f} to {found['high']:.3f}"
             chance = result["better"][game].get(name, {}).get(after)
             shown.add_row(
                 game, name, mean, interval, str(len(row["seeds"])), "" if chance is None else f"{chance:.2f}",
-                f"{np.mean(row['tokens']):,.0f}" if row["tokens"] else "",
+                f"{others['iqm']:.3f}" if others else "",
+                *(f"{np.mean(row[name]):,.0f}" if row[name] else "" for name in SPENT),
                 "; ".join(f"seed {seed}: {why}" for seed, why in row["failed"].items()),
             )  # fmt: skip
     return shown
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
-    """Scores with intervals, and reward of the played episodes against how many there were, by game."""
+    """Scores with intervals, and by game the normalised score against episodes and against tokens."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -111,9 +132,9 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
 
     games = result["games"]
     figure, grid = plt.subplots(
-        len(games), 2, figsize=(11, 3.4 * len(games)), squeeze=False, constrained_layout=True
+        len(games), 3, figsize=(15, 3.4 * len(games)), squeeze=False, constrained_layout=True
     )
-    for (left, right), (game, rows) in zip(grid, games.items(), strict=True):
+    for (left, *right), (game, rows) in zip(grid, games.items(), strict=True):
         names = sorted((n for n in rows if rows[n]["unseen_iqm"]), key=lambda n: rows[n]["unseen_iqm"]["iqm"])
         for k, name in enumerate(names):
             found, colour = rows[name]["unseen_iqm"], f"C{sorted(rows).index(name)}"
@@ -121,14 +142,25 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
             left.plot(ends, [k, k], color=colour, lw=3, alpha=0.4)
             left.plot(rows[name]["unseen"], [k] * len(rows[name]["unseen"]), "|", color=colour)
             left.plot(found["iqm"], k, "o", color=colour)
-            for curve in rows[name]["curve"]:
-                right.plot(*zip(*curve, strict=True), color=colour, alpha=0.25, lw=0.8)
-            middle = np.mean([[y for _, y in curve] for curve in rows[name]["curve"]], axis=0)
-            right.plot([x for x, _ in rows[name]["curve"][0]], middle, color=colour, label=name)
+            for axes, at in zip(right, (0, 1), strict=True):
+                _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
         left.set_yticks(range(len(names)), names)
         left.set_title(f"{game}: normalised score, unseen costs")
-        right.set_title("reward of the episodes played, seen costs")
-        right.set_xlabel("episodes")
-        right.legend(frameon=False, fontsize=8)
+        for axes, label in zip(right, ("episodes", "sampled tokens"), strict=True):
+            axes.set_title("normalised score, training questions and costs")
+            axes.set_xlabel(label)
+            axes.set_xscale("log")
+            axes.set_ylim(-0.5, 1.05)
+        if right[0].get_legend_handles_labels()[0]:
+            right[0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def _curves(axes: Any, curves: Sequence[Sequence[Sequence[float]]], at: int, colour: str, name: str) -> None:
+    """Each run's score against what it had spent, thin; and their mean where all have as many points."""
+    for one in curves:
+        axes.plot([point[at] for point in one], [point[2] for point in one], color=colour, alpha=0.25, lw=0.8)
+    if curves and len({len(curve) for curve in curves}) == 1:
+        mean_K_3 = np.mean(np.array(curves), axis=0)
+        axes.plot(mean_K_3[:, at], mean_K_3[:, 2], color=colour, label=name, marker=".", ms=4)
