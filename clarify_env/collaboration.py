@@ -24,8 +24,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.costs import price
-from clarify_env.csp_nature import Draw, alternatives, draw, pinned
+from clarify_env.costs import made_costs
+from clarify_env.csp_nature import Draw, alternatives, draw, known_at_start, pinned
 from clarify_env.csp_records import (
     MARKS,
     CspCosts,
@@ -146,8 +146,9 @@ class CollaborationGame(Game[State]):
         drawn = draw(self.world, task, draws, helpers)
         if options:
             drawn = pinned(drawn, options, self.world, task)
-            costs = _costs(options.get("costs"), costs)
-        known = _known(self, task, drawn, costs)
+            if options.get("costs") is not None:
+                costs = made_costs(CspCosts, options["costs"], "options['costs']")
+        known = known_at_start(self.world, self.tools, task, drawn, costs)
         return _new(State, (task, drawn, costs, known, *self._fresh, (), 0, 0, 0.0, 0.0, 0.0, None))
 
     def _task(self, key: Any) -> Question:
@@ -266,32 +267,24 @@ class CollaborationGame(Game[State]):
 
     def alternatives(self, state: State, player: str) -> list[tuple[State, float]]:
         """See `csp_nature.alternatives`."""
-        task, costs = state.task, state.costs
-        return [
-            (state._replace(drawn=drawn, known=_known(self, task, drawn, costs)), chance)
-            for drawn, chance in alternatives(self.world, task, state.drawn, self._at.get(player))
-        ]
+        own = self._at.get(player)
+        drawn = alternatives(self.world, state.task, state.drawn, own)
+        return [(self._anew(state, state.task, one), chance) for one, chance in drawn]
+
+    def _anew(self, state: State, task: Question, drawn: Draw) -> State:
+        """A start state in which nature has drawn something else."""
+        known = known_at_start(self.world, self.tools, task, drawn, state.costs)
+        return state._replace(task=task, drawn=drawn, known=known)
 
     def plant(self, state: State) -> tuple[State, Mapping[str, Sequence[str]]]:
         """Marked answers: a helper may see the one that it remembers, the asker none before it is said."""
         texts = [f"planted answer {i}" for i in range(len(state.task.values))]
         passages = [f"planted passage {k}" for k in range(len(self.tools))] if state.task.passages else []
-        task = state.task._replace(
-            values=tuple((text,) for text in texts), passages=tuple((text,) for text in passages)
-        )
         hidden = {"asker": [*texts, *passages]}
         for k, name in enumerate(self.helpers):
             held = {texts[pair[0]] for pair in state.drawn.memories[k : k + 1]}
-            hidden[name] = [
-                *(t for t in texts if t not in held),
-                *(t for j, t in enumerate(passages) if j != k),
-            ]
-        return state._replace(task=task, known=_known(self, task, state.drawn, state.costs)), hidden
-
-
-def _costs(value: Any, drawn: CspCosts) -> CspCosts:
-    if value is None:
-        return drawn
-    if not isinstance(value, Sequence) or len(value) != len(CspCosts._fields):
-        raise ClarifyError(f"options['costs']={value!r}: not three numbers (search, word, wrong)")
-    return CspCosts(*map(price, CspCosts._fields, value))
+            own = [text for j, text in enumerate(passages) if j != k]
+            hidden[name] = [*(text for text in texts if text not in held), *own]
+        values, carried = (tuple((text,) for text in listed) for listed in (texts, passages))
+        task = state.task._replace(values=values, passages=carried)
+        return self._anew(state, task, state.drawn), hidden

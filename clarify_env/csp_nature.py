@@ -1,4 +1,4 @@
-"""What nature draws in collaborative self-play, what can be pinned of it, and what a player cannot exclude."""
+"""What nature draws in collaborative self-play, what can be pinned of it, and what players know of it."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.csp_records import Question, World
+from clarify_env.csp_records import CspCosts, Memory, Question, Retriever, Tool, World
 from clarify_env.errors import ClarifyError
 
-MOST_STATES = 1_000  # that `alternatives` names
+MOST_STATES = 200  # that `alternatives` names
 
 
 class Draw(NamedTuple):
@@ -72,8 +72,8 @@ def pinned(drawn: Draw, options: Mapping[str, Any], world: World | None, questio
     possible = set(product(range(values), range(levels)))
     if "memories" in given and not set(given["memories"]) <= possible:
         raise ClarifyError(
-            f"options['memories']={options['memories']!r}: a pair (value, level) for each helper, of {values} "
-            f"values and {levels} levels, from 0"
+            f"options['memories']={options['memories']!r}: a pair (value, level) for each helper, of "
+            f"{values} values and {levels} levels, from 0"
         )
     return drawn._replace(**given)
 
@@ -118,3 +118,26 @@ def alternatives(
                 found.append((Draw(truth, memories, covered, drawn.order), chance))
     total = sum(chance for _, chance in found)
     return [(one, chance / total) for one, chance in found]
+
+
+def known_at_start(
+    world: World | None, tools: Sequence[Retriever], question: Question, drawn: Draw, costs: CspCosts
+) -> dict[str, dict[str, Any]]:
+    """Each player's observation at the start, but for its transcript and passages."""
+    array = np.array(costs, dtype=np.float64)
+    array.flags.writeable = False
+    shared = {"question": question.text, "topic": question.topic, "costs": array}
+    known = {"asker": shared}
+    for k, tool in enumerate(tools):
+        own: dict[str, Any] = {"memory": (), "tool": (), "profile": f"Your tool searches {tool.name}."}
+        if world is not None:
+            value, level = drawn.memories[k]
+            text, right = question.values[value][0], world.reliability[level]
+            share = world.skills[question.topic][k].coverage
+            profile = (
+                f"You remember: {text}. Such a memory of yours is right {right:.0%} of the time. "
+                f"Your tool, {tool.name}, covers {share:.0%} of such questions."
+            )
+            own = {"memory": (Memory(text, right),), "tool": (Tool(tool.name, share),), "profile": profile}
+        known[f"helper{k + 1}"] = {**shared, **own}
+    return known
