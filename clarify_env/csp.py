@@ -12,6 +12,11 @@ world, in which what the question asks for stands or does not, with a known prob
 | "bad"      | 0.15 on all topics                                                                  |
 | "dominant" | 0.9 for the first helper, 0.5 for the others                                        |
 
+| `memories`   | how many of a helper's memories are firm                                          |
+| ------------ | --------------------------------------------------------------------------------- |
+| "mixed"      | 4 in 10, whoever and whatever it is: only the helper knows                        |
+| "specialist" | 4 in 10 on topics of its own, none on the others': who it is says nearly all      |
+
 With `data` the questions are real ones and helpers remember what their model knows; their tools search texts
 that you give (`clarify_env.csp_data`). Version history: v0, first version.
 """
@@ -32,6 +37,7 @@ from clarify_env.text import tokens
 
 RELIABILITY = (0.9, 0.3)  # of firm and of faint memories
 LEVELS = (0.4, 0.6)  # how many of them are firm, and how many faint
+FAINT = (0.0, 1.0)
 VALUES = 4  # plausible answers of a question
 SPLITS = {"train": (0, 200), "validation": (200, 100), "test": (300, 100)}  # first entity, and how many
 TOPICS = {  # question, statement, answers
@@ -67,24 +73,36 @@ _LAST = """
 """.split()
 
 
+def _own(helper: int, topic: int, helpers: int) -> bool:
+    return topic % helpers == helper
+
+
 def _coverage(kind: str, helper: int, topic: int, helpers: int) -> float:
     if kind == "distinct":
-        return 0.9 if topic % helpers == helper else 0.1
+        return 0.9 if _own(helper, topic, helpers) else 0.1
     if kind == "dominant":
         return 0.5 if helper else 0.9
     return {"alike": 0.9, "bad": 0.15}[kind]
 
 
+def _levels(kind: str, helper: int, topic: int, helpers: int) -> tuple[float, ...]:
+    return LEVELS if kind == "mixed" or _own(helper, topic, helpers) else FAINT
+
+
 TOOLS = ("distinct", "alike", "bad", "dominant")
+MEMORIES = ("mixed", "specialist")
 
 
-def make_world(tools: str = "distinct", helpers: int = 2) -> World:
+def make_world(tools: str = "distinct", memories: str = "mixed", helpers: int = 2) -> World:
     """What all know of the helpers: see the module's docstring."""
     choose("tools", tools, TOOLS)
+    choose("memories", memories, MEMORIES)
     if not isinstance(helpers, int) or not 1 <= helpers <= 9:
         raise ClarifyError(f"helpers={helpers!r}: 1 to 9 of them can play")
     skills = {
-        topic: tuple(Skill(LEVELS, _coverage(tools, k, t, helpers)) for k in range(helpers))
+        topic: tuple(
+            Skill(_levels(memories, k, t, helpers), _coverage(tools, k, t, helpers)) for k in range(helpers)
+        )
         for t, topic in enumerate(TOPICS)
     }
     return World(RELIABILITY, skills)
@@ -191,6 +209,7 @@ def make_csp(
     world: int = 0,
     helpers: int = 2,
     tools: str = "distinct",
+    memories: str = "mixed",
     anonymous: bool = True,
     searches: int = 1,
     passages: int = 2,
@@ -208,6 +227,7 @@ def make_csp(
         world: seed of the world, >= 0.
         helpers: how many there are, 1 to 9; with `corpora` as many as these.
         tools: how the world's tools differ.
+        memories: how the helpers' memories of the world differ.
         anonymous: whether the asker is kept from knowing who gave which answer.
         searches: that each helper may make, >= 0.
         passages: that a search finds at most, >= 1.
@@ -222,7 +242,7 @@ def make_csp(
         if corpora or data_dir is not None:
             raise ClarifyError("csp-v0: corpora and data_dir go with data='popqa', 'nq-open' or a file")
         asked, stored = questions(split, size, world), archive(split, size, world)
-        known = make_world(tools, helpers)
+        known = make_world(tools, memories, helpers)
         held = [WorldTool(f"archive {chr(65 + k)}", stored, passages) for k in range(helpers)]
         return GameEnv(
             CollaborationGame(asked, held, costs, known, anonymous, searches),

@@ -123,19 +123,25 @@ def equilibria(problem: Problem) -> list[Solution]:
     with honest marks; more than one means that the helpers have to agree on whose turn it is to search. A
     helper that pays for its own searches alone, and shares the rest, would want the same.
     """
-    count, levels = len(problem.skills), len(problem.reliability)
-    every = [honest(search, problem.reliability) for search in product((False, True), repeat=levels)]
-    value, searches = _values(problem, [every] * count)
+    options = []
+    for skill in problem.skills:  # a level that never occurs leaves no choice
+        searched = product(*((False, True) if share else (False,) for share in skill.levels))
+        options.append([honest(search, problem.reliability) for search in searched])
+    value, searches = _values(problem, options)
     value = np.round(value, 9)
-    stable = np.all([value >= value.max(axis=k, keepdims=True) for k in range(count)], axis=0)
-    found = [tuple(map(int, at)) for at in np.argwhere(stable)]
-    found.sort(key=lambda at: -value[at])
-    return [Solution(float(value[at]), tuple(every[i] for i in at), float(searches[at])) for at in found]
+    stable = np.all([value >= value.max(axis=k, keepdims=True) for k in range(value.ndim)], axis=0)
+    found = sorted((tuple(map(int, at)) for at in np.argwhere(stable)), key=lambda at: -value[at])
+    return [
+        Solution(
+            float(value[at]), tuple(own[i] for own, i in zip(options, at, strict=True)), float(searches[at])
+        )
+        for at in found
+    ]
 
 
 def ceiling(problem: Problem) -> float:
     """The best value where the asker knows who has answered from what: found, or a memory of which level."""
-    count, levels = len(problem.skills), len(problem.reliability)
+    levels = len(problem.reliability)
     every = list(product((False, True), repeat=levels))
     chances, searches = [], []
     for skill in problem.skills:
@@ -150,7 +156,7 @@ def ceiling(problem: Problem) -> float:
     chances = _spread(chances)
     value = _earned(problem._replace(anonymous=False), chances)
     value = value - problem.costs.search * sum(_spread(searches, 0))
-    return float(value.max()) if count else 0.0
+    return float(value.max())
 
 
 def messages(strategy: Strategy, skill: Skill, reliability: Sequence[float]) -> Floats:
