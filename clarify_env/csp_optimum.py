@@ -132,9 +132,7 @@ def equilibria(problem: Problem) -> list[Solution]:
     stable = np.all([value >= value.max(axis=k, keepdims=True) for k in range(value.ndim)], axis=0)
     found = sorted((tuple(map(int, at)) for at in np.argwhere(stable)), key=lambda at: -value[at])
     return [
-        Solution(
-            float(value[at]), tuple(own[i] for own, i in zip(options, at, strict=True)), float(searches[at])
-        )
+        Solution(float(value[at]), tuple(o[i] for o, i in zip(options, at, strict=True)), float(searches[at]))
         for at in found
     ]
 

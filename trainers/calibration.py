@@ -15,7 +15,7 @@ def _pair(who: str, confidence_N: ArrayLike, right_N: ArrayLike) -> tuple[Floats
     confidence, right = np.asarray(confidence_N, np.float64), np.asarray(right_N, np.float64)
     if confidence.ndim != 1 or confidence.shape != right.shape or not len(confidence):
         raise ClarifyError(
-            f"{who}: {confidence.shape} confidences with {right.shape} outcomes; as many, not none"
+            f"{who}: {confidence.shape} confidences, {right.shape} outcomes; give as many of both"
         )
     return confidence, right
 

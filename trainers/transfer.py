@@ -1,4 +1,4 @@
-"""A helper on its own: what collaborative self-play has taught it for other uses (arXiv 2503.14481, section 5).
+"""A helper on its own: what collaborative self-play has taught it for other uses (arXiv 2503.14481).
 
 It answers each question twice from the same memory: with its tool, and closed-book. So its searches are
 set against what it would have got right without them, and its marks against whether its answers are right.
@@ -32,9 +32,8 @@ def alone(env: GameEnv[State], player: str, searches: int | None = None) -> Game
         world = world._replace(skills={topic: (own[at],) for topic, own in world.skills.items()})
     tasks = [t._replace(passages=t.passages[at : at + 1]) for t in game.tasks]
     most = game.searches if searches is None else searches
-    return GameEnv(
-        CollaborationGame(tasks, [game.tools[at]], game.costs, world, True, most, game.grade), env.name
-    )
+    own = CollaborationGame(tasks, [game.tools[at]], game.costs, world, True, most, game.grade)
+    return GameEnv(own, env.name)
 
 
 def transfer(
