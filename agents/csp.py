@@ -8,18 +8,22 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from clarify_env.agent import Agent, Observation
+from clarify_env.agents.casts import Cast
 from clarify_env.collaboration import CollaborationGame
 from clarify_env.csp import read
 from clarify_env.csp_optimum import SURE, Problem, Solution, response, solve
 from clarify_env.csp_records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
-from clarify_env.errors import ClarifyError
+from clarify_env.env import GameEnv
 from clarify_env.game import Turn
 from clarify_env.moves import Answer, Move
 
+NO_KNOBS: Mapping[str, float] = MappingProxyType({})
 BAR = 0.6  # reliability from which the protocol is sure: half-way between what the two marks say
 
 
@@ -108,14 +112,10 @@ class Optimum:
     """The best play of a game, solved for each topic and costs when it is first met.
 
     Raises:
-        ClarifyError: the game has no world, or helpers may not make exactly one search.
+        ClarifyError: when it is asked, where the game has no world, or helpers may not make just one search.
     """
 
     def __init__(self, game: CollaborationGame) -> None:
-        if game.world is None:
-            raise ClarifyError("the best group value is known for the generated world only (data=None)")
-        if game.searches != 1:
-            raise ClarifyError(f"searches={game.searches}: the best group value is known for one search")
         self.game = game
         self.rivals = {task.topic: len(task.values) - 1 for task in game.tasks}
         self._solved = lru_cache(maxsize=4096)(self._solve)
@@ -172,11 +172,11 @@ class BestHelper(Agent):
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """A search or a marked answer, by its strategy at this level of memory."""
-        solution = self.optimum.solution(observation["topic"], CspCosts(*observation["costs"].tolist()))
+        costs = CspCosts(*observation["costs"].tolist())
+        solution = self.optimum.solution(observation["topic"], costs)
         text, reliability = remembered(observation)
-        world = self.optimum.game.world
-        assert world is not None
-        act = solution.strategies[self.at][world.reliability.index(reliability)]
+        levels = self.optimum.problem(observation["topic"], costs).reliability
+        act = solution.strategies[self.at][levels.index(reliability)]
         hit = found(observation)
         if hit is not None:
             return (Sure if act.hit == SURE else Unsure)(hit)
@@ -198,17 +198,40 @@ class BestAsker(Agent):
         return self.optimum.respond(observation["topic"], costs, observation["transcript"])
 
 
-def floor(game: CollaborationGame) -> Mapping[str, Agent]:
+def floor(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
     """The floor's players."""
-    return {"asker": TakesFirst(), **{name: Guesser() for name in game.helpers}}
+    return {"asker": TakesFirst(), **{name: Guesser() for name in _helpers(env)}}
 
 
-def protocol(game: CollaborationGame) -> Mapping[str, Agent]:
+def protocol(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
     """The good protocol's players."""
-    return {"asker": TrustingAsker(), **{name: CarefulHelper() for name in game.helpers}}
+    return {"asker": TrustingAsker(), **{name: CarefulHelper() for name in _helpers(env)}}
 
 
-def optimal(game: CollaborationGame) -> Mapping[str, Agent]:
-    """The players of the optimum; raises ClarifyError where it is not known."""
-    optimum = Optimum(game)
-    return {"asker": BestAsker(optimum), **{name: BestHelper(optimum, name) for name in game.helpers}}
+def optimal(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+    """The players of the optimum; they raise ClarifyError when they play where it is not known."""
+    optimum = Optimum(_game(env))
+    return {"asker": BestAsker(optimum), **{name: BestHelper(optimum, name) for name in _helpers(env)}}
+
+
+def _game(env: GameEnv[Any]) -> CollaborationGame:
+    if not isinstance(env.game, CollaborationGame):
+        raise ClarifyError(f"{env.name}: no game of helpers; these players play csp-v0")
+    return env.game
+
+
+def _helpers(env: GameEnv[Any]) -> Sequence[str]:
+    return _game(env).helpers
+
+
+def _small(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    from clarify_env.agents.csp_policy import CspPolicy
+
+    return CspPolicy(_game(env), hidden, seed=seed)
+
+
+CAST = Cast(
+    trained=("asker", "helper1", "helper2"),
+    teams={"floor": floor, "protocol": protocol, "optimal": optimal},
+    policy=_small,
+)

@@ -96,7 +96,7 @@ def scripted():
     print("\nscripted groups, 10,000 episodes: floor | protocol | optimal | exact best")
     for tools in TOOLS:
         env = clarify_env.make("csp-v0", tools=tools)
-        rewards = [play(env, team(env.game), 10_000)[0] for team in (floor, protocol, optimal)]
+        rewards = [play(env, team(env), 10_000)[0] for team in (floor, protocol, optimal)]
         best = Optimum(env.game).value(env.game.costs.costs)
         print(f"  {tools:<9} " + " | ".join(f"{r:.3f}" for r in (*rewards, best)))
 

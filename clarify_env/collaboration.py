@@ -188,7 +188,9 @@ class CollaborationGame(Game[State]):
                 asked = sum(turn[0] == name for turn in history)
                 new_status[k] = SEARCHING if asked < self.searches else ANSWERING
                 passages = self.tools[k].find(move.text, task, drawn.truth, drawn.covered[k])
-                new_found[k] = (*found[k], *(p for p in passages if p not in found[k]))
+                known_texts = [passage.text for passage in found[k]]
+                fresh = [text for text in passages if text not in known_texts]
+                new_found[k] = (*found[k], *[_new(Passage, (text, asked - 1)) for text in fresh])
             else:
                 new_status[k], new_said[k] = DONE, move
         own = tuple(new_status), tuple(new_found), tuple(new_said)

@@ -29,7 +29,7 @@ import numpy as np
 
 from clarify_env.collaboration import CollaborationGame, State
 from clarify_env.costs import CostSampler
-from clarify_env.csp_records import Passage, Question, Skill, World
+from clarify_env.csp_records import Question, Skill, World
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.retrieval import Passages
@@ -184,14 +184,14 @@ class WorldTool:
         self.archive = archive
         self.passages = passages
 
-    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[Passage, ...]:
+    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[str, ...]:
         """The nearest statements; those about other questions name their first plausible answer."""
         found = []
         for near in self.archive.near(query, self.passages + 1):
             if near.id != question.id:
-                found.append(Passage(statement(near, 0)))
+                found.append(statement(near, 0))
             elif covered:
-                found.append(Passage(statement(question, truth)))
+                found.append(statement(question, truth))
         return tuple(found[: self.passages])
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from clarify_env.csp_records import Passage, Question, Retriever
+from clarify_env.csp_records import Question, Retriever
 from clarify_env.data import find_file, read_json
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.retrieval import Passages
@@ -89,9 +89,9 @@ class CorpusTool:
         self.name = name
         self.find_all = lru_cache(maxsize=50_000)(lambda query: passages.top([query], most)[0])
 
-    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[Passage, ...]:
+    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[str, ...]:
         """The nearest passages."""
-        return tuple(map(Passage, self.find_all(query)))
+        return tuple(self.find_all(query))
 
 
 class CarriedTool:
@@ -109,12 +109,12 @@ class CarriedTool:
         self.most = most
         self._index = lru_cache(maxsize=512)(Passages)
 
-    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[Passage, ...]:
+    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[str, ...]:
         """The nearest passages of this helper."""
         texts = question.passages[self.helper]
         if not any(map(tokens, texts)):
             return ()
-        return tuple(map(Passage, self._index(texts).top([query], self.most)[0]))
+        return tuple(self._index(texts).top([query], self.most)[0])
 
 
 def make_tools(

@@ -61,9 +61,10 @@ class Tool(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A passage that a search has found."""
+    """A passage that a search has found: its text, and which search of its helper found it, from 0."""
 
     text: str
+    search: int = 0
 
 
 class Question(NamedTuple):
@@ -113,6 +114,6 @@ class Retriever(Protocol):
 
     name: str
 
-    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[Passage, ...]:
-        """What the query finds; a pure function."""
+    def find(self, query: str, question: Question, truth: int, covered: bool) -> tuple[str, ...]:
+        """The passages that the query finds, the nearest first; a pure function."""
         ...
