@@ -143,7 +143,7 @@ class BestContinuation:
             if sampled.root.history:
                 raise ClarifyError(
                     f"best-continuation: {player!r} first decides after others have moved, so its episodes "
-                    "have no common root; select for it by threshold, top-k or clustering"
+                    "have no common root; select for it by averaged, threshold, top-k or clustering"
                 )
             root = Node(list(game.alternatives(sampled.root, player)))
             trees.append(Tree([root], costs))
