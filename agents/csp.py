@@ -20,6 +20,7 @@ from clarify_env.csp import read
 from clarify_env.csp_optimum import SURE, Problem, Solution, response, solve
 from clarify_env.csp_records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
 from clarify_env.moves import Answer, Move
 
