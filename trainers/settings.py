@@ -174,8 +174,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-# What the small policies of a game change of that: rules for players that decide after others have moved, or in
-# the place of both partners.
+# What the small policies of a game change of that: there players decide after others have moved, or two partners
+# share their weights.
 _PARTNERS = {"rule": "top-k", "iterations": 4, "tasks": 40, "samples": 24, "updates": 200, "shared": True}
 GAME_RECIPES: dict[str, dict[str, Any]] = {
     "csp-v0": {
