@@ -25,7 +25,8 @@ from clarify_env.trainers.settings import recipe
 
 TURNS = (2, 4, 8, 16)
 REST: dict[str, Any] = {
-    "rule": "threshold", "iterations": 3, "tasks": 40, "samples": 24, "updates": 200, "costs": {"word": (0.0, 0.002)}
+    "rule": "threshold", "iterations": 3, "tasks": 40, "samples": 24, "updates": 200,
+    "costs": {"word": (0.0, 0.002)},
 }  # fmt: skip
 PPO: dict[str, Any] = {"algorithm": "ppo", "iterations": 16, "tasks": 32, "samples": 8, "rate": 3e-3}
 GAMES: dict[str, dict[str, Any]] = {
