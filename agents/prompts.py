@@ -6,6 +6,8 @@ stand in it in the codec's form, whatever else it wrote around them.
 """
 
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from typing import Protocol
 
 from clarify_env.agent import Observation
@@ -148,8 +150,23 @@ class UserPrompt:
         return str(answers.index(move.text) + 1 if move.text in answers else 0)
 
 
+# Roles of other games: the first of these entries that an observation has says whose it is.
+ROLES = {
+    "memory": "clarify_env.agents.csp_prompts:HelperPrompt",
+    "topic": "clarify_env.agents.csp_prompts:ChooserPrompt",
+    "limits": "clarify_env.agents.partnerprompt:PartnerPrompt",
+}
+
+
+@cache
+def _role(key: str) -> Prompt:
+    module, _, name = ROLES[key].partition(":")
+    prompt: Prompt = getattr(import_module(module), name)()
+    return prompt
+
+
 class PlayerPrompt:
-    """Any player, told apart by what it observes: a user knows its intent, a partner has limits.
+    """Any player, told apart by what it observes: a user knows its intent; for other games see `ROLES`.
 
     Args:
         asker: prompt of the asker; by default `AskerPrompt()`.
@@ -161,11 +178,9 @@ class PlayerPrompt:
         self.user = user or UserPrompt()
 
     def _of(self, observation: Observation) -> Prompt:
-        if "limits" in observation:
-            from clarify_env.agents.partnerprompt import PartnerPrompt
-
-            return PartnerPrompt()
-        return self.user if "intent" in observation else self.asker
+        if "intent" in observation:
+            return self.user
+        return next((_role(key) for key in ROLES if key in observation), self.asker)
 
     def messages(self, observation: Observation) -> list[Message]:
         """The chat of whoever is on turn."""

@@ -5,6 +5,7 @@ from typing import Any
 from clarify_env.agent import Agent, Decision, Failed
 from clarify_env.collect import rollout
 from clarify_env.costs import SEEN, UNSEEN, CostGrid, CostRange, Costs, CostSampler, FixedCosts
+from clarify_env.csp_records import CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode, Step
 from clarify_env.errors import ClarifyError
@@ -33,6 +34,13 @@ __version__ = "0.1.0"
 
 register("abgcoqa-v0", "clarify_env.abgcoqa:make_abgcoqa")
 register("ambigqa-v0", "clarify_env.ambigqa:make_ambigqa")
+register(
+    "csp-v0",
+    "clarify_env.csp:make_csp",
+    costs=CspCosts(),
+    seen=CostGrid(of=CspCosts, search=(0.1, 0.3, 0.6)),
+    unseen=CostGrid(of=CspCosts, search=(0.2, 0.5)),
+)
 register("pacific-v0", "clarify_env.pacific:make_pacific")
 _WORDS: dict[str, Any] = {
     "costs": WordCosts(),
@@ -55,6 +63,7 @@ __all__ = [
     "CostRange",
     "CostSampler",
     "Costs",
+    "CspCosts",
     "Decision",
     "Enumerate",
     "Episode",
@@ -63,20 +72,24 @@ __all__ = [
     "FixedCosts",
     "Game",
     "GameEnv",
+    "Hedge",
     "Interpretation",
     "Move",
     "Pass",
     "Propose",
     "Reply",
     "Say",
+    "Search",
     "Select",
     "Step",
     "Stop",
     "StopReason",
+    "Sure",
     "Task",
     "Term",
     "TextMove",
     "Turn",
+    "Unsure",
     "UserModel",
     "VectorEnv",
     "WordCosts",

@@ -145,6 +145,13 @@ class Game(ABC, Generic[S]):
         """
         return state, {}
 
+    def told(self, state: S, player: str) -> Sequence[str]:
+        """The texts that the rules themselves have handed `player` for its own moves; by default none.
+
+        Such as the passages that its search found: they may tell it what nobody said, and tell states apart.
+        """
+        return ()
+
     def mask(self, state: S, player: str) -> NDArray[np.int8]:
         """What `player` can do: 1 for passing or 0, then 1 or 0 for each of its kinds of moves."""
         kinds = self.legal(state).get(player, ())

@@ -144,7 +144,9 @@ class Loop(ABC):
         for name in self.learners:
             agents = {**self.others, **{player: one.agent for player, one in self.learners.items()}}
             del agents[name]
-            lessons = self.lessons(Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1)))
+            own = self.learners[name].agent
+            batch = Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1), own)
+            lessons = self.lessons(batch)
             suffix = "" if name == self.player else f"/{name}"
             line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(lessons).items()}
             learnt.setdefault(id(self.learners[name]), []).extend(lessons)

@@ -30,6 +30,7 @@ class Batch(NamedTuple):
         episodes: the collected episodes.
         cells: the costs to score at, or None for each episode's own.
         seed: of whatever the rule draws.
+        policy: that is trained, for rules that ask what looks alike to it.
     """
 
     env: GameEnv[Any]
@@ -38,6 +39,7 @@ class Batch(NamedTuple):
     episodes: Sequence[Episode]
     cells: Sequence[Costs] | None
     seed: int
+    policy: Agent | None = None
 
 
 class Selection(Protocol):
@@ -171,6 +173,7 @@ def make_rule(name: str) -> Selection:
     Raises:
         ClarifyError: no rule has this name.
     """
+    from clarify_env.trainers.averaging import Averaged
     from clarify_env.trainers.tree import BestContinuation
 
     rules: dict[str, type[Selection]] = {
@@ -178,5 +181,6 @@ def make_rule(name: str) -> Selection:
         "top-k": TopK,
         "clustering": ActionClustering,
         "best-continuation": BestContinuation,
+        "averaged": Averaged,
     }
     return rules[choose("selection rule", name, rules)]()

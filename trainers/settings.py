@@ -174,6 +174,24 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
+# What the small policies of a game change of that: rules for players that decide after others have moved, or in
+# the place of both partners.
+_PARTNERS = {"rule": "top-k", "iterations": 4, "tasks": 40, "samples": 24, "updates": 200, "shared": True}
+GAME_RECIPES: dict[str, dict[str, Any]] = {
+    "csp-v0": {
+        "rule": "averaged",
+        "iterations": 8,
+        "tasks": 48,
+        "samples": 16,
+        "start_share": 0.0,
+        "updates": 80,
+        "batch": 128,
+        "hidden": 32,
+    },
+    "pingeval-names-v0": _PARTNERS,
+    "pingeval-chess-v0": _PARTNERS,
+}
+
 # What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
 # played at the same costs for one question, in many small steps.
 _ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16, "check_every": 6}
@@ -187,8 +205,9 @@ ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
 
 
 def recipe(agent: str, algorithm: str = "rest", **given: Any) -> Settings:
-    """Settings for this agent and algorithm: their own recipe, but for what is given."""
-    own = {**RECIPES.get(agent, RECIPES["other"]), **ALGORITHM_RECIPES.get(algorithm, {})}
+    """Settings for this agent, algorithm and game: their own recipe, but for what is given."""
+    game = GAME_RECIPES.get(given.get("env", ""), {}) if agent == "move-scorer" else {}
+    own = {**RECIPES.get(agent, RECIPES["other"]), **game, **ALGORITHM_RECIPES.get(algorithm, {})}
     return Settings(**{"agent": agent, "algorithm": algorithm, **own, **given})
 
 

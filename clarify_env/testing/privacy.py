@@ -10,6 +10,7 @@ from clarify_env.env import GameEnv
 from clarify_env.testing.play import SEEDS, Actions, CheckFailed, exact, play, same, strings
 
 SHORTEST = 3  # characters of a text that counts as a secret
+Seen = tuple[str, tuple[str, ...]]  # what a player sees of a step, and what the rules have told it by then
 
 
 def check_privacy(env: GameEnv[Any]) -> None:
@@ -26,7 +27,7 @@ def check_privacy(env: GameEnv[Any]) -> None:
         env.reset(seed=seed)
         state, setup = env.game_state, env.episode().setup
         for player in env.possible_agents:
-            first: list[str] = []
+            first: list[Seen] = []
             for other, chance in env.game.alternatives(state, player):
                 if chance > 0.0:
                     seen = _seen(_at(env, other), player, script)
@@ -51,20 +52,26 @@ def _shown(env: GameEnv[Any], player: str, result: tuple[Any, ...]) -> tuple[Any
     return result[0][player], info if env.agents else {}, repr(env.observation_space(player))
 
 
-def _seen(env: GameEnv[Any], player: str, script: Sequence[Actions]) -> list[str]:
+def _seen(env: GameEnv[Any], player: str, script: Sequence[Actions]) -> list[Seen]:
     """What `player` sees along these moves, as exact texts; the last is "" where the episode goes on."""
-    seen: list[str] = []
-    play(env, 0, watch=lambda result: seen.append(exact(_shown(env, player, result))), script=script)
-    return [*seen, ""] if env.agents else seen
+    seen: list[Seen] = []
+
+    def look(result: tuple[Any, ...]) -> None:
+        seen.append((exact(_shown(env, player, result)), tuple(env.game.told(env.game_state, player))))
+
+    play(env, 0, watch=look, script=script)
+    return [*seen, ("", ())] if env.agents else seen
 
 
-def _alike(what: str, a: list[str], b: list[str]) -> None:
+def _alike(what: str, a: list[Seen], b: list[Seen]) -> None:
     """Where one episode is over before the other, its end, which tells something, does not count."""
     if len(a) != len(b):
         shared = min(len(a), len(b)) - 1
         a, b = a[:shared], b[:shared]
     for first, second in zip(a, b, strict=True):
-        same("privacy", what, first, second)
+        if first[1] != second[1]:
+            return
+        same("privacy", what, first[0], second[0])
 
 
 def _secrets(env: GameEnv[Any], player: str, seed: int, script: Any, state: Any, setup: Any) -> None:
@@ -74,7 +81,8 @@ def _secrets(env: GameEnv[Any], player: str, seed: int, script: Any, state: Any,
     secrets = [text for text in strings([setup, others]) if len(text) >= SHORTEST and not _in(text, own)]
 
     def look(result: tuple[Any, ...]) -> None:
-        shown, said = list(strings(_shown(env, player, result)[:2])), list(strings(env.game_state.history))
+        shown = list(strings(_shown(env, player, result)[:2]))
+        said = [*strings(env.game_state.history), *env.game.told(env.game_state, player)]
         leaked = [text for text in secrets if _in(text, shown) and not _in(text, said)]
         if leaked:
             raise CheckFailed("privacy", f"{player!r} was shown {leaked[0]!r}, which nobody said")
@@ -91,7 +99,8 @@ def _planted(env: GameEnv[Any], player: str, seed: int, state: Any) -> None:
 
     def look(result: tuple[Any, ...]) -> None:
         shown = [text.casefold() for text in (exact(_shown(twin, player, result)), repr(result[0][player]))]
-        said = [text.casefold() for text in strings(twin.game_state.history)]
+        told = twin.game.told(twin.game_state, player)
+        said = [text.casefold() for text in [*strings(twin.game_state.history), *told]]
         leaked = [text for text in markers if _in(text, shown) and not _in(text, said)]
         if leaked:
             raise CheckFailed("privacy", f"{player!r} sees the planted {leaked[0]!r}, which nobody said")

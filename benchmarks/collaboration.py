@@ -1,0 +1,146 @@
+"""`csp-v0`: the exact best, scripted groups, and what groups learn with ReST and PPO.
+
+Four tables: where searching settles; floor, protocol and optimum in play; training in the default world;
+and the ablation: marks of groups whose asker knows who is who, and of groups that start without a
+convention. Intervals: 95%, by bootstrap over seeds. `--seeds 5 --parts exact,scripted,train,marks`.
+"""
+
+import argparse
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.stats import bootstrap
+
+import clarify_env
+from clarify_env import CspCosts, rollout
+from clarify_env.agents.csp import Optimum, floor, optimal, protocol
+from clarify_env.agents.csp_policy import CspPolicy
+from clarify_env.csp import MEMORIES, TOOLS, make_world
+from clarify_env.csp_optimum import Problem, ceiling, equilibria, solve
+from clarify_env.trainers.algorithms import make_trainer
+from clarify_env.trainers.scorerlearner import ScorerLearner
+from clarify_env.trainers.settings import Settings
+from clarify_env.trainers.transfer import transfer
+
+torch.set_num_threads(1)
+TRAINING = {
+    "rest": {"iterations": 8, "rule": "averaged", "start_share": 0.0, "updates": 80, "batch": 128},
+    "ppo": {"iterations": 16, "start_share": 0.0, "shared_costs": True, "batch": 128, "rate": 1e-3},
+}
+
+
+def group(algorithm="rest", seed=0, grounding=1.0, shared=False, search=0.1, **options):
+    """A trained group: its loop, with the environment."""
+    settings = Settings(
+        algorithm=algorithm,
+        env="csp-v0",
+        env_options=options,
+        costs={"search": (search,)},
+        seed=seed,
+        tasks=48,
+        samples=16,
+        hidden=32,
+        check_tasks=0,
+        **TRAINING[algorithm],
+    )
+    env = clarify_env.make("csp-v0", costs=settings.grid, **options)
+    learners = {}
+    for k, player in enumerate(env.possible_agents):
+        if shared and k:
+            learners[player] = learners["asker"]
+            continue
+        policy = CspPolicy(env.game, settings.hidden, grounding, seed=100 * seed + k)
+        learners[player] = ScorerLearner(policy, settings.updates, settings.batch, settings.rate)
+    partners = {player: one for player, one in learners.items() if player != "asker"}
+    loop = make_trainer(settings, learners["asker"], {}, partners=partners, env=env)
+    for _ in loop.train():
+        pass
+    return loop, env
+
+
+def play(env, agents, episodes=2000):
+    """Reward, F1 and searches of a group."""
+    played = list(rollout(env, agents, episodes, seed=77))
+    rows = [[e.reward, e.quantities["accuracy"], e.quantities["searches"]] for e in played]
+    return np.mean(rows, axis=0)
+
+
+def marks(env, learners, episodes=1000):
+    """ECE, AUROC, coverage, F1 and search rate of the helpers alone, averaged over them."""
+    helpers = env.game.helpers
+    found = [transfer(env, learners[name].agent, name, episodes, 78) for name in helpers]
+    return np.mean([[one[m] for m in ("ece", "auroc", "sure", "f1", "search_rate")] for one in found], axis=0)
+
+
+def interval(values):
+    """Mean with its interval over seeds."""
+    values = np.array(values)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return f"{values.mean():.3f}"
+    ends = bootstrap((values,), np.mean, method="percentile", rng=0).confidence_interval
+    return f"{values.mean():.3f} [{ends.low:.3f}, {ends.high:.3f}]"
+
+
+def exact():
+    print("\nexact, search 0.1, word 0.05: value | ceiling | searches | equilibria (searches of each)")
+    for tools in TOOLS:
+        world = make_world(tools)
+        problem = Problem(world.reliability, world.skills["birthplaces"], 3, CspCosts())
+        best, settled = solve(problem), equilibria(problem)
+        each = ", ".join(f"{one.value:.3f} ({one.searches:.1f})" for one in settled)
+        print(f"  {tools:<9} {best.value:.4f} | {ceiling(problem):.4f} | {best.searches:.2f} | {each}")
+
+
+def scripted():
+    print("\nscripted groups, 10,000 episodes: floor | protocol | optimal | exact best")
+    for tools in TOOLS:
+        env = clarify_env.make("csp-v0", tools=tools)
+        rewards = [play(env, team(env), 10_000)[0] for team in (floor, protocol, optimal)]
+        best = Optimum(env.game).value(env.game.costs.costs)
+        print(f"  {tools:<9} " + " | ".join(f"{r:.3f}" for r in (*rewards, best)))
+
+
+def train(seeds):
+    print("\ntraining: share of the exact best (greedy) | F1 before -> after | searches before -> after")
+    runs = {
+        "ReST": partial(group),
+        "ReST, shared weights": partial(group, shared=True),
+        "PPO": partial(group, "ppo"),
+    }
+    for name, make in runs.items():
+        rows = []
+        for seed in range(seeds):
+            loop, env = make(seed=seed)
+            best = Optimum(env.game).value(CspCosts())
+            before = play(env, {player: one.agent for player, one in loop.starts.items()})
+            after = play(env, {player: one.greedy() for player, one in loop.learners.items()})
+            rows.append([after[0] / best, before[1], after[1], before[2], after[2]])
+        share, f1, f2, s1, s2 = map(interval, np.array(rows).T)
+        print(f"  {name:<21} {share} | {f1} -> {f2} | {s1} -> {s2}", flush=True)
+
+
+def ablation(seeds):
+    print("\nmarks of ReST groups, helpers alone: ECE before -> after | AUROC | sure | share of the best")
+    for memories in MEMORIES:
+        for anonymous, grounding in ((True, 1.0), (False, 1.0), (True, 0.0), (False, 0.0)):
+            rows = []
+            for seed in range(seeds):
+                loop, env = group(seed=seed, grounding=grounding, memories=memories, anonymous=anonymous)
+                before, after = marks(env, loop.starts), marks(env, loop.learners)
+                reward = play(env, {player: one.greedy() for player, one in loop.learners.items()})[0]
+                rows.append([before[0], *after[:3], reward / Optimum(env.game).value(CspCosts())])
+            ece, own, area, sure, share = map(interval, np.array(rows).T)
+            who = ("anonymous" if anonymous else "named") + ("" if grounding else ", no convention")
+            print(f"  {memories:<10} {who:<24} {ece} -> {own} | {area} | {sure} | {share}", flush=True)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--parts", default="exact,scripted,train,marks")
+    chosen = options.parse_args()
+    parts = {"exact": exact, "scripted": scripted}
+    parts |= {"train": partial(train, chosen.seeds), "marks": partial(ablation, chosen.seeds)}
+    for part in chosen.parts.split(","):
+        parts[part]()
