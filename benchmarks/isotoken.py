@@ -90,7 +90,7 @@ def main() -> None:
     """Train, play, print the tables, draw the picture."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--game", choices=[*GAMES], help="one of them; by default both")
-    options.add_argument("--episodes", type=int, default=300)
+    options.add_argument("--episodes", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
         "--out", type=Path, default=Path("runs/curves"), help="folder of results and picture"
