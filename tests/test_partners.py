@@ -145,7 +145,7 @@ def test_small_policies_train_and_play_whole_episodes(id, settings):
 
 def test_ppo_learns_to_tell_counts_and_to_read_them():
     env = {"env": "pingeval-chess-v0", "env_options": {"turns": 2, "budget": 16}, "shared": True}
-    small = {"iterations": 10, "tasks": 24, "samples": 8, "check_tasks": 0, "rate": 5e-3, "hidden": 16}
+    small = {"iterations": 6, "tasks": 16, "samples": 8, "check_tasks": 0, "rate": 1e-2, "hidden": 16}
     lines = list(build(recipe("move-scorer", "ppo", **env, **small)).train())
     assert lines[-1]["play/accuracy"] > lines[0]["play/accuracy"] + 0.1
 

@@ -174,9 +174,17 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-# What the small policies of a game change of that: there players decide after others have moved, or two partners
-# share their weights.
-_PARTNERS = {"rule": "top-k", "iterations": 4, "tasks": 40, "samples": 24, "updates": 200, "shared": True}
+# What the small policies of a game change of that: rules for players that decide after others have moved, or
+# in the place of both partners, where the best few episodes would be lucky guesses.
+_PARTNERS = {
+    "rule": "threshold",
+    "costs": {"word": (0.0, 0.002)},
+    "iterations": 3,
+    "tasks": 40,
+    "samples": 24,
+    "updates": 200,
+    "shared": True,
+}
 GAME_RECIPES: dict[str, dict[str, Any]] = {
     "csp-v0": {
         "rule": "averaged",
