@@ -25,7 +25,7 @@ FILES = {"popqa": ("popqa", "popqa_2000.json"), "nq-open": ("nq_open", "NQ-open.
 def load(
     data: str, data_dir: str | os.PathLike[str] | None = None, size: int | None = None
 ) -> tuple[Question, ...]:
-    """The questions of a data set or file, the first `size` of them.
+    """The questions of a data set or file, the first `size` that can be graded.
 
     Raises:
         ClarifyError: there is no such file, or it is malformed (file and record).
@@ -43,13 +43,17 @@ def load(
     if size is not None and (not isinstance(size, int) or size < 1):
         raise ClarifyError(f"size={size!r}: a split has at least 1 question")
     made = []
-    for n, row in enumerate(rows[:size]):
+    for n, row in enumerate(rows):
         try:
-            made.append(_question(row, n))
+            question = _question(row, n)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"{type(error).__name__}: {error}"
             raise ClarifyError(f"{path}: record {n} has another form: {problem}") from None
-    return tuple(made)
+        if question is not None:
+            made.append(question)
+    if not made:
+        raise ClarifyError(f"{path}: holds no question with an answer that has a word")
+    return tuple(made[:size])
 
 
 def _lines(path: Path) -> list[Any]:
@@ -63,7 +67,8 @@ def _lines(path: Path) -> list[Any]:
     return rows
 
 
-def _question(row: Mapping[str, Any], at: int) -> Question:
+def _question(row: Mapping[str, Any], at: int) -> Question | None:
+    """The question of a record; None where no answer has a token."""
     popqa = "input" in row
     asked = row["input"] if popqa else row["question"]
     answers = json.loads(row["output"]) if popqa else row["answer"]
@@ -71,7 +76,7 @@ def _question(row: Mapping[str, Any], at: int) -> Question:
         raise TypeError("the question is a text, the answers are a list")
     kept = tuple(answer for answer in answers if tokens(answer))
     if not asked.strip() or not kept:
-        raise ValueError("no question, or no answer with a token")
+        return None
     passages = tuple(tuple(map(str, texts)) for texts in row.get("passages", ()))
     return Question(str(row.get("id", f"question-{at}")), asked.strip(), (kept,), "", passages)
 

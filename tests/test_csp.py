@@ -258,7 +258,7 @@ def test_wrong_files_are_named(own):
     assert "line 1 is no JSON" in mistake(data=str(path))
 
 
-@pytest.mark.parametrize(("data", "size"), [("popqa", 2000), ("nq-open", 3610)])
+@pytest.mark.parametrize(("data", "size"), [("popqa", 2000), ("nq-open", 3609)])
 def test_public_questions(data, size, data_dir, own):
     corpora = [str(own / "books"), str(own / "art")]
     env = clarify_env.make("csp-v0", data=data, data_dir=str(data_dir), corpora=corpora)
