@@ -1,6 +1,7 @@
 """Real questions for `csp-v0`, and tools that search texts of the user's own.
 
-- "popqa": `popqa/popqa_2000.json` ({"dev": [{"input", "output": a JSON list, "id"}]}; arXiv 2212.10511);
+- "popqa": `popqa/popqa_2000.json` (lists "dev" and "test" of {"input", "output": a JSON list, "id"}; arXiv
+  2212.10511);
 - "nq-open": `nq_open/NQ-open.dev.jsonl` ({"question", "answer": [..]} a line; arXiv 1906.00300);
 - the path of a file of your own in the form of nq-open. A line may have "passages": for each helper the texts
   that its tool searches for this question, a list of lists.
@@ -39,7 +40,7 @@ def load(
         path = Path(data)
         if not path.is_file():
             raise ClarifyError(f"data={data!r}: no such file{nearest(data, FILES)}")
-    rows = read_json(path)["dev"] if data == "popqa" else _lines(path)
+    rows = _popqa(path) if data == "popqa" else _lines(path)
     if size is not None and (not isinstance(size, int) or size < 1):
         raise ClarifyError(f"size={size!r}: a split has at least 1 question")
     made = []
@@ -54,6 +55,14 @@ def load(
     if not made:
         raise ClarifyError(f"{path}: holds no question with an answer that has a word")
     return tuple(made[:size])
+
+
+def _popqa(path: Path) -> list[Any]:
+    content = read_json(path)
+    try:
+        return [*content["dev"], *content["test"]]
+    except (KeyError, TypeError) as error:
+        raise ClarifyError(f"{path}: no lists 'dev' and 'test' there ({type(error).__name__})") from None
 
 
 def _lines(path: Path) -> list[Any]:
