@@ -128,7 +128,7 @@ def test_a_helper_alone(env):
     assert careful["ece"] < 0.1
     assert careful["auroc"] > 0.75
     assert careful["f1_per_search"] == pytest.approx(careful["f1"] / careful["search_rate"])
-    with pytest.raises(ClarifyError, match="did you mean 'helper1'"):
+    with pytest.raises(ClarifyError, match="unknown helper 'helper'; did you mean"):
         transfer(env, Guesser(), "helper", 5)
 
 
