@@ -70,6 +70,8 @@ CLARIFICATION = Cast(
 _CASTS: dict[str, Cast | str] = {  # by the game's class: its cast, or where that is defined
     "clarify_env.clarification:ClarificationGame": CLARIFICATION,
     "clarify_env.collaboration:CollaborationGame": "clarify_env.agents.csp:CAST",
+    "clarify_env.pingchess:ChessGame": "clarify_env.agents.pingeval:CHESS",
+    "clarify_env.pingnames:NameGame": "clarify_env.agents.pingeval:NAMES",
 }
 
 

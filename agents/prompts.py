@@ -154,6 +154,7 @@ class UserPrompt:
 ROLES = {
     "memory": "clarify_env.agents.csp_prompts:HelperPrompt",
     "topic": "clarify_env.agents.csp_prompts:ChooserPrompt",
+    "limits": "clarify_env.agents.partnerprompt:PartnerPrompt",
 }
 
 

@@ -1,5 +1,7 @@
 """Games in which an assistant must choose between asking, listing and guessing; start with `make`."""
 
+from typing import Any
+
 from clarify_env.agent import Agent, Decision, Failed
 from clarify_env.collect import rollout
 from clarify_env.costs import SEEN, UNSEEN, CostGrid, CostRange, Costs, CostSampler, FixedCosts
@@ -8,7 +10,20 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode, Step
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Stop, StopReason, Term, Turn
-from clarify_env.moves import Answer, Ask, Enumerate, Move, Pass, Reply, Select, TextMove
+from clarify_env.moves import (
+    Agree,
+    Answer,
+    Ask,
+    Enumerate,
+    Move,
+    Pass,
+    Propose,
+    Reply,
+    Say,
+    Select,
+    TextMove,
+)
+from clarify_env.pingeval import WordCosts
 from clarify_env.registry import make, make_vec, register, registry
 from clarify_env.storage import read_episodes, write_episodes
 from clarify_env.task import Fact, Interpretation, Task
@@ -27,12 +42,20 @@ register(
     unseen=CostGrid(of=CspCosts, search=(0.2, 0.5)),
 )
 register("pacific-v0", "clarify_env.pacific:make_pacific")
+_WORDS: dict[str, Any] = {
+    "costs": WordCosts(),
+    "seen": CostGrid((0.0, 0.002, 0.01), of=WordCosts),
+    "unseen": CostGrid((0.001, 0.005, 0.02), of=WordCosts),
+}
+register("pingeval-chess-v0", "clarify_env.pingchess:make_chess", **_WORDS)
+register("pingeval-names-v0", "clarify_env.pingnames:make_names", **_WORDS)
 register("synthetic-v0", "clarify_env.synthetic:make_synthetic")
 
 __all__ = [
     "SEEN",
     "UNSEEN",
     "Agent",
+    "Agree",
     "Answer",
     "Ask",
     "ClarifyError",
@@ -53,7 +76,9 @@ __all__ = [
     "Interpretation",
     "Move",
     "Pass",
+    "Propose",
     "Reply",
+    "Say",
     "Search",
     "Select",
     "Step",
@@ -67,6 +92,7 @@ __all__ = [
     "Unsure",
     "UserModel",
     "VectorEnv",
+    "WordCosts",
     "make",
     "make_vec",
     "read_episodes",

@@ -148,3 +148,18 @@ class Enumerate(Move):
     def random(cls, rng: np.random.Generator) -> Self:
         """Two options of random words."""
         return cls([(random_text(rng), random_text(rng)) for _ in range(2)])
+
+
+@dataclass(frozen=True)
+class Say(TextMove):
+    """One of two equal partners tells the other something; it costs its words."""
+
+
+@dataclass(frozen=True)
+class Propose(TextMove):
+    """A partner puts forward the answer that both are to give; it costs its words."""
+
+
+@dataclass(frozen=True)
+class Agree(Move):
+    """A partner takes the answer that the other has just proposed, and ends the episode."""

@@ -49,6 +49,16 @@ class EnvSpec(NamedTuple):
         loaded: Callable[..., GameEnv[Any]] = getattr(import_module(module), name)
         return loaded
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The environment's own options with their defaults, but for `costs`."""
+        known = inspect.signature(self.load()).parameters
+        return {**{name: p.default for name, p in known.items() if name != "costs"}, **self.kwargs}
+
+    def held_out(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The given options, with the validation split where there is one and no split was given."""
+        return {**({"split": "validation"} if "split" in self.options else {}), **given}
+
 
 _SPECS: dict[str, EnvSpec] = {}
 
@@ -139,12 +149,12 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     """
     spec = registry[id]
     build = spec.load()
-    known = inspect.signature(build).parameters
+    known = spec.options
     fields = {f"{name}_cost": name for name in spec.costs._fields}
     options = {**spec.kwargs, **kwargs}
     given = {fields[name]: value for name in fields if (value := options.pop(name, None)) is not None}
     for name in options:
-        if name not in known or name == "costs":
+        if name not in known:
             raise ClarifyError(f"make({id!r}): unknown option {name!r}{nearest(name, [*known, *fields])}")
     kind = type(spec.costs)
     if costs is None:

@@ -1,10 +1,9 @@
-"""A game of your own in one file: guess the animal that the keeper thinks of, at a price for every question.
+"""A game of your own: guess the animal that only the keeper knows, at a price for every question.
 
-Only the keeper knows it. The rest comes with the package: `python examples/custom_game.py --episodes 200`.
+The rest comes with the package: `python examples/custom_game.py`; `train_own_game.py` trains on it.
 """
 
-import argparse
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -40,8 +39,10 @@ class Guess(Game[State]):
         self.costs, self.tasks, self.max_turns = costs, tuple(ANIMALS), 8
 
     def start(self, rng, options):
-        drawn, costs = self.tasks[rng.integers(len(self.tasks))], self.costs.sample(rng)
-        return State(options.get("task", drawn), checked(Costs(*options.get("costs", costs))))
+        drawn, costs = rng.integers(len(self.tasks)), self.costs.sample(rng)
+        task = options.get("task", drawn)  # a position, or the name that `setup` gave
+        task = task if task in ANIMALS else self.tasks[task]
+        return State(task, checked(Costs(*options.get("costs", costs))))
 
     def legal(self, state):
         if state.stop:
@@ -64,11 +65,11 @@ class Guess(Game[State]):
         return state._replace(stop=stop)
 
     def observe(self, state, player):
-        seen: dict[str, Any] = {"costs": np.array(state.costs), "transcript": state.history}
+        seen = {"costs": np.array(state.costs), "transcript": state.history}
         return {**seen, "animal": state.animal} if player == "keeper" else seen
 
     def spaces(self, player):
-        spaces: dict[str, Any] = {"costs": Box(0.0, np.inf, (2,), np.float64), "transcript": Records(Turn)}
+        spaces = {"costs": Box(0.0, np.inf, (2,), np.float64), "transcript": Records(Turn)}
         return {**spaces, "animal": UnicodeText()} if player == "keeper" else spaces
 
     def quantities(self, state):
@@ -105,13 +106,10 @@ class Halver(Agent):
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--episodes", type=int, default=200)
-    chosen = options.parse_args()
     clarify_env.register("animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"))
     env = clarify_env.make("animals-v0", turn_cost=0.1)
     print("checked:", ", ".join(check_env(env)))
-    episodes = list(clarify_env.rollout(env, {"guesser": Halver(), "keeper": Keeper()}, chosen.episodes))
+    episodes = list(clarify_env.rollout(env, {"guesser": Halver(), "keeper": Keeper()}, 200))
     print(f"mean reward {sum(episode.reward for episode in episodes) / len(episodes):.3f}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from clarify_env.trainers.algorithms import register_algorithm
 from clarify_env.trainers.credit import leave_one_out
 from clarify_env.trainers.losses import nll
-from clarify_env.trainers.policygradient import Grouped, of_whole_episodes
+from clarify_env.trainers.policygradient import Grouped
 from clarify_env.trainers.sweep import Sweep, run_sweep
 from clarify_env.trainers.sweep_report import collect
 
@@ -21,9 +21,9 @@ class WeightedCloning(Grouped):
 
     temperature = 0.1
 
-    def advantages(self, group, player):
-        """The episode's reward less the mean of the others', for each of its decisions."""
-        return of_whole_episodes(group, leave_one_out)
+    def compare(self, returns_G):
+        """An episode's reward less the mean of the others'."""
+        return leave_one_out(returns_G)
 
     def loss(self, scored, old_N, advantages_B, to_go_B):
         """Negative log-likelihood, weighted."""

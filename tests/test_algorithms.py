@@ -9,12 +9,11 @@ import torch
 
 import clarify_env
 from clarify_env import ClarifyError, Costs
-from clarify_env.agents import ScriptedUser
+from clarify_env.agents import OptimalAsker, ScriptedUser
 from clarify_env.collect import rollout
 from clarify_env.trainers import algorithms
 from clarify_env.trainers.experiment import build, load_policy, train
 from clarify_env.trainers.learner import Objective
-from clarify_env.trainers.pairs import forks, margins, siblings
 from clarify_env.trainers.policygradient import PolicyGradient, tokens_of
 from clarify_env.trainers.replay import credited
 from clarify_env.trainers.rloo import RLOO
@@ -25,6 +24,15 @@ from clarify_env.trainers.settings import Settings, recipe
 torch.set_num_threads(1)
 GRADIENT = ("ppo", "grpo", "rloo")
 PAIRS = ("dpo", "distillation")
+PROGRESS = {"credit": "progress", "prover": "best-of-4", "meanings": "possible", "share": 0.5}
+VARIANTS = [
+    ("rloo", {"credit": "turn", "terms": ["accuracy", "turn_cost"]}),
+    ("grpo", {"credit": "branching"}),
+    ("rloo", PROGRESS),
+    ("dpo", {"pairs": "futures"}),
+    ("distillation", {"pairs": "siblings", "members": 3, "gamma": 0.1}),
+    ("distillation", {"pairs": "futures", "members": 2, "gamma": 0.1, "reference": "start"}),
+]
 SMALL = {"env_options": {"size": 40}, "tasks": 4, "samples": 6, "iterations": 2, "updates": 6, "batch": 16,
          "hidden": 16, "check_tasks": 0, "parallel": 16}  # fmt: skip
 
@@ -38,15 +46,16 @@ def batch(trainer):
     return Batch(trainer.env, "asker", trainer.others, list(trainer.collect(0)), cells, 0)
 
 
-@pytest.mark.parametrize("name", [*GRADIENT, *PAIRS])
-def test_a_run_learns_resumes_and_is_loaded(name, tmp_path):
+@pytest.mark.parametrize(("name", "options"), [*((name, {}) for name in (*GRADIENT, *PAIRS)), *VARIANTS])
+def test_a_run_learns_resumes_and_is_loaded(name, options, tmp_path):
+    made = settings(name, options=options)
     whole = RunDirectory(tmp_path / "whole")
-    lines = list(train(settings(name), whole))
+    lines = list(train(made, whole))
     assert len(lines) == 2
     assert all(np.isfinite(line["update/loss"]) for line in lines)
     part = RunDirectory(tmp_path / "part")
-    list(train(settings(name, iterations=1), part))
-    list(train(settings(name), part, resume=True))
+    list(train(made.changed(iterations=1), part))
+    list(train(made, part, resume=True))
     weights = [run.checkpoint(2) / "weights.safetensors" for run in (whole, part)]
     assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
     assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
@@ -54,14 +63,22 @@ def test_a_run_learns_resumes_and_is_loaded(name, tmp_path):
     assert load_policy(whole).greedy
 
 
-@pytest.mark.parametrize("name", [*GRADIENT, *PAIRS])
-def test_a_language_model_and_both_players_learn(name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in GRADIENT),
+        *((name, {"pairs": "siblings"}) for name in PAIRS),
+        ("rloo", {"credit": "progress"}),
+        ("dpo", {"pairs": "futures"}),
+        ("distillation", {"pairs": "siblings", "members": 3, "gamma": 0.1}),
+    ],
+)
+def test_a_language_model_and_both_players_learn(name, options):
     """Sharing weights; what is trained on is what was sampled."""
     from clarify_env.agents.transformer import TransformersAgent
     from clarify_env.trainers.languagelearner import LanguageLearner
 
     made = replace(settings(name, tasks=2, samples=4, iterations=1, updates=2, batch=8), agent="small")
-    options = {**made.options, **({"pairs": "siblings"} if name in PAIRS else {})}
     learner = LanguageLearner(TransformersAgent("small", device="cpu"), updates=2, batch=8)
     trainer = algorithms.make_trainer(replace(made, options=options), learner, {"user": ScriptedUser()})
     before = [p.clone() for p in learner._parameters.values()]
@@ -110,7 +127,7 @@ def test_groups_share_question_and_costs_and_advantages_add_up_to_nothing():
     trainer = build(settings("rloo"))
     for group in trainer._groups(batch(trainer)):
         assert len(group) == 6
-        assert sum(a[0] for a in trainer.advantages(group, "asker")) == pytest.approx(0.0, abs=1e-12)
+        assert sum(a[0] for a in trainer.advantages(group)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_decisions_without_credit_are_skipped_and_counted():
@@ -120,6 +137,43 @@ def test_decisions_without_credit_are_skipped_and_counted():
     found = trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 0)
     assert found["skipped"] == found["decisions"] == len(lessons)
     assert "loss" not in found
+
+
+def test_credit_per_turn_is_what_is_paid_from_there_on():
+    trainer = build(settings("rloo", options={"credit": "turn"}))
+    for group in trainer._groups(batch(trainer)):
+        found = trainer.advantages(group)
+        last = [(k, len(played.rewards_T) - 1) for k, played in enumerate(group)]
+        for turn in range(max(t for _, t in last) + 1):
+            to_go = {k: group[k].rewards_T[turn:].sum() for k, t in last if t >= turn}
+            for k, value in to_go.items():
+                others = [other for n, other in to_go.items() if n != k]
+                wanted = value - np.mean(others) if others else 0.0
+                assert found[k][turn] == pytest.approx(wanted)
+
+
+def test_only_the_named_terms_of_the_reward_are_learnt_from():
+    trainer = build(settings("rloo", options={"terms": ["accuracy"]}))
+    played = batch(trainer)
+    found = {id(one.episode): one.rewards_T for group in trainer._groups(played) for one in group}
+    assert len(found) == len(played.episodes)
+    for episode in played.episodes:
+        assert found[id(episode)].sum() == pytest.approx(episode.reward_terms["accuracy"])
+
+
+def test_a_player_without_a_choice_earns_no_credit():
+    """The scripted user plays on as it played: each of its moves is worth what its point is worth."""
+    trainer = build(settings("rloo", options={"credit": "branching", "window": 9}))
+    played = batch(trainer)
+
+    class Scripted:
+        agent = ScriptedUser()
+
+    trainer.learners["user"] = Scripted()
+    lessons = trainer.lessons(played._replace(player="user", others={"asker": OptimalAsker()}))
+    assert len(lessons) > 10
+    assert max(abs(one.advantage) for one in lessons) < 1e-9
+    assert max(abs(one.advantage) for one in trainer.lessons(played)) > 0.1
 
 
 def test_a_penalty_keeps_the_policy_near_its_start():
@@ -132,29 +186,6 @@ def test_a_penalty_keeps_the_policy_near_its_start():
         start, now = (one.measure(examples).logprobs_N for one in (trainer.starts["asker"], trainer.learner))
         moved[penalty] = float((start - now).abs().mean())
     assert moved[10.0] < 0.5 * moved[0.0]
-
-
-def test_pairs_come_from_one_point_and_the_better_move_is_worth_more():
-    trainer = build(settings("dpo"))
-    for source in (siblings, forks):
-        found = list(source(batch(trainer)))
-        assert len(found) > 10
-        for better, worse, margin in found:
-            assert better.observation["transcript"] == worse.observation["transcript"]
-            assert (better.observation["costs"] == worse.observation["costs"]).all()
-            assert better.move != worse.move
-            assert margin > 0.0
-
-
-def test_a_pair_prefers_what_is_worth_more_after_training():
-    for name in PAIRS:
-        trainer = build(settings(name, updates=150, batch=64, iterations=1))
-        learner, lessons = trainer.learner, trainer.lessons(batch(trainer))
-        examples = [example for pair in lessons for example in pair[:2]]
-        before = float((margins(learner.measure(examples)) > 0.0).double().mean())
-        trainer.fit(learner, trainer.starts["asker"], lessons, 0)
-        after = float((margins(learner.measure(examples)) > 0.0).double().mean())
-        assert after > max(0.75, before + 0.1), name
 
 
 def test_tokens_of_a_part_are_found_again():
@@ -175,7 +206,7 @@ def test_an_algorithm_of_ones_own():
     class Plain(RLOO):
         """REINFORCE without a baseline."""
 
-        def advantages(self, group, player):
+        def advantages(self, group):
             return [np.cumsum(played.rewards_T[::-1])[::-1] for played in group]
 
     algorithms.register_algorithm("plain", Plain)
@@ -195,6 +226,19 @@ def test_an_algorithm_of_ones_own():
         ({"algorithm": "ppo", "start_share": 0.5}, "start_share=0.5: PPO learns from its own episodes only"),
         ({"algorithm": "ppo", "start_share": 0.0, "options": {"clp": 1}}, "unknown option 'clp'"),
         ({"algorithm": "dpo", "options": {"pairs": "fork"}}, "unknown pairs 'fork'; did you mean 'forks'?"),
+        ({"algorithm": "rloo", "start_share": 0.0, "options": {"credit": "turns"}}, "did you mean 'turn'?"),
+        (
+            {"algorithm": "rloo", "start_share": 0.0, "options": {"terms": ["word"]}},
+            "unknown reward term 'word'",
+        ),
+        ({"algorithm": "rloo", "start_share": 0.0, "options": {"futures": 0}}, "futures=0: a whole number"),
+        ({"algorithm": "rloo", "start_share": 0.0, "options": {"share": 2.0}}, "share=2.0: a share of"),
+        (
+            {"algorithm": "rloo", "start_share": 0, "options": {"terms": ["accuracy"], "credit": "progress"}},
+            "terms=['accuracy']: futures earn the whole reward",
+        ),
+        ({"algorithm": "dpo", "options": {"meanings": "all"}}, "unknown meanings 'all'"),
+        ({"algorithm": "distillation", "options": {"members": 3}}, "members=3: pairs='forks' have one exact"),
         ({"algorithm": "rest", "options": {"clip": 1}}, "rest: unknown option 'clip'"),
     ],
 )

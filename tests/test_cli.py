@@ -42,7 +42,7 @@ def test_help_names_the_commands(command):
 
 def test_a_person_plays_the_asker(command):
     typed = "what?\nask Which profession?\nanswer Port Arden\n"
-    code, out, _ = command("play", "--seed", 3, "--turn-cost", 0.25, stdin=typed)
+    code, out, _ = command("play", "--seed", 3, "--costs", "turn=0.25", stdin=typed)
     assert code == 0
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out

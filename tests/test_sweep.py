@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+import clarify_env
 from clarify_env import ClarifyError
-from clarify_env.trainers import sweep_report
+from clarify_env.agents import ScriptedUser
+from clarify_env.trainers import sweep, sweep_after, sweep_report
+from clarify_env.trainers.evaluate import baselines, measure, optima, pick_questions
+from clarify_env.trainers.experiment import load_policy
+from clarify_env.trainers.runs import RunDirectory
 from clarify_env.trainers.sweep import READY, Sweep, narrowed, run_sweep
+from clarify_env.usermodel import UserModel
 
 torch.set_num_threads(1)
 SMALL = {"tasks": 4, "samples": 4, "updates": 5, "batch": 16, "hidden": 8, "check_tasks": 0}
@@ -72,6 +78,68 @@ def test_a_failed_cell_is_shown_and_run_again(tmp_path):
     assert sweep_report.table(result).row_count == 1
     ((_, again),) = run_sweep(alone, tmp_path)
     assert "group of 1" in again
+
+
+def test_a_cell_that_breaks_in_any_way_leaves_the_others_alone(tmp_path, monkeypatch):
+    def broken(settings, run, resume=False):
+        if settings.seed == 0:
+            raise RuntimeError("the disk fell out\nsecond line")
+        yield from []
+
+    monkeypatch.setattr(sweep, "train", broken)
+    monkeypatch.setattr(sweep, "evaluate_run", lambda run, **kwargs: None)
+    part = replace(TINY, algorithms={"rest": {}})
+    assert [why for _, why in run_sweep(part, tmp_path)] == ["RuntimeError: the disk fell out", ""]
+    kept = (tmp_path / "synthetic-v0/rest/seed0/failed.txt").read_text()
+    assert "Traceback" in kept
+    found = sweep_report.collect(part.cells(), tmp_path)["games"]["synthetic-v0"]["rest"]["failed"]
+    assert found == {"0": "RuntimeError: the disk fell out", "1": "not run"}
+
+
+@pytest.mark.parametrize(("limit", "iterations"), [({"tokens": 20}, 2), ({"updates": 5}, 1), ({}, 4)])
+def test_a_run_ends_with_the_iteration_that_spends_its_budget(tmp_path, limit, iterations):
+    budget = replace(TINY, algorithms={"rest": limit}, seeds=(0,), episodes=64, eval_tasks=2)
+    ((cell, why),) = run_sweep(budget, tmp_path)
+    run = RunDirectory(tmp_path / cell.name)
+    lines = run.metrics()
+    assert why == ""
+    if limit == {"tokens": 20}:
+        spent = np.cumsum([line["play/tokens"] for line in lines])
+        assert spent[-1] >= 20 > (spent[-2] if len(spent) > 1 else 0)
+    else:
+        assert len(lines) == iterations
+    (run.path / "summary.json").unlink()
+    assert [why for _, why in run_sweep(budget, tmp_path)] == [""]  # nothing is trained anew
+    assert run.metrics() == lines
+
+
+def test_curves_and_unknown_users(tmp_path):
+    checked = replace(TINY, seeds=(0,), settings={**SMALL, "check_tasks": 3}, users=("vague:0.5",))
+    cells = narrowed(checked, algorithms=["rest"]).cells()
+    assert [why for _, why in run_sweep(narrowed(checked, algorithms=["rest"]), tmp_path)] == [""]
+    crossings = sweep_after.crossed(cells, checked.users, tmp_path, 3)
+    known = sweep_after.references(cells, tmp_path)
+    assert sweep_after.references(cells, tmp_path) == known
+    result = sweep_report.collect(cells, tmp_path, known, crossings)
+    row = result["games"]["synthetic-v0"]["rest"]
+    assert row["others"] == [crossings["synthetic-v0"]["rows"]["rest seed0"]["others"]["mean"]]
+    (curve,) = row["curve"]
+    assert [point[0] for point in curve] == [16.0, 32.0]
+    assert [point[1] for point in curve] == np.cumsum(
+        [line["play/tokens"] for line in _lines(tmp_path)]
+    ).tolist()
+    settings = cells[0].settings
+    env = clarify_env.make("synthetic-v0", costs=settings.grid, size=30)
+    questions, grid = pick_questions(env, 3, 0), list(settings.grid)
+    model, agents = UserModel(), {"asker": load_policy(RunDirectory(tmp_path / cells[0].name))}
+    reward = measure(env, {**agents, "user": ScriptedUser()}, questions, grid)[:, :, 0].mean()
+    floor = max(m[:, :, 0].mean() for m in baselines(env, ScriptedUser(), questions, grid).values())
+    best = optima(env, model, questions, grid)[:, :, 0].mean()
+    assert curve[-1][2] == pytest.approx((reward - floor) / (best - floor))
+
+
+def _lines(folder):
+    return RunDirectory(folder / "synthetic-v0/rest/seed0").metrics()
 
 
 def test_statistics_by_hand():

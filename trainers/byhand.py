@@ -1,14 +1,20 @@
 """Episodes with a person in them, and what the best play would have earned."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from clarify_env.agents import Human, ScriptedUser, make_asker
+from clarify_env.agent import Agent
+from clarify_env.agents import Human, make_asker
+from clarify_env.agents.casts import cast_of
+from clarify_env.agents.human import Person
+from clarify_env.clarification import ClarificationGame
 from clarify_env.collect import rollout
 from clarify_env.costs import Costs
 from clarify_env.env import GameEnv
+from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.optimum import solver
 from clarify_env.render import ansi
@@ -18,9 +24,9 @@ from clarify_env.usermodel import UserModel
 def play_by_hand(
     env: GameEnv[Any],
     console: Console,
-    who: str,
-    agent: str,
-    user: UserModel,
+    who: str | None = None,
+    agent: str | None = None,
+    user: Mapping[str, float] | None = None,
     task: str | None = None,
     episodes: int = 1,
     seed: int = 0,
@@ -30,9 +36,10 @@ def play_by_hand(
     Args:
         env: the game, at fixed costs.
         console: to show it on; input comes from the terminal.
-        who: whom the person plays: asker, user, both or nobody.
-        agent: name of the asker where the person is not.
-        user: how the scripted user behaves where the person is not.
+        who: whom the person plays: a player of the game, both (all of them) or nobody; by default the first.
+        agent: of a clarification game the name of the asker where the person is not; of another the team of
+            its cast that the others belong to. By default the best.
+        user: knobs of the scripted user where the person is not.
         task: position or id of the question; None to draw it.
         episodes: how many, >= 1.
         seed: of everything random.
@@ -40,23 +47,48 @@ def play_by_hand(
     Raises:
         ClarifyError: an unknown name, or the input ends before the episode does.
     """
-    choose("player", who, ("asker", "user", "both", "nobody"))
-    if agent == "human" and who not in ("asker", "both"):
+    knobs = user or {}
+    players, teams = env.possible_agents, cast_of(env.game).teams
+    who = choose("player", who or players[0], (*players, "both", "nobody"))
+    by_hand = players if who == "both" else [player for player in players if player == who]
+    asks = isinstance(env.game, ClarificationGame)
+    if agent == "human" and "asker" not in by_hand:
         raise ClarifyError(f"--agent human with --as {who}: to play the asker yourself use --as asker")
-    human = Human(write=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
-    players = {
-        "asker": human if who in ("asker", "both") else make_asker(agent, env, user),
-        "user": human if who in ("user", "both") else ScriptedUser(user),
+    best = list(teams)[-1]
+    if asks and agent not in (None, "human"):
+        others = {**teams[best](env, knobs), "asker": make_asker(str(agent), env, UserModel(**knobs))}
+    else:
+        named = best if agent in (None, "human") else choose("team", str(agent), teams)
+        others = dict(teams[named](env, knobs))
+
+    def write(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    people: dict[str, Agent] = {
+        player: Human(write=write) if asks else Person(player, env.game.moves[player], write=write)
+        for player in by_hand
     }
     key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task
     pinned = {} if key is None else {"task": key}
     try:
-        for episode in rollout(env, players, episodes, seed, batch=1, options=lambda i: pinned):
+        for episode in rollout(env, {**others, **people}, episodes, seed, batch=1, options=lambda i: pinned):
             console.print()
             console.print(Text.from_ansi(ansi(episode)))
-            played = next(t for t in env.game.tasks if t.id == episode.setup["task"])
-            best = solver(played.question, played.interpretations, user, env.game.max_turns, env.game.grade)
-            value = best.optimum([Costs(**episode.costs)])[0, 0]
-            console.print(f"Optimal play with open notes earns {value:+.3f} on average over the meanings.")
+            if asks:
+                value = _optimum(env, episode, UserModel(**knobs))
+                console.print(
+                    f"Optimal play with open notes earns {value:+.3f} on average over the meanings."
+                )
+            else:
+                team = teams[best](env, knobs)
+                first = episode.index or 0
+                (twin,) = rollout(env, team, 1, seed, batch=1, first=first, options=lambda i: pinned)
+                console.print(f"The team {best!r} earns {twin.reward:+.3f} in the same episode.")
     except EOFError:
         raise ClarifyError("no more input: the episode was left unfinished") from None
+
+
+def _optimum(env: GameEnv[Any], episode: Episode, user: UserModel) -> float:
+    played = next(t for t in env.game.tasks if t.id == episode.setup["task"])
+    best = solver(played.question, played.interpretations, user, env.game.max_turns, env.game.grade)
+    return float(best.optimum([Costs(**episode.costs)])[0, 0])

@@ -1,8 +1,7 @@
 """The command `clarify-env`; what takes long, and the playground, have files of their own."""
 
-import inspect
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,8 +15,10 @@ from clarify_env.trainers import commands as commands
 from clarify_env.trainers import comparecommand as comparecommand
 from clarify_env.trainers import crosscommand as crosscommand
 from clarify_env.trainers import democommand as democommand
+from clarify_env.trainers import isotokencommand as isotokencommand
 from clarify_env.trainers.byhand import play_by_hand
 from clarify_env.trainers.options import (
+    Costs,
     DataDir,
     Env,
     Knowledge,
@@ -27,9 +28,9 @@ from clarify_env.trainers.options import (
     Vagueness,
     app,
     console,
+    levels,
     options,
 )
-from clarify_env.usermodel import UserModel
 
 
 @app.command(epilog="Example: clarify-env envs")
@@ -41,15 +42,14 @@ def envs() -> None:
     for id, spec in clarify_env.registry.items():
         build = spec.load()
         about = (sys.modules[build.__module__].__doc__ or "").strip().split("\n\n")[0]
-        known = inspect.signature(build).parameters.values()
         shown = [f"{name}_cost={value:g}" for name, value in spec.costs._asdict().items()]
-        shown += [f"{p.name}={p.default!r}" for p in known if p.name not in ("costs", "render_mode")]
+        shown += [f"{name}={value!r}" for name, value in spec.options.items() if name != "render_mode"]
         table.add_row(id, " ".join(about.split()), ", ".join(shown))
     console.print(table)
 
 
 @app.command(
-    epilog="Examples: clarify-env play  |  clarify-env play --as user --agent optimal --turn-cost 0.02  |  "
+    epilog="Examples: clarify-env play  |  clarify-env play --as user --agent optimal --costs turn=0.02  |  "
     "clarify-env play --as nobody --agent always-ask --seed 7"
 )
 def play(
@@ -57,25 +57,37 @@ def play(
     data_dir: DataDir = None,
     knowledge: Knowledge = None,
     seed: Seed = 0,
-    who: Annotated[str, typer.Option("--as", help="Whom you play: asker, user, both or nobody.")] = "asker",
+    who: Annotated[
+        str | None,
+        typer.Option("--as", help="Whom you play: a player of the game, both or nobody; default: the first."),
+    ] = None,
     agent: Annotated[
-        str, typer.Option(help=f"The asker, if it is not you: {', '.join(ASKERS)}.")
-    ] = "optimal",
-    turn_cost: Annotated[float, typer.Option(help="Price of a question.")] = 0.1,
-    word_cost: Annotated[float, typer.Option(help="Price of a word of the final message.")] = 0.01,
+        str | None,
+        typer.Option(
+            help=f"The asker, if it is not you: {', '.join(ASKERS)}; in other games the team that the others "
+            "are of. Default: the best."
+        ),
+    ] = None,
+    costs: Costs = None,
     task: Annotated[str | None, typer.Option(help="Position or id of the question; default: drawn.")] = None,
-    split: Annotated[str, typer.Option(help="train or validation.")] = "validation",
+    split: Annotated[
+        str | None, typer.Option(help="train or validation, the default, where the game has splits.")
+    ] = None,
     episodes: Annotated[int, typer.Option(help="How many to play.", min=1)] = 1,
     noise: Noise = 0.0,
     vagueness: Vagueness = 0.0,
     refusal: Refusal = 0.0,
 ) -> None:
-    """Play an episode by hand, as either player, and see what the best play would have earned."""
-    game = clarify_env.make(
-        env, turn_cost=turn_cost, word_cost=word_cost, **options(data_dir, split=split, knowledge=knowledge)
-    )
-    model = UserModel(noise, vagueness, refusal)
-    play_by_hand(game, console, who, agent, model, task, episodes, seed)
+    """Play an episode by hand, as any player, and see what the best play would have earned."""
+    prices: dict[str, Any] = {}
+    for name, values in levels(costs).items():
+        if len(values) > 1:
+            raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
+        prices[f"{name}_cost"] = values[0]
+    chosen = clarify_env.registry[env].held_out(options(data_dir, split=split, knowledge=knowledge))
+    game = clarify_env.make(env, **prices, **chosen)
+    knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
+    play_by_hand(game, console, who, agent, knobs, task, episodes, seed)
 
 
 def main() -> None:

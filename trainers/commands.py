@@ -136,15 +136,22 @@ def train(
         if log:
             log.close()
     console.print(results(summary))
-    console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
+    _written(out, summary)
+
+
+def _written(out: Path, summary: dict[str, Any]) -> None:
+    picture = out / ("teams.png" if "teams" in summary else "steerability.png")
+    console.print(f"Picture: {picture}; numbers: {out / 'summary.json'}", highlight=False)
 
 
 def _progress(line: dict[str, Any]) -> str:
     """The metrics of an iteration in a few words."""
-    said = f"played reward {line['play/reward']:+.3f}, asks {line['play/asks']:.2f}"
-    if "check/reward" in line:
-        said += f"; greedy reward {line['check/reward']:+.3f}, asks {line['check/asks']:.2f}"
-    return said
+    parts = []
+    for shown, part in (("played", "play"), ("greedy", "check")):
+        if f"{part}/reward" in line:
+            asks = f", asks {line[f'{part}/asks']:.2f}" if f"{part}/asks" in line else ""
+            parts.append(f"{shown} reward {line[f'{part}/reward']:+.3f}{asks}")
+    return "; ".join(parts)
 
 
 def _typed(context: typer.Context, name: str) -> bool:
@@ -186,7 +193,10 @@ def evaluate(
         Path | None, typer.Option(help="Where to write; default: the run, or runs/NAME-ENV.")
     ] = None,
     seed: Seed = 0,
-    split: Annotated[str, typer.Option(help="The questions to evaluate on.")] = "validation",
+    split: Annotated[
+        str | None,
+        typer.Option(help="The questions to evaluate on; default: validation, if there is one."),
+    ] = None,
     checkpoint: Annotated[int | None, typer.Option(help="Iteration of a run; 0 is the start.", min=0)] = None,
     noise: Noise = 0.0,
     vagueness: Vagueness = 0.0,
@@ -227,7 +237,6 @@ def evaluate(
                 watcher=bars,
             )
         else:
-            trainer("models").check_name(target)
             if checkpoint is not None:
                 raise ClarifyError(
                     f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints"
@@ -251,7 +260,7 @@ def evaluate(
         log.summary(summary, out)
         log.close()
     console.print(results(summary))
-    console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
+    _written(out, summary)
     if report:
         console.print(f"Report: {trainer('report').write_report([out])}", highlight=False)
 

@@ -4,7 +4,7 @@ Dimensions: G decisions or episodes that are compared with each other; T decisio
 episode, in order. An advantage is what remains of a return when a baseline is taken off.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,12 +57,14 @@ def group_advantages(returns_G: Floats, by_deviation: bool = True, least: float 
     return np.divide(centred_G, deviation) if deviation > least else np.zeros_like(centred_G)
 
 
-def by_key(returns_G: Floats, keys: Sequence[Hashable]) -> Floats:
-    """advantages_G: leave-one-out among the returns with the same key, such as (role, turn).
+def by_key(
+    returns_G: Floats, keys: Sequence[Hashable], compare: Callable[[Floats], Floats] = leave_one_out
+) -> Floats:
+    """advantages_G: those of the returns with the same key, such as (role, turn), compared with each other.
 
     A return that is alone under its key has advantage 0: nothing is known of what was to be expected. Where
     the policy decides when to stop, how many are left at a turn depends on what it did before; see
-    docs/algorithms/policy-gradients.md for what that does to the gradient.
+    docs/algorithms/credit.md for what that does to the gradient.
     """
     if len(keys) != len(returns_G):
         raise ClarifyError(f"by_key: {len(returns_G)} returns with {len(keys)} keys")
@@ -72,7 +74,7 @@ def by_key(returns_G: Floats, keys: Sequence[Hashable]) -> Floats:
         places.setdefault(key, []).append(k)
     for held in places.values():
         if len(held) > 1:
-            result_G[held] = leave_one_out(np.asarray(returns_G, dtype=np.float64)[held])
+            result_G[held] = compare(np.asarray(returns_G, dtype=np.float64)[held])
     return result_G
 
 

@@ -7,12 +7,12 @@ its own from the episodes of the current policy, and the better of two moves is 
 from torch import Tensor
 
 from clarify_env.trainers.losses import dpo
-from clarify_env.trainers.pairs import Paired
+from clarify_env.trainers.paired import Paired
 
 
 class DPO(Paired):
     """A run of DPO; `Paired` and `Loop` have the arguments."""
 
-    def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor) -> Tensor:
+    def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, divergence: Tensor) -> Tensor:
         """Blind to by how much a move is better."""
         return dpo(margins_P, reference_P, self.options["beta"])

@@ -1,42 +1,30 @@
 """The two things that `clarify-env` does for long: train a policy, and evaluate one."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents import ScriptedUser, make_asker
+from clarify_env.agents import make_asker
 from clarify_env.agents.casts import cast_of
-from clarify_env.costs import SEEN, UNSEEN, CostGrid, Costs
+from clarify_env.clarification import ClarificationGame
+from clarify_env.costs import CostGrid
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.registry import make
+from clarify_env.registry import make, registry
 from clarify_env.trainers.algorithms import make_trainer
-from clarify_env.trainers.compare import write_questions
 from clarify_env.trainers.evaluate import (
     SCRIPTED,
-    baselines,
-    jobs,
-    measure,
-    optima,
-    pick_questions,
 )
 from clarify_env.trainers.learner import Learner
-from clarify_env.trainers.loop import Loop, Silent, Watcher
-from clarify_env.trainers.models import language_agent
+from clarify_env.trainers.loop import Loop, Watcher
+from clarify_env.trainers.models import check_name, language_agent
 from clarify_env.trainers.processes import join
-from clarify_env.trainers.runs import RunDirectory, versions, write_json
+from clarify_env.trainers.runs import RunDirectory, write_json
 from clarify_env.trainers.scorerlearner import ScorerLearner
 from clarify_env.trainers.settings import Settings, read_config
-from clarify_env.trainers.summary import (
-    Measured,
-    by_cell,
-    by_strategy,
-    failure_summary,
-    monotonicity,
-    summarise,
-)
+from clarify_env.trainers.steering import evaluate
+from clarify_env.trainers.teams import evaluate_team
 from clarify_env.trainers.workers import default_processes
 from clarify_env.usermodel import UserModel
 
@@ -137,103 +125,6 @@ def load_policy(run: RunDirectory, iteration: int | None = None) -> Agent:
     return next(iter(load_team(run, iteration).values()))
 
 
-def evaluate(
-    env: GameEnv[Any],
-    asker: Agent,
-    name: str,
-    out: Path,
-    *,
-    split: str,
-    user: Mapping[str, float] | None = None,
-    seen: Iterable[Costs] = SEEN,
-    unseen: Iterable[Costs] = UNSEEN,
-    tasks: int | None = None,
-    seed: int = 0,
-    parallel: int = 256,
-    start: Agent | None = None,
-    processes: int = 1,
-    watcher: Watcher | None = None,
-) -> dict[str, Any]:
-    """Evaluate an asker; writes summary.json, questions.parquet, the episodes and the pictures.
-
-    Args:
-        env: the game with the questions to evaluate on.
-        asker: the policy.
-        name: of the asker, for the summary.
-        out: folder to write to.
-        split: of the questions, for the summary.
-        user: knobs of the scripted user, which also define the optimum.
-        seen, unseen: the costs, kept apart in the summary; an unseen pair that was trained on is left out.
-        tasks: number of questions, the same ones whatever the seed; None for all.
-        seed: of the players and the bootstrap.
-        parallel: episodes under way at the same time.
-        start: the policy before its training, measured as well.
-        processes: that share the work; they change no number.
-        watcher: told of the progress.
-
-    Returns:
-        The content of summary.json.
-    """
-    watcher = watcher or Silent()
-    trained = list(seen)
-    cells = [*trained, *(costs for costs in unseen if costs not in trained)]
-    if len(cells) == len(trained):
-        raise ClarifyError("evaluate: every pair of unseen costs was trained on; give others")
-    questions = pick_questions(env, tasks)
-    model = UserModel(**(user or {}))
-    scripted = ScriptedUser(model)
-    agents = {"asker": asker, "user": scripted}
-    listed = jobs(env, questions, cells, "asker", seed)
-    total = len(listed)
-    store = out / "episodes" / "evaluation.parquet"
-    failures: Counter[str] = Counter()
-    own = measure(
-        env,
-        agents,
-        questions,
-        cells,
-        seed,
-        batch=parallel,
-        watch=watcher.stage("evaluate", total),
-        store=store,
-        failures=failures,
-        processes=processes,
-        listed=listed,
-    )
-    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)), processes)
-    before = None
-    if start:
-        played = {"asker": start, "user": scripted}
-        done = watcher.stage("evaluate start", total)
-        before = measure(env, played, questions, cells, seed, batch=parallel, watch=done, processes=processes)
-    fixed = baselines(env, scripted, questions, cells, seed, processes)
-    measured = Measured(cells, own, best, fixed, before)
-    known = len(trained)
-    summary = {
-        "env": env.name,
-        "agent": name,
-        "split": split,
-        "episodes": total,
-        "questions": len(questions),
-        "seed": seed,
-        "user": dict(user or {}),
-        **failure_summary(failures, measured),
-        "seen": summarise(measured, range(known), seed),
-        "unseen": summarise(measured, range(known, len(cells)), seed),
-        "monotonicity": monotonicity(measured),
-        "cells": [{"seen": c < known, **cell} for c, cell in enumerate(by_cell(measured))],
-        "fixed": by_strategy(measured),
-        "versions": versions(),
-    }
-    from clarify_env.trainers.figures import draw_all
-
-    ids = [env.game.tasks[question].id for question in questions]
-    write_questions(out, ids, cells, known, own, best[:, :, 0])
-    write_json(out / "summary.json", summary)
-    draw_all(summary, out)
-    return summary
-
-
 def evaluate_run(
     run: RunDirectory,
     *,
@@ -252,12 +143,29 @@ def evaluate_run(
     A MoveScorer is evaluated on all cores by default, a language model in this process.
     """
     settings = read_config(run)
-    options = {**settings.env_options, "split": "validation", **(env_options or {})}
+    options = registry[settings.env].held_out({**settings.env_options, **(env_options or {})})
+    env = make(settings.env, **options)
     scorer = settings.agent == "move-scorer"
+    how = settings.rule if settings.algorithm == "rest" else settings.algorithm
+    name = f"{Path(settings.agent).name} ({how})"
+    if not isinstance(env.game, ClarificationGame):
+        return evaluate_team(
+            env,
+            load_team(run, iteration),
+            name,
+            out or run.path,
+            split=str(options.get("split", "")),
+            tasks=tasks,
+            seed=settings.seed if seed is None else seed,
+            start=None if iteration == 0 else load_team(run, 0),
+            parallel=settings.parallel,
+            processes=processes or (default_processes() if scorer else 1),
+            watcher=watcher,
+        )
     return evaluate(
-        make(settings.env, **options),
+        env,
         load_policy(run, iteration),
-        f"{Path(settings.agent).name} ({settings.rule})",
+        name,
         out or run.path,
         split=str(options["split"]),
         user=settings.user if user is None else user,
@@ -291,11 +199,32 @@ def evaluate_agent(
 ) -> dict[str, Any]:
     """Evaluate an asker by its name on the validation questions; see `language_agent` for language models.
 
-    By default all cores share the work; a language model is evaluated in this process.
+    In a game that is not one of clarification, a team of the game's cast by its name; a language model plays
+    all of its trained players. By default all cores share the work; a language model is evaluated in this
+    process.
     """
-    options = {"split": "validation", **(env_options or {})}
+    options = registry[env_id].held_out(env_options or {})
     env = make(env_id, **options)
+    if isinstance(env.game, ClarificationGame):
+        check_name(name)
     model = language_agent(name, server)
+    if not isinstance(env.game, ClarificationGame):
+        cast = cast_of(env.game)
+        if model:
+            team: Mapping[str, Agent] = dict.fromkeys(cast.trained, model)
+        else:
+            team = cast.teams[choose(f"team of {env_id}", name, cast.teams)](env, {})
+        return evaluate_team(
+            env,
+            team,
+            name,
+            out,
+            split=str(options.get("split", "")),
+            tasks=tasks,
+            seed=seed,
+            processes=processes or (1 if model else default_processes()),
+            watcher=watcher,
+        )
     return evaluate(
         env,
         model or make_asker(name, env, UserModel(**(user or {}))),

@@ -1,11 +1,10 @@
 """GRPO: PPO's clipped loss with advantages from a group of episodes, without a value head (arXiv 2402.03300).
 
-What is left out of the paper: rewards come from the game alone, and every decision of an episode gets the
-whole episode's advantage. `by_length` and `by_deviation` are the two divisions of the paper, which arXiv
-2503.20783 leaves out (Dr. GRPO).
+What is left out of the paper: rewards come from the game alone, and a decision is credited with the whole
+episode, or otherwise (`credit`). `by_length` and `by_deviation` are the two divisions of the paper, which
+arXiv 2503.20783 leaves out (Dr. GRPO).
 """
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -13,13 +12,14 @@ from torch import Tensor
 from clarify_env.trainers.credit import Floats, group_advantages
 from clarify_env.trainers.learner import Scored
 from clarify_env.trainers.losses import grpo
-from clarify_env.trainers.policygradient import Grouped, Played, of_whole_episodes
+from clarify_env.trainers.policygradient import Grouped
 
 
 class GRPO(Grouped):
-    """A run of GRPO; `PolicyGradient` and `Loop` have the arguments.
+    """A run of GRPO; `Grouped`, `PolicyGradient` and `Loop` have the arguments and other options.
 
-    Options: `clip` (0.2), `by_length` (True), `by_deviation` (True), `longest` (tokens of a message; 96).
+    Options of its own: `clip` (0.2), `by_length` (True), `by_deviation` (True), `longest` (96: tokens of a
+    message).
     """
 
     epochs: ClassVar[int] = 2
@@ -31,10 +31,9 @@ class GRPO(Grouped):
         "kl": 0.02,
     }
 
-    def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
-        """The episode's reward less the group's mean, by its deviation, for each of its decisions."""
-        by_deviation = self.options["by_deviation"]
-        return of_whole_episodes(group, lambda returns_G: group_advantages(returns_G, by_deviation))
+    def compare(self, returns_G: Floats) -> Floats:
+        """Each return less the mean of all, by their deviation."""
+        return group_advantages(returns_G, self.options["by_deviation"])
 
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """The clipped surrogate."""

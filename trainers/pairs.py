@@ -4,62 +4,92 @@
   those episodes earned from it on, whatever was meant in them.
 - `forks`: from each point every candidate is played on for every meaning that is still possible there
   (`clarify_env.trainers.tree`), and is worth its best continuation.
-Both count at all training costs where episodes are re-scored, else at those that were played.
+- `futures`: both were sampled there, and each is played on by the policy (`clarify_env.trainers.futures`), as
+  CollabLLM's pairs are (arXiv 2502.00640).
+The first two count at all training costs where episodes are re-scored, the last at a few of them, drawn anew
+for each question; else at those that were played.
 """
 
-from abc import abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from clarify_env.costs import Costs
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.moves import Move
 from clarify_env.trainers.backup import Decided, decide, prices, worth
+from clarify_env.trainers.branching import normalised, possible
 from clarify_env.trainers.credit import returns_to_go
-from clarify_env.trainers.learner import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop, options_of
-from clarify_env.trainers.losses import row_sums
-from clarify_env.trainers.replay import Choice, credited, seen
+from clarify_env.trainers.futures import Start, States, futures
+from clarify_env.trainers.learner import Example, Learner
+from clarify_env.trainers.replay import Choice, choices, credited, point, seen
 from clarify_env.trainers.selection import Batch, grouped
-from clarify_env.trainers.tree import BestContinuation
+from clarify_env.trainers.tree import BestContinuation, Sampled
+from clarify_env.vector import child_seed
 
 LEAST = 1e-6  # difference of worth from which on two moves are a pair
-PART = 2048  # rows that the reference measures at a time
+COSTS = 3  # costs at which the futures of a question are played, where episodes are re-scored
 OTHERS = 3  # moves that the best one of a point is paired with under each costs
 
 
 class Pair(NamedTuple):
-    """Two moves from the same point under the same costs, and by how much the first is worth more."""
+    """Two moves from the same point under the same costs.
+
+    Args:
+        better, worse: the moves.
+        margin: by how much the first is worth more.
+        members: the same by each member of an ensemble of estimates; they may disagree on the sign.
+    """
 
     better: Example
     worse: Example
     margin: float
+    members: tuple[float, ...]
 
 
-def siblings(batch: Batch) -> Iterator[Pair]:
+def extremes(
+    found: Mapping[Move, Sequence[float]], members: int, rng: np.random.Generator
+) -> tuple[Move, Move, float, tuple[float, ...]] | None:
+    """The moves of the greatest and the least mean, and how far they are apart; None where they are not.
+
+    Args:
+        found: what each move was worth each time.
+        members: of the ensemble; one is the mean, more are means of samples that are drawn from `found` with
+            replacement.
+        rng: to draw them with.
+    """
+    means = {move: float(np.mean(values)) for move, values in found.items()}
+    first, last = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    margin = means[first] - means[last]
+    if not margin > LEAST:
+        return None
+    if members == 1:
+        return first, last, margin, (margin,)
+    draws = [rng.choice(found[move], (members, len(found[move]))).mean(axis=1) for move in (first, last)]
+    return first, last, margin, tuple((draws[0] - draws[1]).tolist())
+
+
+def siblings(batch: Batch, members: int = 1) -> Iterator[Pair]:
     """At each point and costs the best and the worst of the moves that were sampled there."""
     game = batch.env.game
-    for cells, members in grouped(batch):
+    rng = np.random.default_rng(batch.seed)
+    for cells, group in grouped(batch):
         for costs in cells:
-            met: dict[Any, dict[Any, list[float]]] = defaultdict(lambda: defaultdict(list))
+            met: dict[Any, dict[Move, list[float]]] = defaultdict(lambda: defaultdict(list))
             shown: dict[Any, Choice] = {}
-            for episode in members:
+            for episode in group:
                 pairs = credited(game, episode.rescored(**costs._asdict()), batch.player)
                 to_go = returns_to_go(np.array([reward for _, reward in pairs]))
                 for (choice, _), value in zip(pairs, to_go.tolist(), strict=True):
-                    met[choice.state.history][choice.move].append(value)
-                    shown.setdefault((choice.state.history, choice.move), choice)
-            for history, moves in met.items():
-                values = {move: float(np.mean(found)) for move, found in moves.items()}
-                first, last = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
-                if values[first] - values[last] > LEAST:
-                    better, worse = (_example(batch, shown[history, move], costs) for move in (first, last))
-                    yield Pair(better, worse, values[first] - values[last])
+                    at = point(game, choice.state, batch.player)
+                    met[at][choice.move].append(value)
+                    shown.setdefault((at, choice.move), choice)
+            for at, moves in met.items():
+                if (apart := extremes(moves, members, rng)) is not None:
+                    first, last, margin, by_member = apart
+                    better, worse = (_example(batch, shown[at, move], costs) for move in (first, last))
+                    yield Pair(better, worse, margin, by_member)
 
 
 def _example(batch: Batch, choice: Choice, costs: Costs) -> Example:
@@ -85,74 +115,67 @@ def forks(batch: Batch) -> Iterator[Pair]:
                 better = Example(view, moves[best], node.moves[moves[best]], node.mass)
                 for k in rng.permutation(np.flatnonzero(margins_M > LEAST))[:OTHERS].tolist():
                     worse = Example(view, moves[k], node.moves[moves[k]], node.mass)
-                    yield Pair(better, worse, float(margins_M[k]))
+                    margin = float(margins_M[k])
+                    yield Pair(better, worse, margin, (margin,))
 
 
-SOURCES: dict[str, Callable[[Batch], Iterator[Pair]]] = {"siblings": siblings, "forks": forks}
-
-
-class Paired(Loop):
-    """Base of the algorithms that learn from pairs; one of yours defines `loss`.
-
-    Options: `pairs` ("forks" or "siblings"), `beta` (how dear it is to leave the reference), `reference`
-    ("last": the policy that began the iteration; "start": the one that began the run).
-    """
-
-    defaults: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        own = {"pairs": "forks", "beta": 0.1, "reference": "last", **self.defaults}
-        self.options = options_of(own, options)
-        choose("pairs", self.options["pairs"], SOURCES)
-        choose("reference", self.options["reference"], ("last", "start"))
-
-    @abstractmethod
-    def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor) -> Tensor:
-        """The mean over pairs; margins are differences of log-probabilities, rewards of worth."""
-
-    def lessons(self, batch: Batch) -> list[Pair]:
-        """The pairs.
-
-        Raises:
-            ClarifyError: there are none.
-        """
-        found = list(SOURCES[self.options["pairs"]](batch))
-        if not found:
-            raise ClarifyError(
-                f"{type(self).__name__}: no point of {len(batch.episodes)} episodes has two moves of "
-                "different worth; play more episodes a question (samples), or take pairs='forks'"
+def by_futures(
+    batch: Batch, learner: Learner, options: Mapping[str, Any], members: int = 1
+) -> tuple[list[Pair], float]:
+    """At each point the best and the worst of the moves sampled there, and how many decisions it took."""
+    game, player = batch.env.game, batch.player
+    rng = np.random.default_rng(child_seed(batch.seed, 8))
+    starts: list[Start] = []
+    points: list[tuple[dict[Move, Choice], int, Costs, float]] = []
+    for cells, group in grouped(batch):
+        finals = Sampled(game, group, player).finals
+        for c in np.sort(rng.permutation(len(cells))[:COSTS]).tolist():
+            costs = cells[c]
+            priced = [episode.rescored(**costs._asdict()) for episode in group]
+            decided = [made for episode in priced if (made := list(choices(game, episode, player)))]
+            for moves, states, count in _points(batch, decided, options["meanings"]):
+                if len(moves) > 1:
+                    points.append((moves, len(starts), costs, count / len(decided)))
+                    for move in moves:
+                        seed = child_seed(batch.seed, 9, len(starts))
+                        starts.append(Start(states, move, finals, seed))
+    found = futures(batch, learner, starts, int(options["futures"]), options["window"])
+    pairs = []
+    for moves, at, costs, share in points:
+        known = {
+            move: values[~np.isnan(values)]
+            for move, values in zip(moves, found.returns_S_K[at : at + len(moves)], strict=True)
+        }
+        known = {move: values for move, values in known.items() if len(values)}
+        if len(known) > 1 and (apart := extremes(known, members, rng)) is not None:
+            first, last, margin, by_member = apart
+            better, worse = (
+                _example(batch, moves[move], costs)._replace(weight=share) for move in (first, last)
             )
-        return found
-
-    def fit(self, learner: Learner, start: Learner, lessons: list[Pair], seed: int) -> dict[str, float]:
-        """Minibatches of pairs, drawn by how often their point is met."""
-        chances_P = np.array([pair.better.weight for pair in lessons])
-        size, count = max(1, self.settings.batch // 2), self.settings.updates
-        drawn = np.random.default_rng(seed).choice(len(lessons), (count, size), p=chances_P / chances_P.sum())
-        used, places = np.unique(drawn, return_inverse=True)
-        held = [lessons[p] for p in used.tolist()]
-        examples = [example for pair in held for example in pair[:2]]
-        batches: NDArray[np.int64] = places.reshape(drawn.shape)
-        steps = [[row for p in pairs for row in (2 * p, 2 * p + 1)] for pairs in batches.tolist()]
-        reference = start if self.options["reference"] == "start" else learner
-        parts = [examples[k : k + PART] for k in range(0, len(examples), PART)]
-        apart_P = torch.cat([margins(reference.measure(part)) for part in parts])
-        rewards_P = torch.tensor([pair.margin for pair in held], dtype=apart_P.dtype)
-        right: list[float] = []
-
-        def objective(scored: Scored) -> Tensor:
-            at_P = scored.rows_B.cpu()[::2] // 2
-            margins_P = margins(scored)
-            right.append(float((margins_P.detach() > 0.0).double().mean()))
-            return self.loss(margins_P, apart_P[at_P].to(margins_P), rewards_P[at_P].to(margins_P))
-
-        fitted = learner.descend(examples, steps, Objective(objective, unit=2))
-        tail = right[-max(1, len(right) // 10) :]
-        return {**fitted, "steps": float(count), "pairs": float(len(lessons)), "right": float(np.mean(tail))}
+            pairs.append(Pair(better, worse, margin, by_member))
+    return pairs, float(found.decisions_S.sum())
 
 
-def margins(scored: Scored) -> Tensor:
-    """Log-probability of the first of each two rows less that of the second, margins_P."""
-    sums_B = row_sums(scored.logprobs_N, scored.rows_N, len(scored.rows_B))
-    return sums_B[::2] - sums_B[1::2]
+def _points(
+    batch: Batch, decided: Sequence[Sequence[Choice]], meanings: str
+) -> list[tuple[dict[Move, Choice], States, int]]:
+    """Of each point: the moves sampled there, the states possible there, how many episodes came there."""
+    game, player = batch.env.game, batch.player
+    points = [[point(game, choice.state, player) for choice in made] for made in decided]
+    moves: dict[Any, dict[Move, Choice]] = defaultdict(dict)
+    counts: Counter[Any] = Counter()
+    first: dict[Any, int] = {}
+    held: dict[Any, States] = defaultdict(list)
+    for e, (made, there) in enumerate(zip(decided, points, strict=True)):
+        for choice, at in zip(made, there, strict=True):
+            moves[at].setdefault(choice.move, choice)
+            counts[at] += 1
+            first.setdefault(at, e)
+            if meanings == "own":
+                held[at].append((choice.state, 1.0))
+    if meanings == "possible":
+        needed = sorted(set(first.values()))
+        for e, alike in zip(needed, possible(batch, [decided[e] for e in needed]), strict=True):
+            for at, states in zip(points[e], alike, strict=True):
+                held.setdefault(at, states)
+    return [(moves[at], normalised(held[at]), counts[at]) for at in moves]

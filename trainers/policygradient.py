@@ -7,19 +7,22 @@ re-scored, since what a policy does depends on the costs that it is told.
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clarify_env.errors import ClarifyError
-from clarify_env.trainers.credit import Floats, returns_to_go
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.trainers.branching import advantages as branched
+from clarify_env.trainers.branching import checked
+from clarify_env.trainers.credit import Floats, by_key, returns_to_go
 from clarify_env.trainers.learner import Example, Learner, Objective, Scored
 from clarify_env.trainers.loop import Loop, options_of
 from clarify_env.trainers.losses import kl
-from clarify_env.trainers.replay import Choice, credited, failed, seen
+from clarify_env.trainers.replay import Choice, credited, seen
 from clarify_env.trainers.selection import Batch
 
 
@@ -28,6 +31,11 @@ class Played(NamedTuple):
 
     examples: list[Example]
     rewards_T: Floats
+    choices: list[Choice]
+    episode: Episode
+
+
+PROVERS = {"start": 1, "best-of-4": 4}  # of how many futures the best one counts
 
 
 class Credited(NamedTuple):
@@ -42,16 +50,22 @@ class PolicyGradient(Loop):
     """Base of the algorithms that follow the gradient of the expected reward.
 
     An algorithm of yours defines `credit` and `loss`; the rest is here.
+
+    Options: `kl` (weight of the divergence from the start policy), `kl_kind` (its estimator, k1, k2 or k3),
+    `epochs`, `terms` (names of the reward terms that are learnt from; all of them if empty).
     """
 
     epochs: ClassVar[int] = 1
     skips: ClassVar[bool] = True  # decisions without an advantage, unless there is a penalty
+    shared: ClassVar[dict[str, Any]] = {}
     defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, **self.defaults}
-        self.options = options_of(own, options)
+        own = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, "terms": ()}
+        self.options = options_of({**own, **self.shared, **self.defaults}, options)
+        for name in self.options["terms"]:
+            choose("reward term", name, self.env.game.terms)
         if self.settings.start_share:
             raise ClarifyError(
                 f"start_share={self.settings.start_share}: {type(self).__name__} learns from its own "
@@ -78,11 +92,14 @@ class PolicyGradient(Loop):
     def _groups(self, batch: Batch) -> Iterator[list[Played]]:
         groups: dict[Any, list[Played]] = defaultdict(list)
         for episode in batch.episodes:
-            pairs = [] if failed(episode) else credited(batch.env.game, episode, batch.player)
+            terms = self.options["terms"] or tuple(episode.terms)
+            pairs = credited(batch.env.game, episode, batch.player, terms)
             if pairs:
                 key = episode.setup["task"], tuple(episode.costs.values())
                 rewards_T = np.array([reward for _, reward in pairs])
-                groups[key].append(Played([_example(batch, choice) for choice, _ in pairs], rewards_T))
+                made = [choice for choice, _ in pairs]
+                examples = [_example(batch, choice) for choice in made]
+                groups[key].append(Played(examples, rewards_T, made, episode))
         yield from groups.values()
 
     def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
@@ -120,22 +137,74 @@ class PolicyGradient(Loop):
 
 
 class Grouped(PolicyGradient):
-    """Base of those that compare the episodes of a group; one of yours defines `advantages` and `loss`."""
+    """Base of those that compare the episodes of a group; one of yours defines `compare` and `loss`.
+
+    Options: `credit`, what a decision is credited with:
+        "episode": its episode's whole reward, compared within the group;
+        "turn": what is paid from it on, compared with the others' decisions of the same turn;
+        "branching": what it is worth in `futures` (3) simulated ones of at most `window` (2) exchanges, less
+            what its point is worth (`clarify_env.trainers.branching`), nothing else of the group;
+        "progress": the same, and `alpha` (3) times its worth to a `prover`: "start", the start policy, or
+            "best-of-4" of its futures.
+    For the last two, `meanings`: "own", the episode's, or "possible", all that the player cannot rule out;
+    and `share` (1): of the decisions, drawn at random, that are branched from.
+    """
+
+    shared: ClassVar[dict[str, Any]] = {
+        "credit": "episode",
+        "futures": 3,
+        "window": 2,
+        "meanings": "own",
+        "share": 1.0,
+        "prover": "start",
+        "alpha": 3.0,
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose("credit", self.options["credit"], ("episode", "turn", "branching", "progress"))
+        choose("prover", self.options["prover"], PROVERS)
+        checked(self.options)
+        if self.options["terms"] and self.options["credit"] in ("branching", "progress"):
+            raise ClarifyError(
+                f"terms={self.options['terms']!r}: futures earn the whole reward; give credit='episode' or "
+                "'turn'"
+            )
+        self.simulated: dict[int, float] = {}
 
     @abstractmethod
-    def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
-        """advantages_T of each member of a group."""
+    def compare(self, returns_G: Floats) -> Floats:
+        """advantages_G of returns that are compared with each other, at least two."""
+
+    def advantages(self, group: Sequence[Played]) -> list[Floats]:
+        """advantages_T of each member of a group, by comparing them."""
+        if self.options["credit"] == "episode":
+            advantages_G = self.compare(np.array([played.rewards_T.sum() for played in group]))
+            return [np.full(len(p.rewards_T), a) for p, a in zip(group, advantages_G, strict=True)]
+        to_go = np.concatenate([returns_to_go(played.rewards_T) for played in group])
+        turns = [t for played in group for t in range(len(played.rewards_T))]
+        ends = np.cumsum([len(played.rewards_T) for played in group])
+        return np.split(by_key(to_go, turns, self.compare), ends[:-1])
 
     def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
         """Group by group."""
-        for group in groups:
-            yield from zip(group, self.advantages(group, batch.player), strict=True)
+        if self.options["credit"] in ("episode", "turn"):
+            found = [self.advantages(group) for group in groups]
+        else:
+            learner = self.learners[batch.player]
+            prover = self.starts[batch.player] if self.options["credit"] == "progress" else None
+            options = {**self.options, "best_of": PROVERS[self.options["prover"]]}
+            found, decisions = branched(batch, groups, learner, prover, options)
+            self.simulated[id(learner)] = self.simulated.get(id(learner), 0.0) + decisions
+        for group, parts in zip(groups, found, strict=True):
+            yield from zip(group, parts, strict=True)
 
-
-def of_whole_episodes(group: Sequence[Played], compare: Callable[[Floats], Floats]) -> list[Floats]:
-    """The advantages_T of a group where each decision has its episode's, compared by its whole reward."""
-    advantages_G = compare(np.array([played.rewards_T.sum() for played in group]))
-    return [np.full(len(p.rewards_T), a) for p, a in zip(group, advantages_G, strict=True)]
+    def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
+        """As `PolicyGradient`; with `simulated`, the decisions that were made in futures."""
+        metrics = super().fit(learner, start, lessons, seed)
+        if (simulated := self.simulated.pop(id(learner), None)) is not None:
+            metrics["simulated"] = simulated
+        return metrics
 
 
 def _example(batch: Batch, choice: Choice) -> Example:

@@ -61,15 +61,29 @@ class Bars:
 
 def results(summary: Mapping[str, Any]) -> Group:
     """The evaluation as two tables: the scores, and asks beside the optimum's by turn cost."""
-    title = f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions)"
-    scores = Table(title=title)
-    for column in ("", "seen costs", "unseen costs"):
+    about = f"{summary['split']}, {summary['questions']} questions".lstrip(", ")
+    scores = Table(title=f"{summary['agent']} on {summary['env']} ({about})")
+    parts = [part for part in ("seen", "unseen") if part in summary]
+    for column in ("", *(f"{part} costs" for part in parts)):
         scores.add_column(column, justify="right" if column else "left", no_wrap=True)
-    names = ["reward", "optimum", "baseline", "normalized", "start", "from_start"]
-    names = [name for name in (*names, "accuracy", "asks", "words") if name in summary["seen"]]
-    for name in names:
-        values = (summary[part][name] for part in ("seen", "unseen"))
+    names = [
+        "reward",
+        "optimum",
+        "baseline",
+        "normalized",
+        "start",
+        "from_start",
+        "accuracy",
+        "asks",
+        "words",
+    ]
+    if "measures" in summary:
+        names = ["reward", *(n for n in summary["seen"] if n.startswith("team ")), *list(summary["seen"])[1:]]
+    for name in dict.fromkeys(name for name in names if name in summary["seen"]):
+        values = (summary[part][name] for part in parts)
         scores.add_row(name, *(f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in values))
+    if "monotonicity" not in summary:
+        return Group(scores)
     asks = summary["monotonicity"]["asks"]
     asked = Table(title="questions an episode, by turn cost")
     asked.add_column("turn cost")

@@ -1,6 +1,6 @@
 """From the record of an episode back to the states of its game, and to what a player saw."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,8 +49,12 @@ def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
         state, _ = game.apply(state, moves)
 
 
-def credited(game: Game[Any], episode: Episode, player: str) -> list[tuple[Choice, float]]:
+def credited(
+    game: Game[Any], episode: Episode, player: str, terms: Sequence[str] | None = None
+) -> list[tuple[Choice, float]]:
     """The decisions of `player`, each with the reward that was paid from it to its next one, or to the end.
+
+    Only the named terms of the reward count, by default all.
 
     A last message that was no move counts too, as a `Pass` with its trace: it was sampled, and it cost the
     accuracy. What was paid before the first decision is nobody's credit here.
@@ -66,7 +70,8 @@ def credited(game: Game[Any], episode: Episode, player: str) -> list[tuple[Choic
             found.append((Choice(state, moves.get(player, Pass()), dict(step.traces).get(player)), 0.0))
         if found:
             choice, reward = found[-1]
-            found[-1] = choice, reward + sum(per_unit[name] * quantity for name, quantity in step.paid)
+            paid = [(name, quantity) for name, quantity in step.paid if terms is None or name in terms]
+            found[-1] = choice, reward + sum(per_unit[name] * quantity for name, quantity in paid)
         if not moves or set(moves) != set(game.legal(state)):
             break
         state, _ = game.apply(state, moves)
@@ -90,3 +95,14 @@ def seen(game: Game[Any], state: Any, player: str, costs: Costs | None = None) -
     if costs is not None:
         observation["costs"] = np.array(costs, dtype=np.float64)
     return observation
+
+
+def point(game: Game[Any], state: Any, player: str) -> Hashable:
+    """What `player` knows in `state` but for the costs, the same whatever the order of what it is shown."""
+    observed = game.observe(state, player)
+    held = [
+        (name, tuple(sorted(map(repr, value))) if isinstance(value, tuple) else repr(value))
+        for name, value in observed.items()
+        if name not in ("transcript", "costs")
+    ]
+    return (state.history, *held)

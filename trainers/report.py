@@ -38,6 +38,9 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
         raise ClarifyError(f"{folder}: no summary.json; evaluate it first (clarify-env evaluate {folder})")
     summary = read_json(path)
     config = folder / "config.json"
+    known = {"name": name, "summary": summary, "config": read_json(config) if config.is_file() else None}
+    if "teams" in summary:  # a game of other costs: numbers and transcripts
+        return known
     if "ask" not in summary["cells"][0]["optimum"] or "fixed" not in summary:
         raise ClarifyError(f"{path}: written by an earlier version; evaluate it again")
     panels = []
@@ -45,13 +48,7 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
         found = points(summary, by)
         lines = {who: frontier(listed) for who, listed in found.items()}
         panels.append({"label": label, "points": found, "lines": lines})
-    return {
-        "name": name,
-        "summary": summary,
-        "config": read_json(config) if config.is_file() else None,
-        "surfaces": surfaces(summary["cells"]),
-        "frontier": panels,
-    }
+    return {**known, "surfaces": surfaces(summary["cells"]), "frontier": panels}
 
 
 def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0, most: int = MOST) -> Path:
@@ -73,6 +70,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0
         games = {run["summary"]["env"] for run in runs}
         if len(games) > 1:
             raise ClarifyError(f"report: evaluations of different games: {', '.join(sorted(games))}")
+    if len(runs) > 1 and "teams" not in runs[0]["summary"]:
         measured = [read_questions(folder, name) for name, folder in zip(names, folders, strict=True)]
         comparison = compare(measured, seed)
     episodes = Episodes(most)

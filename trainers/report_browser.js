@@ -201,7 +201,7 @@ function fill(store) {
   add("f-stop", "any", by(store.dialogue_stop).map(([k, n]) => [k, `${store.texts[k] || "unfinished"} (${number(n)})`]));
   $("l-run").hidden = data.runs.length < 2;
   store.cellSeen = data.runs.map((run) => store.cells.map((cell) =>
-    run.summary.cells.some((c) => c.seen && c.turn_cost === cell[0] && c.word_cost === cell[1])));
+    run.summary.cells.some((c) => c.seen && pricesOf(c).every((price, k) => price === cell[k]))));
 }
 
 async function open() {

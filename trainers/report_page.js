@@ -54,11 +54,26 @@ function heat(title, cells, values, scale, share, show, notes) {
     el("table", { class: "heat", "aria-label": title }, el("thead", {}, head), el("tbody", {}, ...rows)));
 }
 
+/* Of a cell its prices, in the order in which its game names them. */
+const pricesOf = (c) => (c.costs ? Object.values(c.costs) : [c.turn_cost, c.word_cost]);
+
 function drawScores(run) {
-  const { seen, unseen } = run.summary;
-  const names = ["reward", "optimum", "baseline", "normalized", "start", "from_start", "accuracy", "asks", "words"];
-  const rows = names.filter((n) => n in seen).map((n) => [n, within(seen[n]), within(unseen[n])]);
-  $("score-table").replaceChildren(table(["", "seen costs", "unseen costs"], rows));
+  const { seen, unseen, teams } = run.summary, parts = [seen, unseen].filter((part) => part);
+  const names = teams ? Object.keys(seen)
+    : ["reward", "optimum", "baseline", "normalized", "start", "from_start", "accuracy", "asks", "words"];
+  const rows = names.filter((n) => n in seen).map((n) => [n, ...parts.map((part) => within(part[n]))]);
+  $("score-table").replaceChildren(table(["", "seen costs", "unseen costs"].slice(0, 1 + parts.length), rows));
+  $("score-note").textContent = "Mean [95% bootstrap interval over questions]. Normalised score: " + (teams
+    ? `0 = the team ${teams[0]}, 1 = the team ${teams[teams.length - 1]}.`
+    : "0 = the best single fixed strategy over the same costs, 1 = the optimum.");
+}
+
+/* A game of other costs than those of questions and words: all numbers, without the figures over the two. */
+function drawCells(run) {
+  const cells = run.summary.cells, { measures, teams } = run.summary;
+  $("cell-table").replaceChildren(table([...Object.keys(cells[0].costs), "costs", ...measures, ...teams],
+    cells.map((c) => [...pricesOf(c), c.seen ? "seen" : "unseen", ...measures.map((m) => fixed(c[m])),
+      ...teams.map((t) => fixed(c.teams[t]))])));
 }
 
 function drawSurfaces(run) {
@@ -209,8 +224,10 @@ function drawProvenance(run) {
 function drawRun() {
   const run = data.runs[Number($("run").value)], s = run.summary;
   $("about").textContent = `${s.agent} on ${s.env}: ${number(s.questions)} ${s.split} questions, ` +
-    `${s.cells.length} pairs of costs, ${number(s.episodes)} episodes; seed ${s.seed}`;
-  for (const draw of [drawScores, drawSurfaces, drawMix, drawFrontier, drawProvenance]) draw(run);
+    `${s.cells.length} costs, ${number(s.episodes)} episodes; seed ${s.seed}`;
+  for (const id of ["mix", "frontier", "two-costs"]) $(id).hidden = Boolean(s.teams);
+  const figures = s.teams ? [drawCells] : [drawSurfaces, drawMix, drawFrontier];
+  for (const draw of [drawScores, ...figures, drawProvenance]) draw(run);
 }
 $("run").append(...data.runs.map((run, k) => el("option", { value: k }, run.name)));
 $("choose").hidden = data.runs.length < 2;

@@ -1,10 +1,9 @@
 """RLOO: REINFORCE with the mean of the other episodes of a group as baseline (arXiv 2402.14740).
 
 What is left out of the paper: its KL term in the reward (here a loss term, `kl`). Where the
-paper has one turn, every decision of an episode gets the whole episode's advantage.
+paper has one turn, a decision is credited with the whole episode, or otherwise (`credit`).
 """
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -12,17 +11,17 @@ from torch import Tensor
 from clarify_env.trainers.credit import Floats, leave_one_out
 from clarify_env.trainers.learner import Scored
 from clarify_env.trainers.losses import reinforce
-from clarify_env.trainers.policygradient import Grouped, Played, of_whole_episodes
+from clarify_env.trainers.policygradient import Grouped
 
 
 class RLOO(Grouped):
-    """A run of RLOO; `PolicyGradient` and `Loop` have the arguments."""
+    """A run of RLOO; `Grouped`, `PolicyGradient` and `Loop` have the arguments and options."""
 
     defaults: ClassVar[dict[str, Any]] = {"kl": 0.02}
 
-    def advantages(self, group: Sequence[Played], player: str) -> list[Floats]:
-        """The episode's reward less the mean of the others', for each of its decisions."""
-        return of_whole_episodes(group, leave_one_out)
+    def compare(self, returns_G: Floats) -> Floats:
+        """Each return less the mean of the others."""
+        return leave_one_out(returns_G)
 
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """Minus advantage times log-probability of the message."""

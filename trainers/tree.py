@@ -135,9 +135,9 @@ class BestContinuation:
         """The tree of each task."""
         game, player = batch.env.game, batch.player
         trees = []
-        frontier: list[tuple[Node, _Sampled, list[Node]]] = []
+        frontier: list[tuple[Node, Sampled, list[Node]]] = []
         for costs, group in grouped(batch):
-            sampled = _Sampled(game, group, player)
+            sampled = Sampled(game, group, player)
             if sampled.root is None:
                 continue
             if sampled.root.history:
@@ -171,7 +171,7 @@ class BestContinuation:
             frontier = grown
         return [Tree(pruned(tree.nodes), tree.costs) for tree in trees]
 
-    def _candidates(self, game: Game[Any], node: Node, sampled: "_Sampled", player: str) -> dict[Move, Any]:
+    def _candidates(self, game: Game[Any], node: Node, sampled: "Sampled", player: str) -> dict[Move, Any]:
         history = node.states[0][0].history
         kinds = game.legal(node.states[0][0])[player]
         moves = dict(sampled.at.get(history, {}))
@@ -237,7 +237,7 @@ def _merged(
     return list(found.values())
 
 
-class _Sampled:
+class Sampled:
     """The moves that the trained player sampled in a task: by point, final ones, and others."""
 
     def __init__(self, game: Game[Any], episodes: Sequence[Any], player: str) -> None:

@@ -10,12 +10,14 @@ from clarify_env.data import read_json
 from clarify_env.episode import Episode
 from clarify_env.trainers.runs import RunDirectory, write_json
 
-COLUMNS = (
-    "iteration", "question", "meaning", "turn_cost", "word_cost", "transcript",
-    "reward", "accuracy", "asks", "words", "stop",
-)  # fmt: skip
 ROWS = 40  # episodes per table
-PICTURES = ("steerability", "surfaces", "frontier")
+PICTURES = ("steerability", "surfaces", "frontier", "teams")
+
+
+def columns_of(episode: Episode) -> list[str | int]:
+    """Columns of the table of episodes, for episodes such as this one."""
+    costs = [f"{name}_cost" for name in episode.costs]
+    return ["iteration", "question", "meaning", *costs, "transcript", "reward", *episode.quantities, "stop"]
 
 
 def transcript(episode: Episode) -> str:
@@ -67,21 +69,20 @@ class WandbLog:
 
     def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
         """The metrics of an iteration and a table of episodes spread evenly over it."""
-        step = max(1, len(episodes) // ROWS)
-        table = self.wandb.Table(columns=list(COLUMNS))
-        for episode in episodes[::step][:ROWS]:
+        table = None
+        for episode in episodes[:: max(1, len(episodes) // ROWS)][:ROWS]:
+            table = table or self.wandb.Table(columns=columns_of(episode))
             table.add_data(
                 line["iteration"],
                 episode.setup.get("question", ""),
                 episode.setup.get("meaning", ""),
-                episode.costs["turn"],
-                episode.costs["word"],
+                *episode.costs.values(),
                 transcript(episode),
                 episode.reward,
-                *(episode.quantities.get(name) for name in ("accuracy", "asks", "words")),
+                *episode.quantities.values(),
                 episode.stop,
             )
-        self.log_.log({**line, "episodes_table": table}, step=line["iteration"])
+        self.log_.log({**line, **({"episodes_table": table} if table else {})}, step=line["iteration"])
 
     def summary(self, summary: Mapping[str, Any], folder: Path) -> None:
         """The evaluation: seen and unseen costs, every cell as numbers and as a table, and the figures.
@@ -92,15 +93,17 @@ class WandbLog:
         """
         numbers: dict[str, Any] = {}
         for part in ("seen", "unseen"):
-            for name, value in summary[part].items():
+            for name, value in summary.get(part, {}).items():
                 for key, number in value.items():
                     numbers[f"eval/{part}/{name}" + ("" if key == "mean" else f"/{key}")] = number
         for cell in summary["cells"]:
-            name = f"eval/cell/turn={cell['turn_cost']:g},word={cell['word_cost']:g}"
+            costs = cell.get("costs") or {"turn": cell["turn_cost"], "word": cell["word_cost"]}
+            name = "eval/cell/" + ",".join(f"{cost}={value:g}" for cost, value in costs.items())
             for key, number in cell.items():
                 if isinstance(number, (int, float)):
                     numbers[f"{name}/{key}"] = number
-            numbers[f"{name}/optimum"] = cell["optimum"]["reward"]
+            best = cell["teams"][summary["teams"][-1]] if "teams" in cell else cell["optimum"]["reward"]
+            numbers[f"{name}/optimum"] = best
         rows = [flat(cell) for cell in summary["cells"]]
         table = self.wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])
         pictures = {name: folder / f"{name}.png" for name in PICTURES}

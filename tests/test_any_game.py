@@ -1,0 +1,181 @@
+"""Games other than clarification: their own costs, a person, a cast, training, evaluation, the report."""
+
+import io
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import clarify_env
+from clarify_env import Answer, Ask, ClarifyError, CostGrid, CostRange, FixedCosts, GameEnv, Reply
+from clarify_env.agents import casts
+from clarify_env.agents.human import Person
+from clarify_env.costs import made_costs
+from clarify_env.trainers.byhand import play_by_hand
+from clarify_env.trainers.experiment import evaluate_agent, evaluate_run, load_team, train
+from clarify_env.trainers.report import write_report
+from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.settings import Settings, recipe
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from custom_game import Guess, Halver, Keeper
+
+torch.set_num_threads(1)
+
+
+class Prices(NamedTuple):
+    search: float = 0.1
+    word: float = 0.0
+
+
+class Guessing(clarify_env.Agent):
+    def move(self, observation, rng):
+        return Answer("bat")
+
+
+def _policy(env, player, hidden, seed):
+    from train_own_game import FEATURES, Guesser, ScoreNetwork
+
+    return Guesser(ScoreNetwork(FEATURES + 4, hidden, seed), seed=seed)
+
+
+CAST = casts.Cast(
+    ("guesser",),
+    {
+        "guessing": lambda env, knobs: {"guesser": Guessing(), "keeper": Keeper()},
+        "halving": lambda env, knobs: {"guesser": Halver(), "keeper": Keeper()},
+    },
+    _policy,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def animals():
+    grids = {"seen": CostGrid(turn=(0.05, 0.4)), "unseen": CostGrid(turn=(0.1,))}
+    clarify_env.register("beasts-v0", lambda costs: GameEnv(Guess(costs), "beasts-v0"), **grids)
+    casts.register_cast(Guess, CAST)
+    yield
+    from clarify_env.registry import _SPECS
+
+    del _SPECS["beasts-v0"], casts._CASTS[casts._key(Guess)]
+
+
+def test_costs_of_any_kind():
+    assert FixedCosts(of=Prices).costs == Prices(0.1, 0.0)
+    assert FixedCosts(0.3, of=Prices).costs == Prices(0.3, 0.0)
+    grid = CostGrid(of=Prices, word=(0.01, 0.02))
+    assert list(grid) == [Prices(0.1, 0.01), Prices(0.1, 0.02)]
+    drawn = CostRange(of=Prices, search=(0.2, 0.4)).sample(np.random.default_rng(0))
+    assert isinstance(drawn, Prices)
+    assert 0.2 <= drawn.search <= 0.4
+    assert drawn.word == 0.0
+    assert made_costs(Prices, [1, 2], "x") == Prices(1.0, 2.0)
+    for wrong, told in (
+        (lambda: FixedCosts(0.1, 0.2, 0.3, of=Prices), "its costs are search, word"),
+        (lambda: FixedCosts(0.1, search=0.2, of=Prices), "its costs are search, word"),
+        (lambda: CostGrid(of=Prices, serch=(0.1,)), "did you mean 'search'"),
+        (lambda: CostGrid(of=Prices, search=()), "at least one cost"),
+        (lambda: CostRange(of=Prices, search=(0.4, 0.2)), "the lower end comes first"),
+        (lambda: made_costs(Prices, (1,), "x"), r"not the 2 costs \(search, word\)"),
+    ):
+        with pytest.raises(ClarifyError, match=told):
+            wrong()
+
+
+def test_a_game_names_its_costs_when_it_is_registered():
+    made = []
+
+    def build(costs, size=3):
+        made.append(costs)
+        return GameEnv(Guess(FixedCosts()), "prices-v0")
+
+    clarify_env.register("prices-v0", build, costs=Prices())
+    try:
+        env = clarify_env.make("prices-v0", search_cost=0.5, size=4)
+        assert made[-1].costs == Prices(0.5, 0.0)
+        assert env.made_with == {"size": 4, "search_cost": 0.5, "word_cost": 0.0}
+        with pytest.raises(ClarifyError, match="unknown option 'turn_cost'"):
+            clarify_env.make("prices-v0", turn_cost=0.1)
+        with pytest.raises(ClarifyError, match="search_cost=-1: a cost is"):
+            clarify_env.make("prices-v0", search_cost=-1)
+        with pytest.raises(ClarifyError, match="draws Costs, not Prices: give it of=Prices"):
+            clarify_env.make("prices-v0", costs=FixedCosts())
+        with pytest.raises(ClarifyError, match=r"give either costs=\.\.\., or search_cost and word_cost"):
+            clarify_env.make("prices-v0", costs=FixedCosts(of=Prices), search_cost=0.1)
+        spec = clarify_env.registry["prices-v0"]
+        assert list(spec.seen) == list(spec.unseen) == [Prices()]
+        assert Settings(env="prices-v0").costs == {"search": (0.1,), "word": (0.0,)}
+    finally:
+        from clarify_env.registry import _SPECS
+
+        del _SPECS["prices-v0"]
+
+
+def test_a_person_plays_any_player():
+    lines, shown = iter(["fly?", "answer", "ask does it fly", "no", "<answer>bat</answer>"]), []
+    person = Person("guesser", (Ask, Answer), lambda prompt: next(lines), shown.append)
+    env = clarify_env.make("beasts-v0")
+    observations, _ = env.reset(seed=0, options={"task": "bat"})
+    assert person.move(observations["guesser"], None) == Answer("")
+    keeper = Person("keeper", (Reply,), lambda prompt: next(lines), shown.append)
+    env.reset(seed=0, options={"task": "bat"})
+    observations, *_ = env.step({"guesser": person.move(observations["guesser"], None)})
+    assert keeper.move(observations["keeper"], None) == Reply("no")
+    assert "animal: bat" in shown
+    assert "  guesser (ask): does it fly" in shown
+    assert any("is no move; begin with one of: ask, answer" in line for line in shown)
+    observations, *_ = env.step({"keeper": Reply("no")})
+    assert person.move(observations["guesser"], None) == Answer("bat")
+
+
+def test_play_by_hand_compares_with_the_best_team(monkeypatch):
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdin", io.StringIO("answer otter\n"))
+    env = clarify_env.make("beasts-v0", turn_cost=0.1)
+    play_by_hand(env, Console(file=out, width=200), task="2")
+    assert "The team 'halving' earns +0.800 in the same episode." in out.getvalue()
+    assert "selected: reward +1.000" in out.getvalue()
+    play_by_hand(env, Console(file=out, width=200), who="nobody", agent="guessing")
+    with pytest.raises(ClarifyError, match="did you mean 'keeper'"):
+        play_by_hand(env, Console(file=out), who="keper")
+    with pytest.raises(ClarifyError, match="did you mean 'halving'"):
+        play_by_hand(env, Console(file=out), who="keeper", agent="halvin")
+
+
+def test_training_evaluation_and_report(tmp_path):
+    budget = {"iterations": 2, "tasks": 4, "samples": 48, "updates": 200, "batch": 64}
+    settings = recipe("move-scorer", env="beasts-v0", **budget)
+    run = RunDirectory(tmp_path / "run")
+    lines = list(train(settings, run))
+    assert {"check/reward", "check/right", "check/ask", "check/turn=0.05,word=0/asks"} <= set(lines[-1])
+    assert set(load_team(run)) == {"guesser"}
+    summary = evaluate_run(run, processes=1)
+    assert summary["teams"] == ["guessing", "halving"]
+    assert summary["measures"] == ["reward", "right", "asks", "ask", "answer"]
+    assert summary["unseen"]["normalized"]["mean"] > 0.9
+    assert "team start" in summary["seen"]
+    assert [cell["costs"]["turn"] for cell in summary["cells"]] == [0.05, 0.4, 0.1]
+    page = write_report([run.path]).read_text(encoding="utf-8")
+    assert "beasts-v0" in page
+    best = evaluate_agent("halving", "beasts-v0", tmp_path / "best", processes=1)
+    assert best["seen"]["normalized"]["mean"] == pytest.approx(1.0)
+    assert best["seen"]["reward"]["mean"] == pytest.approx(1.0 - 2 * (0.05 + 0.4) / 2)
+    floor = evaluate_agent("guessing", "beasts-v0", tmp_path / "floor", processes=2)
+    assert floor["unseen"]["normalized"]["mean"] == pytest.approx(0.0)
+    assert floor["unseen"]["reward"]["mean"] == pytest.approx(0.25)
+    with pytest.raises(ClarifyError, match="did you mean 'halving'"):
+        evaluate_agent("halvin", "beasts-v0", tmp_path / "x", processes=1)
+    with pytest.raises(ClarifyError, match="did you mean 'keeper'"):
+        list(train(settings.changed(players=("keper",)), RunDirectory(tmp_path / "y")))
+
+
+def test_a_game_without_a_cast_says_how_to_give_it_one():
+    own = type("Own", (clarify_env.Game,), dict.fromkeys(clarify_env.Game.__abstractmethods__))
+    with pytest.raises(ClarifyError, match=r"nobody is known to play Own: .*register_cast says who"):
+        casts.cast_of(own())
+    with pytest.raises(ClarifyError, match="this game has a cast"):
+        casts.register_cast(Guess, CAST)
