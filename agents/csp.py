@@ -124,9 +124,12 @@ class Optimum:
 
     def problem(self, topic: str, costs: CspCosts) -> Problem:
         """What the group is up against on a topic."""
-        world = self.game.world
-        assert world is not None
-        return Problem(world.reliability, world.skills[topic], self.rivals[topic], costs, self.game.anonymous)
+        game, world = self.game, self.game.world
+        if world is None:
+            raise ClarifyError("the best group value is known for the generated world only (data=None)")
+        if game.searches != 1:
+            raise ClarifyError(f"searches={game.searches}: the best group value is known for one search")
+        return Problem(world.reliability, world.skills[topic], self.rivals[topic], costs, game.anonymous)
 
     def solution(self, topic: str, costs: CspCosts) -> Solution:
         """The best play there."""
@@ -173,11 +176,10 @@ class BestHelper(Agent):
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """A search or a marked answer, by its strategy at this level of memory."""
-        costs = CspCosts(*observation["costs"].tolist())
-        solution = self.optimum.solution(observation["topic"], costs)
+        topic, costs = observation["topic"], CspCosts(*observation["costs"].tolist())
+        strategy = self.optimum.solution(topic, costs).strategies[self.at]
         text, reliability = remembered(observation)
-        levels = self.optimum.problem(observation["topic"], costs).reliability
-        act = solution.strategies[self.at][levels.index(reliability)]
+        act = strategy[self.optimum.problem(topic, costs).reliability.index(reliability)]
         hit = found(observation)
         if hit is not None:
             return (Sure if act.hit == SURE else Unsure)(hit)

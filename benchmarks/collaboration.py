@@ -16,7 +16,7 @@ import clarify_env
 from clarify_env import CspCosts, rollout
 from clarify_env.agents.csp import Optimum, floor, optimal, protocol
 from clarify_env.agents.csp_policy import CspPolicy
-from clarify_env.csp import MEMORIES, TOOLS, make_world
+from clarify_env.csp import TOOLS, make_world
 from clarify_env.csp_optimum import Problem, ceiling, equilibria, solve
 from clarify_env.trainers.algorithms import make_trainer
 from clarify_env.trainers.scorerlearner import ScorerLearner
@@ -25,7 +25,7 @@ from clarify_env.trainers.transfer import transfer
 
 torch.set_num_threads(1)
 TRAINING = {
-    "rest": {"iterations": 8, "rule": "averaged", "start_share": 0.0, "updates": 80, "batch": 128},
+    "rest": {"iterations": 7, "rule": "averaged", "start_share": 0.0, "updates": 60, "batch": 128},
     "ppo": {"iterations": 16, "start_share": 0.0, "shared_costs": True, "batch": 128, "rate": 1e-3},
 }
 
@@ -38,7 +38,7 @@ def group(algorithm="rest", seed=0, grounding=1.0, shared=False, search=0.1, **o
         env_options=options,
         costs={"search": (search,)},
         seed=seed,
-        tasks=48,
+        tasks=40,
         samples=16,
         hidden=32,
         check_tasks=0,
@@ -59,14 +59,14 @@ def group(algorithm="rest", seed=0, grounding=1.0, shared=False, search=0.1, **o
     return loop, env
 
 
-def play(env, agents, episodes=2000):
+def play(env, agents, episodes=1000):
     """Reward, F1 and searches of a group."""
     played = list(rollout(env, agents, episodes, seed=77))
     rows = [[e.reward, e.quantities["accuracy"], e.quantities["searches"]] for e in played]
     return np.mean(rows, axis=0)
 
 
-def marks(env, learners, episodes=1000):
+def marks(env, learners, episodes=400):
     """ECE, AUROC, coverage, F1 and search rate of the helpers alone, averaged over them."""
     helpers = env.game.helpers
     found = [transfer(env, learners[name].agent, name, episodes, 78) for name in helpers]
@@ -120,10 +120,15 @@ def train(seeds):
         print(f"  {name:<21} {share} | {f1} -> {f2} | {s1} -> {s2}", flush=True)
 
 
-def ablation(seeds):
+WORLDS = ("mixed", "specialist")
+STARTS = {"anonymous": (True, 1.0), "named": (False, 1.0), "anonymous, no convention": (True, 0.0)}
+
+
+def ablation(seeds, worlds=WORLDS, starts=tuple(STARTS)):
     print("\nmarks of ReST groups, helpers alone: ECE before -> after | AUROC | sure | share of the best")
-    for memories in MEMORIES:
-        for anonymous, grounding in ((True, 1.0), (False, 1.0), (True, 0.0), (False, 0.0)):
+    for memories in worlds:
+        for name in starts:
+            anonymous, grounding = STARTS[name]
             rows = []
             for seed in range(seeds):
                 loop, env = group(seed=seed, grounding=grounding, memories=memories, anonymous=anonymous)
@@ -131,8 +136,8 @@ def ablation(seeds):
                 reward = play(env, {player: one.greedy() for player, one in loop.learners.items()})[0]
                 rows.append([before[0], *after[:3], reward / Optimum(env.game).value(CspCosts())])
             ece, own, area, sure, share = map(interval, np.array(rows).T)
-            who = ("anonymous" if anonymous else "named") + ("" if grounding else ", no convention")
-            print(f"  {memories:<10} {who:<24} {ece} -> {own} | {area} | {sure} | {share}", flush=True)
+            print(f"  {memories:<10} {name:<24} {ece} -> {own} | {area} | {sure} | {share}", flush=True)
+            print("    ECE by seed:", " ".join(f"{row[1]:.3f}" for row in rows), flush=True)
 
 
 if __name__ == "__main__":
@@ -142,5 +147,6 @@ if __name__ == "__main__":
     chosen = options.parse_args()
     parts = {"exact": exact, "scripted": scripted}
     parts |= {"train": partial(train, chosen.seeds), "marks": partial(ablation, chosen.seeds)}
+    parts |= {name: partial(ablation, chosen.seeds, starts=(name,)) for name in STARTS}
     for part in chosen.parts.split(","):
         parts[part]()

@@ -1,6 +1,7 @@
 """Real questions for `csp-v0`, and tools that search texts of the user's own.
 
-- "popqa": `popqa/popqa_2000.json` ({"dev": [{"input", "output": a JSON list, "id"}]}; arXiv 2212.10511);
+- "popqa": `popqa/popqa_2000.json` (lists "dev" and "test" of {"input", "output": a JSON list, "id"}; arXiv
+  2212.10511);
 - "nq-open": `nq_open/NQ-open.dev.jsonl` ({"question", "answer": [..]} a line; arXiv 1906.00300);
 - the path of a file of your own in the form of nq-open. A line may have "passages": for each helper the texts
   that its tool searches for this question, a list of lists.
@@ -25,7 +26,7 @@ FILES = {"popqa": ("popqa", "popqa_2000.json"), "nq-open": ("nq_open", "NQ-open.
 def load(
     data: str, data_dir: str | os.PathLike[str] | None = None, size: int | None = None
 ) -> tuple[Question, ...]:
-    """The questions of a data set or file, the first `size` of them.
+    """The questions of a data set or file, the first `size` that can be graded.
 
     Raises:
         ClarifyError: there is no such file, or it is malformed (file and record).
@@ -39,17 +40,29 @@ def load(
         path = Path(data)
         if not path.is_file():
             raise ClarifyError(f"data={data!r}: no such file{nearest(data, FILES)}")
-    rows = read_json(path)["dev"] if data == "popqa" else _lines(path)
+    rows = _popqa(path) if data == "popqa" else _lines(path)
     if size is not None and (not isinstance(size, int) or size < 1):
         raise ClarifyError(f"size={size!r}: a split has at least 1 question")
     made = []
-    for n, row in enumerate(rows[:size]):
+    for n, row in enumerate(rows):
         try:
-            made.append(_question(row, n))
+            question = _question(row, n)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"{type(error).__name__}: {error}"
             raise ClarifyError(f"{path}: record {n} has another form: {problem}") from None
-    return tuple(made)
+        if question is not None:
+            made.append(question)
+    if not made:
+        raise ClarifyError(f"{path}: holds no question with an answer that has a word")
+    return tuple(made[:size])
+
+
+def _popqa(path: Path) -> list[Any]:
+    content = read_json(path)
+    try:
+        return [*content["dev"], *content["test"]]
+    except (KeyError, TypeError) as error:
+        raise ClarifyError(f"{path}: no lists 'dev' and 'test' there ({type(error).__name__})") from None
 
 
 def _lines(path: Path) -> list[Any]:
@@ -63,7 +76,8 @@ def _lines(path: Path) -> list[Any]:
     return rows
 
 
-def _question(row: Mapping[str, Any], at: int) -> Question:
+def _question(row: Mapping[str, Any], at: int) -> Question | None:
+    """The question of a record; None where no answer has a token."""
     popqa = "input" in row
     asked = row["input"] if popqa else row["question"]
     answers = json.loads(row["output"]) if popqa else row["answer"]
@@ -71,7 +85,7 @@ def _question(row: Mapping[str, Any], at: int) -> Question:
         raise TypeError("the question is a text, the answers are a list")
     kept = tuple(answer for answer in answers if tokens(answer))
     if not asked.strip() or not kept:
-        raise ValueError("no question, or no answer with a token")
+        return None
     passages = tuple(tuple(map(str, texts)) for texts in row.get("passages", ()))
     return Question(str(row.get("id", f"question-{at}")), asked.strip(), (kept,), "", passages)
 

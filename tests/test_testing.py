@@ -12,7 +12,7 @@ from clarify_env.testing import CheckFailed, check_env
 NAMES = ("determinism", "processes", "terms", "reset", "fork", "illegal", "privacy", "forgery", "api")
 
 
-@pytest.mark.parametrize("id", sorted(clarify_env.registry))
+@pytest.mark.parametrize("id", sorted(set(clarify_env.registry) - {"csp-v0"}))  # see test_csp.py
 @pytest.mark.parametrize("knowledge", KNOWLEDGE)
 def test_registered_games_pass(id, knowledge, request, tmp_path):
     options = {}

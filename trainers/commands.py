@@ -58,7 +58,7 @@ def train(
         str, typer.Option(help="rest, ppo, grpo, rloo, dpo, distillation, or one of your own.")
     ] = "rest",
     rule: Annotated[
-        str, typer.Option(help="Of rest: threshold, top-k, clustering or best-continuation.")
+        str, typer.Option(help="Of rest: threshold, top-k, clustering, averaged or best-continuation.")
     ] = "best-continuation",
     no_rescore: Annotated[
         bool, typer.Option("--no-rescore", help="Count each episode only at the costs it was played under.")
