@@ -6,7 +6,6 @@ fixed strategies played with the same user and the optimum of the scripted user 
 has an own user in the set, the one that it was trained with, says how much worse it does with the others.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from clarify_env.costs import UNSEEN, Costs
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.evaluate import baselines, complete, jobs, measure, optima, pick_questions
+from clarify_env.trainers.kept import Folder, file_name
 from clarify_env.trainers.loop import Silent, Watcher
 from clarify_env.trainers.players import User
 from clarify_env.trainers.runs import versions, write_json
@@ -44,49 +44,6 @@ class Cell:
     reward_N: Floats
     failures: Mapping[str, int]
     error: str = ""
-
-
-class Folder:
-    """Where a cross-play keeps what is done, so that it can go on after an interruption.
-
-    Args:
-        path: the folder; made where there is none.
-        key: what is played; cells that were played under another are not used.
-        identity: of the players, by name, where the name does not say who it is.
-    """
-
-    def __init__(self, path: Path, key: Mapping[str, Any], identity: Mapping[str, str]) -> None:
-        self.path = path
-        self.key = json.dumps(key, sort_keys=True, default=str)
-        self.identity = identity
-        try:
-            (path / "cells").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-    def episodes(self, *names: str) -> Path:
-        """The file of a cell's episodes."""
-        return self.path / "cells" / f"{_file(*names)}.parquet"
-
-    def load(self, *names: str) -> dict[str, Any] | None:
-        """What was kept under these names, or None."""
-        try:
-            found = json.loads((self.path / "cells" / f"{_file(*names)}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        same = isinstance(found, dict) and all(found.get(k) == v for k, v in self._of(names).items())
-        return found if same else None
-
-    def keep(self, *names: str, **values: Any) -> None:
-        """Keep JSON values under these names."""
-        write_json(self.path / "cells" / f"{_file(*names)}.json", {**self._of(names), **values})
-
-    def _of(self, names: Sequence[str]) -> dict[str, Any]:
-        return {"names": [*names], "identity": [self.identity.get(n, "") for n in names], "key": self.key}
-
-
-def _file(*names: str) -> str:
-    return "--".join("".join(c if c.isalnum() or c in "-_." else "_" for c in name) for name in names)
 
 
 def crossplay(
@@ -175,7 +132,7 @@ def _check(askers: Mapping[str, Agent], users: Mapping[str, User], own: Mapping[
     if not askers or not users:
         raise ClarifyError(f"crossplay: {len(askers)} askers and {len(users)} users; at least 1 of each")
     for names in (askers, users):
-        twice = [name for name, count in Counter(map(_file, names)).items() if count > 1]
+        twice = [name for name, count in Counter(map(file_name, names)).items() if count > 1]
         if twice:
             raise ClarifyError(f"crossplay: {twice[0]!r} is the file name of two players; rename one")
     for asker, user in own.items():
