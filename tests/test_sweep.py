@@ -1,11 +1,13 @@
 """Sweeps: cells under one budget, resumed, failures shown, and statistics by hand."""
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 import clarify_env
 from clarify_env import ClarifyError
@@ -27,6 +29,12 @@ TINY = Sweep(
     eval_tasks=3,
     settings=SMALL,
 )
+
+
+def printed(result):
+    out = io.StringIO()
+    Console(file=out, width=80).print(sweep_report.table(result))
+    return out.getvalue()
 
 
 def test_cells_share_the_budget():
@@ -64,7 +72,10 @@ def test_a_sweep_runs_and_goes_on(tmp_path):
     assert json.loads((folder / "compare.json").read_text())["games"].keys() == {"synthetic-v0"}
     sweep_report.draw(result, folder / "compare.png")
     assert (folder / "compare.png").stat().st_size > 10_000
-    assert sweep_report.table(result).row_count == 2
+    shown = printed(result)
+    assert "rest" in shown
+    assert "mine" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
     with pytest.raises(ClarifyError, match="with other settings; give another folder"):
         list(run_sweep(replace(TINY, episodes=64), folder))
 
@@ -75,7 +86,7 @@ def test_a_failed_cell_is_shown_and_run_again(tmp_path):
     assert "group of 1" in failed
     result = sweep_report.collect([cell], tmp_path)
     assert "group of 1" in result["games"]["synthetic-v0"]["grpo"]["failed"]["0"]
-    assert sweep_report.table(result).row_count == 1
+    assert "grpo, seed 0 failed: " in printed(result)
     ((_, again),) = run_sweep(alone, tmp_path)
     assert "group of 1" in again
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Group
 from rich.table import Table
 from scipy.stats import bootstrap, trim_mean
 
@@ -99,28 +100,42 @@ def collect(
     return result
 
 
-def table(result: Mapping[str, Any]) -> Table:
-    """The result for a terminal, the best first in each game."""
-    shown = Table(title="normalised score at unseen costs (0 = best fixed strategy, 1 = optimum)")
-    columns = ("algorithm", "IQM", "95%", "seeds", "better than the next", "unknown users", *SPENT, "failed")
-    for column in ("game", *columns):
-        shown.add_column(column, justify="left" if column in ("game", "algorithm", "failed") else "right")
+def table(result: Mapping[str, Any]) -> Group:
+    """The result for a terminal: a table a game, the best first, and what failed."""
+    parts: list[Any] = []
     for game, rows in result["games"].items():
+        shown = Table(title=f"{game}: normalised score at unseen costs", box=None, padding=(0, 1, 0, 0))
+        for column in ("algorithm", "mean [95%]", "> next", "others", *SPENT):
+            shown.add_column(column, justify="left" if column == "algorithm" else "right", no_wrap=True)
         ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
         for k, name in enumerate(ranked):
             row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
-            found, others = row["unseen_iqm"], row["others_iqm"]
-            mean, interval = ("-", "") if not found else (f"{found['iqm']:.3f}", "")
-            if found and found["low"] is not None:
-                interval = f"{found['low']:.3f} to {found['high']:.3f}"
             chance = result["better"][game].get(name, {}).get(after)
             shown.add_row(
-                game, name, mean, interval, str(len(row["seeds"])), "" if chance is None else f"{chance:.2f}",
-                f"{others['iqm']:.3f}" if others else "",
-                *(f"{np.mean(row[name]):,.0f}" if row[name] else "" for name in SPENT),
-                "; ".join(f"seed {seed}: {why}" for seed, why in row["failed"].items()),
-            )  # fmt: skip
-    return shown
+                name,
+                _mean(row["unseen_iqm"]),
+                "" if chance is None else f"{chance:.2f}",
+                f"{row['others_iqm']['iqm']:.3f}" if row["others_iqm"] else "",
+                *(f"{np.mean(row[spent]):,.0f}" if row[spent] else "" for spent in SPENT),
+            )
+        parts.append(shown)
+        parts += [
+            f"{name}, seed {seed} failed: {why}"
+            for name, row in rows.items()
+            for seed, why in row["failed"].items()
+        ]
+    parts.append(
+        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = optimum). > next: chance that a run "
+        "beats one of the next line. others: with users that no run was trained with."
+    )
+    return Group(*parts)
+
+
+def _mean(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return "-"
+    ends = "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{found['iqm']:.3f}{ends}"
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
@@ -129,6 +144,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     games = result["games"]
     figure, grid = plt.subplots(
@@ -150,6 +166,9 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
             axes.set_title("normalised score, training questions and costs")
             axes.set_xlabel(label)
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(ticker.NullFormatter())
             axes.set_ylim(-0.5, 1.05)
         if right[0].get_legend_handles_labels()[0]:
             right[0].legend(frameon=False, fontsize=8)
