@@ -1,8 +1,8 @@
 """`csp-v0`: the exact best, scripted groups, and what groups learn with ReST and PPO.
 
-Four tables: where searching settles; floor, protocol and optimum in play; training in the default world;
-and the ablation: marks of groups whose asker knows who is who, and of groups that start without a
-convention. Intervals: 95%, by bootstrap over seeds. `--seeds 5 --parts exact,scripted,train,marks`.
+Five tables: where searching settles; floor, protocol and optimum in play; training in the default world;
+the ablation: marks of groups whose asker knows who is who, and of groups that start without a convention; and
+trained helpers alone. Intervals: 95%, by bootstrap over seeds. `--seeds 5 --parts train,marks`.
 """
 
 import argparse
@@ -140,13 +140,29 @@ def ablation(seeds, worlds=WORLDS, starts=tuple(STARTS)):
             print("    ECE by seed:", " ".join(f"{row[1]:.3f}" for row in rows), flush=True)
 
 
+def alone(seeds):
+    print("\nhelpers alone, means of both: before -> after ReST in the default world")
+    rows = []
+    for seed in range(seeds):
+        loop, env = group(seed=seed)
+        sides = []
+        for policies in (loop.starts, loop.learners):
+            found = [transfer(env, policies[name].agent, name, 1000, 78) for name in env.game.helpers]
+            sides.append({measure: np.mean([one[measure] for one in found]) for measure in found[0]})
+        rows.append(sides)
+    for measure in rows[0][0]:
+        before, after = (interval([sides[k][measure] for sides in rows]) for k in (0, 1))
+        print(f"  {measure:<15} {before} -> {after}", flush=True)
+
+
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--parts", default="exact,scripted,train,marks")
+    options.add_argument("--parts", default="exact,scripted,train,marks,alone")
     chosen = options.parse_args()
     parts = {"exact": exact, "scripted": scripted}
     parts |= {"train": partial(train, chosen.seeds), "marks": partial(ablation, chosen.seeds)}
+    parts["alone"] = partial(alone, chosen.seeds)
     parts |= {name: partial(ablation, chosen.seeds, starts=(name,)) for name in STARTS}
     for part in chosen.parts.split(","):
         parts[part]()
