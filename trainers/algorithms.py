@@ -15,7 +15,7 @@ from clarify_env.trainers.rest import ReST
 from clarify_env.trainers.rloo import RLOO
 from clarify_env.trainers.selection import make_rule
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.tree import BestContinuation
+from clarify_env.trainers.tree import BestContinuation, rooted
 
 Build = Callable[..., Loop]
 
@@ -27,7 +27,11 @@ def _rest(settings: Settings, learner: Learner, others: Mapping[str, Agent], **k
         rule.replies = 24 if any(settings.user.values()) else 1
     if settings.options:
         raise ClarifyError(f"rest: unknown option {sorted(settings.options)[0]!r}; its settings are its own")
-    return ReST(settings, learner, others, rule, **kwargs)
+    trainer = ReST(settings, learner, others, rule, **kwargs)
+    if isinstance(rule, BestContinuation):
+        for player in trainer.learners:
+            rooted(trainer.env.game, player)
+    return trainer
 
 
 def _with_options(kind: Callable[..., Loop]) -> Build:

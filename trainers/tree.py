@@ -75,6 +75,15 @@ class _Pending:
     move: Move
 
 
+def rooted(game: Game[Any], player: str) -> None:
+    """Raise a ClarifyError where `player` does not open the game: its episodes have no common root."""
+    if player not in game.legal(game.start(np.random.default_rng(0), {})):
+        raise ClarifyError(
+            f"best-continuation: {player!r} first decides after others have moved, so its episodes "
+            "have no common root; select for it by averaged, threshold, top-k or clustering"
+        )
+
+
 class BestContinuation:
     """Keeps at each node the move with the best continuation; see the module's docstring.
 
@@ -134,17 +143,13 @@ class BestContinuation:
     def grow(self, batch: Batch) -> list["Tree"]:
         """The tree of each task."""
         game, player = batch.env.game, batch.player
+        rooted(game, player)
         trees = []
         frontier: list[tuple[Node, Sampled, list[Node]]] = []
         for costs, group in grouped(batch):
             sampled = Sampled(game, group, player)
             if sampled.root is None:
                 continue
-            if sampled.root.history:
-                raise ClarifyError(
-                    f"best-continuation: {player!r} first decides after others have moved, so its episodes "
-                    "have no common root; select for it by averaged, threshold, top-k or clustering"
-                )
             root = Node(list(game.alternatives(sampled.root, player)))
             trees.append(Tree([root], costs))
             frontier.append((root, sampled, trees[-1].nodes))
