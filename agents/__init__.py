@@ -5,35 +5,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents.fixed import AlwaysAnswer, AlwaysAsk, AlwaysEnumerate, Random
+from clarify_env.agents.clarification.scripted import (
+    AlwaysAnswer,
+    AlwaysAsk,
+    AlwaysEnumerate,
+    OptimalAsker,
+    Random,
+)
+from clarify_env.agents.clarification.user import ScriptedUser
 from clarify_env.agents.human import Human
-from clarify_env.agents.optimal import OptimalAsker
 from clarify_env.agents.script import Script
-from clarify_env.agents.users import ScriptedUser
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.usermodel import UserModel
+from clarify_env.games.clarification.scripted_user import UserModel
 
 if TYPE_CHECKING:
-    from clarify_env.agents.embedding import EmbeddingMatcher
-    from clarify_env.agents.scorer import MoveScorer
-    from clarify_env.agents.server import OpenAIAgent
-    from clarify_env.agents.transformer import TransformersAgent
-    from clarify_env.agents.vllm import VLLMAgent
+    from clarify_env.agents.clarification.embedding_matcher import EmbeddingMatcher
+    from clarify_env.agents.clarification.move_scorer import MoveScorer
+    from clarify_env.agents.llm.openai_agent import OpenAIAgent
+    from clarify_env.agents.llm.transformers_agent import TransformersAgent
+    from clarify_env.agents.llm.vllm_agent import VLLMAgent
+
 
 _LATER = {  # name: its module, the package that it needs, the extra that installs that
-    "EmbeddingMatcher": ("embedding", "transformers", "embed"),
-    "MoveScorer": ("scorer", "torch", "train"),
-    "OpenAIAgent": ("server", "openai", "server"),
-    "TransformersAgent": ("transformer", "transformers", "llm"),
-    "VLLMAgent": ("vllm", "vllm", "vllm"),
+    "EmbeddingMatcher": ("clarification.embedding_matcher", "transformers", "embed"),
+    "MoveScorer": ("clarification.move_scorer", "torch", "train"),
+    "OpenAIAgent": ("llm.openai_agent", "openai", "server"),
+    "TransformersAgent": ("llm.transformers_agent", "transformers", "llm"),
+    "VLLMAgent": ("llm.vllm_agent", "vllm", "vllm"),
 }
+
 
 FIXED: dict[str, Callable[..., Agent]] = {
     "always-answer": AlwaysAnswer,
     "always-enumerate": AlwaysEnumerate,
     "always-ask": AlwaysAsk,
 }
+
+
 ASKERS: dict[str, Callable[..., Agent]] = {**FIXED, "random": Random, "optimal": OptimalAsker, "human": Human}
 
 

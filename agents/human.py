@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from clarify_env.agent import Agent, Observation
-from clarify_env.codec import ARROW, Unreadable, decode
-from clarify_env.errors import ClarifyError
-from clarify_env.moves import Answer, Ask, Enumerate, Move, Reply, Select, TextMove
+from clarify_env.codec import decode
+from clarify_env.errors import ClarifyError, Unreadable
+from clarify_env.games.clarification.game import ARROW, Answer, Ask, Enumerate, Reply, Select
+from clarify_env.moves import Move, TextMove
 from clarify_env.render import printable
 
 HELP = f"""  ask Which one do you mean?              a question; costs one turn

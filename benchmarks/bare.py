@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from clarify_env.synthetic import tasks
+from clarify_env.games.clarification.synthetic import tasks
 
 
 def squad_f1(text, golds):

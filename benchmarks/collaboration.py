@@ -13,15 +13,16 @@ import torch
 from scipy.stats import bootstrap
 
 import clarify_env
-from clarify_env import CspCosts, rollout
-from clarify_env.agents.csp import Optimum, floor, optimal, protocol
-from clarify_env.agents.csp_policy import CspPolicy
-from clarify_env.csp import TOOLS, make_world
-from clarify_env.csp_optimum import Problem, ceiling, equilibria, solve
+from clarify_env import rollout
+from clarify_env.agents.csp.policy import CspPolicy
+from clarify_env.agents.csp.scripted import Optimum, floor, optimal, protocol
+from clarify_env.games.csp import CspCosts
+from clarify_env.games.csp.optimum import Problem, ceiling, equilibria, solve
+from clarify_env.games.csp.world import TOOLS, make_world
 from clarify_env.trainers.algorithms import make_trainer
-from clarify_env.trainers.scorerlearner import ScorerLearner
+from clarify_env.trainers.evaluation.calibration import transfer
+from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.transfer import transfer
 
 torch.set_num_threads(1)
 TRAINING = {

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import clarify_env
-from clarify_env import Answer, Ask, Enumerate, Reply, Select
 from clarify_env.agents import Script, ScriptedUser
-from clarify_env.collect import rollout
+from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select
+from clarify_env.rollout import rollout
 from clarify_env.storage import stored
 
 CANNED = {

@@ -13,7 +13,9 @@ from time import perf_counter
 
 from bare import Bare, squad_f1
 
-from clarify_env import Answer, Ask, Enumerate, Reply, Search, Select, Sure, Unsure, make
+from clarify_env import make
+from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select
+from clarify_env.games.csp import Search, Sure, Unsure
 from clarify_env.text import best_f1
 
 EPISODES, REPEATS = 5_000, 15

@@ -23,11 +23,11 @@ from transformers import GenerationConfig
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.prompts import AskerPrompt
-from clarify_env.agents.transformer import TransformersAgent
-from clarify_env.collect import rollout
-from clarify_env.costs import SEEN
-from clarify_env.trainers.replay import pins, seen
+from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.agents.llm.transformers_agent import TransformersAgent
+from clarify_env.games.clarification.game import SEEN
+from clarify_env.replay import pins, seen
+from clarify_env.rollout import rollout
 
 
 def play(agent, env, dialogues, batch):

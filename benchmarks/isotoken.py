@@ -15,13 +15,13 @@ import torch
 from rich.console import Console
 
 import clarify_env
-from clarify_env.agents.casts import cast_of
+from clarify_env.agents.catalog import cast_of
 from clarify_env.data import read_json
+from clarify_env.trainers.evaluation.isotoken import isotoken
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.isotoken import isotoken
-from clarify_env.trainers.isotoken_report import draw, tables
-from clarify_env.trainers.runs import write_json
-from clarify_env.trainers.settings import recipe
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.reporting.tables import draw_isotoken, isotoken_tables
+from clarify_env.trainers.run_directory import write_json
 
 TURNS = (2, 4, 8, 16)
 REST: dict[str, Any] = {
@@ -101,10 +101,10 @@ def main() -> None:
     for name in [chosen.game] if chosen.game else GAMES:
         result = curves(GAMES[name], chosen.episodes, chosen.seed)
         write_json(chosen.out / f"{name}.json", result)
-        Console(width=110).print(tables(result))
+        Console(width=110).print(isotoken_tables(result))
     files = [chosen.out / f"{name}.json" for name in GAMES]
     if all(file.is_file() for file in files):
-        draw([readable(read_json(file)) for file in files], chosen.out / "isotoken.png")
+        draw_isotoken([readable(read_json(file)) for file in files], chosen.out / "isotoken.png")
 
 
 if __name__ == "__main__":

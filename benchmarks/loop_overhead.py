@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.settings import recipe
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.run_directory import RunDirectory
 
 PARTS = ("play", "lessons", "gradient", "check")
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 import torch
 
 import clarify_env
-from clarify_env import UNSEEN, UserModel
 from clarify_env.agents import ScriptedUser
-from clarify_env.trainers.evaluate import baselines, measure, optima, pick_questions
+from clarify_env.games.clarification import UNSEEN, UserModel
+from clarify_env.trainers.evaluation.measure import baselines, measure, optima, pick_questions
 from clarify_env.trainers.experiment import build
 from clarify_env.trainers.settings import Settings
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from rescoring import Score
 
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.experiment import build
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.tree import BestContinuation
 
 BASE = Settings(check_tasks=0)
 ARMS = [

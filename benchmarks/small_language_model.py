@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from clarify_env.trainers.experiment import evaluate_run, train
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.settings import recipe
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.run_directory import RunDirectory
 
 PARTS = {
     "the recipe": {},

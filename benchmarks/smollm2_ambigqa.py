@@ -18,15 +18,16 @@ import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.prompts import AskerPrompt
-from clarify_env.agents.transformer import TransformersAgent
+from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.costs import CostGrid
-from clarify_env.trainers.experiment import evaluate
-from clarify_env.trainers.languagelearner import LanguageLearner
-from clarify_env.trainers.rest import ReST
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.selection import make_rule
-from clarify_env.trainers.settings import recipe
+from clarify_env.games.clarification import Costs
+from clarify_env.trainers.algorithms.rest import ReST
+from clarify_env.trainers.algorithms.selection import make_rule
+from clarify_env.trainers.evaluation.evaluate import evaluate
+from clarify_env.trainers.learners.language_model import LanguageLearner
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.run_directory import RunDirectory
 
 
 def shown(notes, question, move):
@@ -87,9 +88,9 @@ def main():
     )
     questions = 12 if given.reduced else 300
     unseen = (
-        CostGrid((0.05, 0.4), (0.001, 0.02))
+        CostGrid((0.05, 0.4), (0.001, 0.02), of=Costs)
         if given.reduced
-        else CostGrid((0.01, 0.05, 0.2, 0.4), (0.001, 0.005, 0.02, 0.06))
+        else CostGrid((0.01, 0.05, 0.2, 0.4), (0.001, 0.005, 0.02, 0.06), of=Costs)
     )
     settings = recipe(
         "smollm2",

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from clarify_env.trainers.experiment import evaluate_run, train
-from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings
 
 

@@ -16,55 +16,16 @@ stand for the characters that would break the form, so that every move survives 
 import re
 from collections.abc import Sequence
 
-from clarify_env.errors import ClarifyError
-from clarify_env.moves import Enumerate, Move, Pass, TextMove
-
-ARROW = "=>"
-_ESCAPED = re.compile(r"&(?:(amp|lt|gt)|#([0-9]{1,7}));")
-_NAMED = {"amp": "&", "lt": "<", "gt": ">"}
-_SPECIAL = re.compile(r"[&<>]|^\s|\s$|[^\S ]")
-
-
-class Unreadable(ClarifyError):
-    """A message that is no move."""
-
-
-def _escape(text: str) -> str:
-    back = {character: name for name, character in _NAMED.items()}
-    return _SPECIAL.sub(
-        lambda m: f"&{back[m[0]]};" if m[0] in back else f"&#{ord(m[0])};",
-        text,
-    )
-
-
-def _unescape(text: str) -> str:
-    def replace(match: re.Match[str]) -> str:
-        if match[1]:
-            return _NAMED[match[1]]
-        code = int(match[2])
-        return chr(code) if code < 0xD800 or 0xDFFF < code <= 0x10FFFF else match[0]
-
-    return _ESCAPED.sub(replace, text)
+from clarify_env.errors import ClarifyError, Unreadable
+from clarify_env.moves import Move, Pass, TextMove
+from clarify_env.text import unescape
 
 
 def encode(move: Move) -> str:
     """The message that `decode` reads as `move`."""
     if isinstance(move, Pass):
         return ""
-    if isinstance(move, Enumerate):
-        lines = "".join(f"\n{_escape(label)} {ARROW} {_escape(answer)}" for label, answer in move.options)
-        return f"<{move.kind}>{lines}\n</{move.kind}>"
-    return f"<{move.kind}>{_escape(move.text)}</{move.kind}>"
-
-
-def _enumeration(body: str) -> Enumerate:
-    options = []
-    for line in filter(None, (line.strip() for line in body.split("\n"))):
-        parts = line.split(ARROW)
-        if len(parts) != 2:
-            raise Unreadable(f"line {line[:80]!r} of <enumerate> is not 'label {ARROW} answer'")
-        options.append((_unescape(parts[0].strip()), _unescape(parts[1].strip())))
-    return Enumerate(options)
+    return f"<{move.kind}>{move.to_text()}</{move.kind}>"
 
 
 def decode(text: str, kinds: Sequence[type[Move]], max_chars: int = 20_000) -> Move:
@@ -87,7 +48,7 @@ def decode(text: str, kinds: Sequence[type[Move]], max_chars: int = 20_000) -> M
     if len(kinds) == 1 and issubclass(kinds[0], TextMove):
         whole = [m.group(1) for m in found] == ["", "/"] and _spans(found, text)
         body = text[found[0].end() : found[1].start()] if whole else text
-        return kinds[0](_unescape(body.strip()) if whole else body.strip())
+        return kinds[0](unescape(body.strip()) if whole else body.strip())
     shown = " ".join(text.split())[:80]
     if not found:
         expected = " or ".join(f"<{name}>...</{name}>" for name in tags)
@@ -96,7 +57,7 @@ def decode(text: str, kinds: Sequence[type[Move]], max_chars: int = 20_000) -> M
         raise Unreadable(f"not exactly one block in {shown!r}; expected one <tag>...</tag>")
     kind, body = tags[found[0].group(2)], text[found[0].end() : found[1].start()]
     try:
-        return _enumeration(body) if kind is Enumerate else kind.from_data(_unescape(body.strip()))
+        return kind.from_text(body)
     except Unreadable:
         raise
     except ClarifyError as error:

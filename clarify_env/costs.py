@@ -1,27 +1,17 @@
 """Costs: what a question and a word cost, or what else a game counts; fixed, or drawn for every episode."""
 
 import math
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import product
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from clarify_env.errors import ClarifyError, choose
 
 C = TypeVar("C", bound=tuple[float, ...])
-
-
-class Costs(NamedTuple):
-    """What the team pays (arXiv 2512.04068).
-
-    Args:
-        turn: alpha, per clarifying question; finite, >= 0.
-        word: beta, per word of the final message; finite, >= 0.
-    """
-
-    turn: float = 0.0
-    word: float = 0.0
 
 
 def price(name: str, value: float) -> float:
@@ -55,6 +45,18 @@ def made_costs(of: type[C], values: Any, who: str) -> C:
     return checked(of(*listed))
 
 
+@cache
+def _of_names(names: tuple[str, ...]) -> type[Any]:
+    return namedtuple("Named", names, defaults=(0.0,) * len(names))
+
+
+def _kind(who: str, positional: tuple[Any, ...], named: Mapping[str, Any]) -> type[Any]:
+    """A kind of costs that has just the named ones."""
+    if positional:
+        raise ClarifyError(f"{who}{positional!r:.60}: name the costs, as in turn=..., or give of=...")
+    return _of_names(tuple(named))
+
+
 def _named(who: str, of: type[Any], positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
     """What is given for each field of `of`, those left out with its default."""
     fields = of._fields
@@ -80,7 +82,7 @@ class CostSampler(Protocol):
     """Anything that draws the costs of an episode."""
 
     def sample(self, rng: np.random.Generator) -> Any:
-        """Costs drawn with `rng`, a NamedTuple of floats such as `Costs`."""
+        """Costs drawn with `rng`, a NamedTuple of floats."""
         ...
 
 
@@ -89,11 +91,13 @@ class FixedCosts:
 
     Args:
         prices: in the order of the fields; those left out have their defaults.
-        of: the kind of costs, a NamedTuple of floats with defaults.
+        of: the kind of costs, a NamedTuple of floats with defaults; by default just those that are named,
+            which the game that plays at them completes.
         named: prices by name.
     """
 
-    def __init__(self, *prices: float, of: type[Any] = Costs, **named: float) -> None:
+    def __init__(self, *prices: float, of: type[Any] | None = None, **named: float) -> None:
+        self.of = of = of or _kind("FixedCosts", prices, named)
         self.costs = checked(of(**_named("FixedCosts", of, prices, named)))
 
     def sample(self, rng: np.random.Generator) -> Any:
@@ -109,11 +113,14 @@ class CostGrid:
 
     Args:
         values: the levels of each cost in the order of the fields; those left out have their default only.
-        of: the kind of costs.
+        of: the kind of costs, as in `FixedCosts`.
         named: levels by name.
     """
 
-    def __init__(self, *values: Iterable[float], of: type[Any] = Costs, **named: Iterable[float]) -> None:
+    def __init__(
+        self, *values: Iterable[float], of: type[Any] | None = None, **named: Iterable[float]
+    ) -> None:
+        of = of or _kind("CostGrid", values, named)
         given = _named("CostGrid", of, values, named)
         default = of()._asdict()
         self.of = of
@@ -141,13 +148,14 @@ class CostRange:
 
     Args:
         ends: the ranges in the order of the fields; of those left out the default is taken.
-        of: the kind of costs.
+        of: the kind of costs, as in `FixedCosts`.
         named: ranges by name.
     """
 
     def __init__(
-        self, *ends: tuple[float, float], of: type[Any] = Costs, **named: tuple[float, float]
+        self, *ends: tuple[float, float], of: type[Any] | None = None, **named: tuple[float, float]
     ) -> None:
+        self.of = of = of or _kind("CostRange", ends, named)
         given = _named("CostRange", of, ends, named)
         default = of()._asdict()
         pairs = [_listed("CostRange", name, given.get(name, (default[name],) * 2), 2) for name in of._fields]
@@ -174,7 +182,7 @@ class CheckedCosts:
         of: the kind of costs.
     """
 
-    def __init__(self, sampler: CostSampler, of: type[Any] = Costs) -> None:
+    def __init__(self, sampler: CostSampler, of: type[Any]) -> None:
         self.sampler = sampler
         self.of = of
 
@@ -186,7 +194,21 @@ class CheckedCosts:
         return repr(self.sampler)
 
 
-# The grids of the main job: costs that training draws, and costs that it never sees. The unseen ones lie
-# between the seen ones and beyond them at either end. They are ours: the paper's are not published.
-SEEN = CostGrid(turn=(0.02, 0.1, 0.3), word=(0.002, 0.01, 0.04))
-UNSEEN = CostGrid(turn=(0.01, 0.05, 0.2, 0.4), word=(0.001, 0.005, 0.02, 0.06))
+def bound(costs: Any, of: type[Any]) -> Any:
+    """A sampler whose costs are of the kind `of`; what it leaves out has the kind's defaults.
+
+    Raises:
+        ClarifyError: it names a cost that the kind does not have, or has no `sample(rng)`.
+    """
+    if not callable(getattr(costs, "sample", None)):
+        raise ClarifyError(f"costs={costs!r} has no sample(rng); use FixedCosts, CostGrid or CostRange")
+    if getattr(costs, "of", None) is of:
+        return costs
+    if isinstance(costs, FixedCosts):
+        return FixedCosts(of=of, **costs.costs._asdict())
+    if isinstance(costs, CostGrid):
+        return CostGrid(of=of, **costs.levels)
+    if isinstance(costs, CostRange):
+        ends = zip(costs.low, costs.high, strict=True)
+        return CostRange(of=of, **dict(zip(costs.low._fields, ends, strict=True)))
+    return CheckedCosts(costs, of)

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clarify_env.errors import ClarifyError
-from clarify_env.task import Task
 
 VARIABLE = "CLARIFY_ENV_DATA"
+
+
 Rejected = tuple[str, str]  # id and reason
 
 
 class Loaded(NamedTuple):
     """The tasks of a split, and (id, reason) of the questions that were rejected."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[Any, ...]
     rejected: tuple[Rejected, ...]
 
 
@@ -71,32 +72,30 @@ def stamp(path: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-def make_tasks(
-    rows: Any, source: str, name: str, parse: Callable[[Any, int], Iterable[Task | Rejected]]
-) -> Loaded:
+def make_tasks(rows: Any, source: str, name: str, parse: Callable[[Any, int], Iterable[Any]]) -> Loaded:
     """The tasks of all records.
 
     Args:
         rows: the records, a list.
         source: where they come from, for messages.
         name: of the data set, for messages.
-        parse: the tasks of a record with its position, and (id, reason) where there is none; where a record
-            has another form it raises KeyError, IndexError, TypeError, AttributeError or ValueError.
+        parse: the tasks of a record with its position, and a plain (id, reason) where there is none; where
+            a record has another form it raises KeyError, IndexError, TypeError, AttributeError or ValueError.
 
     Raises:
         ClarifyError: no list, a record of another form (with its position), or nothing usable.
     """
-    tasks: list[Task] = []
+    tasks: list[Any] = []
     rejected: list[Rejected] = []
     if not hasattr(rows, "__iter__") or isinstance(rows, (str, dict)):
         raise ClarifyError(f"{source}: holds a {type(rows).__name__}; {name} is a list of records")
     for i, row in enumerate(rows):
         try:
             for made in parse(row, i):
-                if isinstance(made, Task):
-                    tasks.append(made)
-                else:
+                if type(made) is tuple:
                     rejected.append(made)
+                else:
+                    tasks.append(made)
         except ClarifyError:
             raise
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:

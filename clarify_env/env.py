@@ -22,22 +22,38 @@ from gymnasium.spaces import Dict, MultiBinary, Space
 from pettingzoo.utils.env import ParallelEnv
 
 from clarify_env.agent import Failed
-from clarify_env.codec import Unreadable, decode
+from clarify_env.codec import decode
 from clarify_env.episode import Episode, Step, prices, totals
-from clarify_env.errors import ClarifyError, nearest
+from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
 from clarify_env.render import ansi
 from clarify_env.spaces import Moves
 
 S = TypeVar("S", bound=StateLike)
+
+
 Observations = dict[str, dict[str, Any]]
+
+
 Infos = dict[str, dict[str, Any]]
+
+
 Kinds = tuple[type[Move], ...]
+
+
 Messages = tuple[tuple[str, str], ...]
+
+
 ACTION = (Move, str, NoneType, Failed)
+
+
 NO_ACTION = "is no action; give a Move, a message (str) or None"
+
+
 _Entry = tuple[dict[str, Move], Paid, Messages]
+
+
 _INCURRED = itemgetter(1)  # of an entry
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any, NamedTuple, Self
 
+from clarify_env import games
 from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
@@ -158,7 +159,9 @@ class Episode:
 
 
 def move_kinds() -> dict[str, type[Move]]:
-    """Every kind of move that is defined, by name."""
+    """Every kind of move that is defined, by name; the registered games are loaded for that."""
+    for where in (*games.GAMES.values(), *games.installed().values()):
+        games.load(where)
     found: dict[str, type[Move]] = {}
     waiting = list(Move.__subclasses__())
     while waiting:

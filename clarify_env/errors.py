@@ -8,6 +8,10 @@ class ClarifyError(ValueError):
     """A mistake in what the caller gave, told in one line: the offending input, then what would be right."""
 
 
+class Unreadable(ClarifyError):
+    """A message that is no move."""
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """End of an error message: the known name closest to `word`, or else all of them."""
     names = sorted(known)

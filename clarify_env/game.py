@@ -34,6 +34,8 @@ class StopReason(StrEnum):
 
 
 _LIMIT = StopReason.MAX_TURNS  # looked up once: an enumeration's members are slow to reach
+
+
 _FAILED = StopReason.FAILED
 
 
@@ -78,6 +80,8 @@ class StateLike(Protocol):
 
 
 S = TypeVar("S", bound=StateLike)
+
+
 Paid = tuple[tuple[str, float], ...]  # (reward term, quantity) pairs that one step has incurred
 
 
@@ -87,6 +91,7 @@ class Game(ABC, Generic[S]):
     players: ClassVar[tuple[str, ...]]
     moves: ClassVar[Mapping[str, tuple[type[Move], ...]]]
     terms: ClassVar[Mapping[str, Term]]
+    costs_type: ClassVar[type[Any]]  # a NamedTuple of floats with defaults
     options: ClassVar[tuple[str, ...]] = ()  # what `reset(options=...)` can pin
 
     grade: Grade = staticmethod(grade_text)  # of a selection against a meaning's answers

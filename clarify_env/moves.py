@@ -4,7 +4,6 @@ A `Move` subclass of yours needs no registration: name it in the `moves` table o
 codec, the spaces and the storage know it by its `kind`, the class name in lower case.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -12,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from clarify_env.errors import ClarifyError
-from clarify_env.text import words
+from clarify_env.text import escape, unescape, words
 
 _WORDS = ("which", "one", "the", "painter", "Oslo", "Málaga", "1950", "is", "it?", "东京")
 
@@ -45,6 +44,15 @@ class Move:
     def from_data(cls, data: Any) -> Self:
         """The move of this kind with the content that `to_data` gave."""
         return cls()
+
+    def to_text(self) -> str:
+        """Content of the move as it stands between the tags of a message; `from_text` takes it back."""
+        return escape(self.text)
+
+    @classmethod
+    def from_text(cls, body: str) -> Self:
+        """The move that the text between the tags stands for; raises ClarifyError where it is none."""
+        return cls.from_data(unescape(body.strip()))
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Self:
@@ -80,86 +88,3 @@ class TextMove(Move):
     def random(cls, rng: np.random.Generator) -> Self:
         """The move with a few random words."""
         return cls(random_text(rng))
-
-
-@dataclass(frozen=True)
-class Ask(TextMove):
-    """The asker puts a clarifying question; it costs one turn."""
-
-
-@dataclass(frozen=True)
-class Answer(TextMove):
-    """The asker's final message: one answer; it costs its words."""
-
-
-@dataclass(frozen=True)
-class Reply(TextMove):
-    """The user answers a clarifying question."""
-
-
-@dataclass(frozen=True)
-class Select(TextMove):
-    """The user ends the episode with the answer that it takes away ("" for none)."""
-
-
-@dataclass(frozen=True)
-class Enumerate(Move):
-    """The asker's final message: several answers, each under a label; it costs the words of both.
-
-    Args:
-        options: one or more pairs (label, answer); a label has at least one word.
-    """
-
-    options: tuple[tuple[str, str], ...]
-
-    def __init__(self, options: Iterable[tuple[str, str]]) -> None:
-        if isinstance(options, str):
-            raise ClarifyError(f"Enumerate({options!r}): give a list of pairs (label, answer)")
-        pairs = tuple(tuple(pair) for pair in options)
-        if not pairs:
-            raise ClarifyError("Enumerate([]): needs at least one pair (label, answer)")
-        for pair in pairs:
-            if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-                raise ClarifyError(f"Enumerate: {pair!r} is no pair of texts (label, answer)")
-            if not pair[0].strip():
-                raise ClarifyError(f"Enumerate: {pair!r} has an empty label; a label needs a word")
-        object.__setattr__(self, "options", pairs)
-
-    @cached_property
-    def text(self) -> str:  # type: ignore[override]
-        """The options as "label: answer", joined by semicolons."""
-        return "; ".join(f"{label}: {answer}" for label, answer in self.options)
-
-    @cached_property
-    def words(self) -> int:
-        """Words of all labels and answers; separators are free."""
-        return sum(words(label) + words(answer) for label, answer in self.options)
-
-    def to_data(self) -> list[list[str]]:
-        """The options as JSON data."""
-        return [list(pair) for pair in self.options]
-
-    @classmethod
-    def from_data(cls, data: Any) -> Self:
-        """The enumeration with these options."""
-        return cls(data)
-
-    @classmethod
-    def random(cls, rng: np.random.Generator) -> Self:
-        """Two options of random words."""
-        return cls([(random_text(rng), random_text(rng)) for _ in range(2)])
-
-
-@dataclass(frozen=True)
-class Say(TextMove):
-    """One of two equal partners tells the other something; it costs its words."""
-
-
-@dataclass(frozen=True)
-class Propose(TextMove):
-    """A partner puts forward the answer that both are to give; it costs its words."""
-
-
-@dataclass(frozen=True)
-class Agree(Move):
-    """A partner takes the answer that the other has just proposed, and ends the episode."""

@@ -2,51 +2,39 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from clarify_env.costs import (
-    SEEN,
-    UNSEEN,
-    CheckedCosts,
-    CostGrid,
-    CostRange,
-    Costs,
-    CostSampler,
-    FixedCosts,
-    checked,
-)
+from clarify_env import games
+from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.vector import VectorEnv
 
 
-class EnvSpec(NamedTuple):
-    """A registered environment.
+class GameSpec(NamedTuple):
+    """What is registered of a game.
 
     Args:
         id: its name with a version.
-        entry_point: what builds it, "module:function" or a callable.
+        make: what builds the environment, "module:function" or a callable.
         costs: its prices where `make` is given none; also says which there are.
         seen, unseen: costs that a policy is trained at, and others that it is evaluated at.
         kwargs: defaults of its options.
     """
 
     id: str
-    entry_point: str | Callable[..., GameEnv[Any]]
+    make: str | Callable[..., GameEnv[Any]]
     costs: Any
     seen: CostGrid
     unseen: CostGrid
-    kwargs: dict[str, Any]
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
     def load(self) -> Callable[..., GameEnv[Any]]:
         """The function that builds the environment."""
-        if not isinstance(self.entry_point, str):
-            return self.entry_point
-        module, _, name = self.entry_point.partition(":")
-        loaded: Callable[..., GameEnv[Any]] = getattr(import_module(module), name)
+        if not isinstance(self.make, str):
+            return self.make
+        loaded: Callable[..., GameEnv[Any]] = games.load(self.make)
         return loaded
 
     @property
@@ -60,41 +48,44 @@ class EnvSpec(NamedTuple):
         return {**({"split": "validation"} if "split" in self.options else {}), **given}
 
 
-_SPECS: dict[str, EnvSpec] = {}
+_SPECS: dict[str, GameSpec] = {}
 
 
-class _Registry(Mapping[str, EnvSpec]):
-    """Read-only view of what is registered."""
+class _Registry(Mapping[str, GameSpec]):
+    """Read-only view of what is registered; a game is loaded when it is first asked for."""
 
-    def __getitem__(self, id: str) -> EnvSpec:
+    def __getitem__(self, id: str) -> GameSpec:
         if id not in _SPECS:
-            raise ClarifyError(f"unknown environment {id!r}{nearest(id, _SPECS)}")
+            where = games.GAMES.get(id) or games.installed().get(id)
+            if where is None:
+                raise ClarifyError(f"unknown environment {id!r}{nearest(id, list(self))}")
+            spec = games.load(where)
+            if not isinstance(spec, GameSpec) or spec.id != id:
+                raise ClarifyError(f"{where}: is no GameSpec with id {id!r}")
+            _SPECS[id] = spec
         return _SPECS[id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_SPECS)
+        return iter(sorted({*games.GAMES, *games.installed(), *_SPECS}))
 
     def __len__(self) -> int:
-        return len(_SPECS)
+        return len(list(iter(self)))
 
     def __contains__(self, id: object) -> bool:
-        return id in _SPECS
+        return id in _SPECS or id in games.GAMES or id in games.installed()
 
     def __repr__(self) -> str:
-        return f"registry({', '.join(sorted(_SPECS))})"
+        return f"registry({', '.join(self)})"
 
 
 registry = _Registry()
 
 
-USUAL = Costs(turn=0.1, word=0.01)
-
-
 def register(
     id: str,
-    entry_point: str | Callable[..., GameEnv[Any]],
+    make: str | Callable[..., GameEnv[Any]],
     *,
-    costs: Any = USUAL,
+    costs: Any,
     seen: CostGrid | None = None,
     unseen: CostGrid | None = None,
     **kwargs: Any,
@@ -103,35 +94,39 @@ def register(
 
     Args:
         id: a name with a version, such as "my-game-v0".
-        entry_point: "module:function" or a callable that takes `costs` and its own options and returns a
-            `GameEnv`.
+        make: "module:function" or a callable that takes `costs` and its own options and returns a `GameEnv`.
         costs: the prices where `make` is given none, a NamedTuple of floats whose fields all have defaults;
             `make` takes each as `<field>_cost`.
-        seen, unseen: grids that a policy is trained at, and evaluated at besides; by default, of a game with
-            turn and word costs those of the main job, of another its usual prices.
+        seen, unseen: grids that a policy is trained at, and evaluated at besides; by default
+            the usual prices.
         kwargs: defaults of its options.
 
     Raises:
         ClarifyError: the id is taken or has no version.
     """
-    import pettingzoo
-
     name, _, version = id.rpartition("-v")
     if not name or not version.isdigit():
         raise ClarifyError(f"register({id!r}): an id ends in its version, such as {id + '-v0'!r}")
-    if id in _SPECS:
+    if id in registry:
         raise ClarifyError(f"register({id!r}): this id is taken; raise the version or choose another name")
     costs = checked(costs)
-    clarifies = isinstance(costs, Costs)
-    usual = CostGrid(of=type(costs), **{name: (value,) for name, value in costs._asdict().items()})
-    seen = seen or (SEEN if clarifies else usual)
-    unseen = unseen or (UNSEEN if clarifies else usual)
-    _SPECS[id] = EnvSpec(id, entry_point, costs, seen, unseen, kwargs)
+    kind = type(costs)
+    usual = CostGrid(*((value,) for value in costs), of=kind)
+    _SPECS[id] = GameSpec(id, make, costs, bound(seen or usual, kind), bound(unseen or usual, kind), kwargs)
+    _tell_pettingzoo(id)
+
+
+def _tell_pettingzoo(id: str) -> None:
+    import pettingzoo
 
     def build(**options: Any) -> GameEnv[Any]:
         return make(id, **options)
 
     pettingzoo.register("parallel", f"clarify_env/{id}", build)
+
+
+for _id in games.GAMES:
+    _tell_pettingzoo(_id)
 
 
 def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv[Any]:
@@ -140,9 +135,8 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     Args:
         id: such as "ambigqa-v0"; `registry` lists them.
         costs: a `CostSampler` that draws the costs of every episode, in place of fixed prices.
-        kwargs: the prices, each as `<name>_cost`, >= 0: in the clarification games `turn_cost` of a
-            clarifying question (0.1 by default) and `word_cost` of a word of the final message (0.01 by
-            default); and the environment's own options, such as `split`, `max_turns` or `data_dir`.
+        kwargs: the prices, each as `<name>_cost`, >= 0, such as `turn_cost` and `word_cost`; and the
+            environment's own options, such as `split`, `max_turns` or `data_dir`.
 
     Raises:
         ClarifyError: an unknown id or option, or a value out of range.
@@ -161,15 +155,8 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
         costs = FixedCosts(of=kind, **{**spec.costs._asdict(), **given})
     elif given:
         raise ClarifyError(f"make: give either costs=..., or {' and '.join(fields)}, not both")
-    elif not callable(getattr(costs, "sample", None)):
-        raise ClarifyError(f"make: costs={costs!r} has no sample(rng); use FixedCosts, CostGrid or CostRange")
-    elif not isinstance(costs, (FixedCosts, CostGrid, CostRange)):
-        costs = CheckedCosts(costs, kind)
-    elif not isinstance(drawn := costs.sample(np.random.default_rng(0)), kind):
-        raise ClarifyError(
-            f"make({id!r}): {costs!r:.80} draws {type(drawn).__name__}, not {kind.__name__}: "
-            f"give it of={kind.__name__}"
-        )
+    else:
+        costs = bound(costs, kind)
     env = build(costs=costs, **options)
     if isinstance(costs, FixedCosts):
         prices = {f"{name}_cost": value for name, value in costs.costs._asdict().items()}

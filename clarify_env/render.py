@@ -3,7 +3,11 @@
 from clarify_env.episode import Episode
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
 _COLOURS = ("\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[32m")
+
+
 _CONTROL = dict.fromkeys([*range(32), *range(127, 160)], " ")
 
 

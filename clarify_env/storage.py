@@ -15,6 +15,8 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 
 T = TypeVar("T")
+
+
 ROWS = 4096  # of one Parquet row group: what is held in memory
 
 

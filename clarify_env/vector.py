@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from clarify_env.env import ACTION, NO_ACTION, GameEnv
 from clarify_env.errors import ClarifyError
+from clarify_env.seeding import child_seed
 
 Batch = dict[str, list[Any]]
 
@@ -67,12 +66,3 @@ class VectorEnv:
 
     def _gather(self, dicts: Sequence[Mapping[str, Any]]) -> Batch:
         return {player: [d[player] for d in dicts] for player in self.possible_agents}
-
-
-def child_seed(seed: int, *path: int) -> int:
-    """A seed for the generator at `path` below `seed`; independent of all others (numpy's SeedSequence).
-
-    The path's length is part of the entropy: SeedSequence pads with zeros, so that (s,) and (s, 0) are alike.
-    """
-    low, high = np.random.SeedSequence((seed, *path, 1 + len(path))).generate_state(2).tolist()
-    return int(low) | int(high & 0x7FFFFFFF) << 32

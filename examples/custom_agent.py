@@ -8,12 +8,13 @@ import argparse
 import numpy as np
 
 import clarify_env
-from clarify_env import UNSEEN, Agent, Answer, UserModel
+from clarify_env import Agent
 from clarify_env.agents import FIXED, ScriptedUser
-from clarify_env.agents.belief import belief
-from clarify_env.optimum import questions
-from clarify_env.testing import check_agent
-from clarify_env.trainers.evaluate import MEASURES, measure, optima
+from clarify_env.agents.clarification.belief import belief
+from clarify_env.games.clarification import UNSEEN, Answer, UserModel
+from clarify_env.games.clarification.optimum import questions
+from clarify_env.testing.agent_checks import check_agent
+from clarify_env.trainers.evaluation.measure import MEASURES, measure, optima
 
 
 class AskIfCheap(Agent):

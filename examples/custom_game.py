@@ -9,10 +9,11 @@ import numpy as np
 from gymnasium.spaces import Box
 
 import clarify_env
-from clarify_env import Agent, Answer, Ask, Costs, Game, GameEnv, Reply, Stop, StopReason, Term, Turn
+from clarify_env import Agent, Game, GameEnv, Stop, StopReason, Term, Turn
 from clarify_env.costs import checked
+from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.spaces import Records, UnicodeText
-from clarify_env.testing import check_env
+from clarify_env.testing.env_checks import check_env
 
 ANIMALS = {"eagle": {"flies", "hunts"}, "bat": {"flies"}, "otter": {"swims", "hunts"}, "salmon": {"swims"}}
 WORDS = ("flies", "hunts", "swims")
@@ -106,7 +107,9 @@ class Halver(Agent):
 
 
 def main() -> None:
-    clarify_env.register("animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"))
+    clarify_env.register(
+        "animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"), costs=Costs(turn=0.1, word=0.01)
+    )
     env = clarify_env.make("animals-v0", turn_cost=0.1)
     print("checked:", ", ".join(check_env(env)))
     episodes = list(clarify_env.rollout(env, {"guesser": Halver(), "keeper": Keeper()}, 200))

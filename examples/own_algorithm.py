@@ -9,11 +9,11 @@ import argparse
 from pathlib import Path
 
 from clarify_env.trainers.algorithms import register_algorithm
-from clarify_env.trainers.credit import leave_one_out
-from clarify_env.trainers.losses import nll
-from clarify_env.trainers.policygradient import Grouped
-from clarify_env.trainers.sweep import Sweep, run_sweep
-from clarify_env.trainers.sweep_report import collect
+from clarify_env.trainers.algorithms.advantages import leave_one_out
+from clarify_env.trainers.algorithms.losses import nll
+from clarify_env.trainers.algorithms.policy_gradient import Grouped
+from clarify_env.trainers.evaluation.sweep import Sweep, run_sweep
+from clarify_env.trainers.reporting.tables import collect
 
 
 class WeightedCloning(Grouped):

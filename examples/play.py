@@ -7,9 +7,10 @@ python examples/play.py --human      # you are the asker
 import argparse
 
 import clarify_env
-from clarify_env import Enumerate, rollout
+from clarify_env import rollout
 from clarify_env.agents import Human, ScriptedUser
 from clarify_env.codec import encode
+from clarify_env.games.clarification import Enumerate
 
 
 def show(observation) -> None:

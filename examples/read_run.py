@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from clarify_env import read_episodes
-from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.run_directory import RunDirectory
 
 
 def main() -> None:

@@ -24,11 +24,11 @@ from small_model_lookups import ask_some
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from clarify_env.agents.language import LanguageModel
-from clarify_env.agents.transformer import TransformersAgent
-from clarify_env.synthetic import generate_task
-from clarify_env.trainers.languagelearner import LanguageLearner
-from clarify_env.trainers.packing import Item, pack
+from clarify_env.agents.llm.model import LanguageModel
+from clarify_env.agents.llm.transformers_agent import TransformersAgent
+from clarify_env.games.clarification.synthetic import generate_task
+from clarify_env.trainers.learners.language_model import LanguageLearner
+from clarify_env.trainers.learners.packing import Item, pack
 
 SPECIAL = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unk|>"]
 TAGS = ["<ask>", "</ask>", "<answer>", "</answer>", "<enumerate>", "</enumerate>", "\n"]

@@ -7,15 +7,14 @@ import argparse
 
 import numpy as np
 
-from clarify_env.agents.belief import canonical
-from clarify_env.agents.prompts import AskerPrompt
-from clarify_env.agents.proposer import Dialogue
-from clarify_env.clarification import ClarificationGame
-from clarify_env.costs import Costs, FixedCosts
-from clarify_env.moves import Answer, Enumerate, Reply
-from clarify_env.optimum import questions
-from clarify_env.synthetic import generate_task
-from clarify_env.usermodel import UserModel
+from clarify_env.agents.clarification.belief import canonical
+from clarify_env.agents.clarification.move_scorer import Dialogue
+from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.costs import FixedCosts
+from clarify_env.games.clarification.game import Answer, ClarificationGame, Costs, Enumerate, Reply
+from clarify_env.games.clarification.optimum import questions
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games.clarification.synthetic import generate_task
 
 PROMPT = AskerPrompt()
 USER = UserModel()

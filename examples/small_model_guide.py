@@ -15,8 +15,8 @@ import torch
 from small_model_lookups import Asked
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
-from clarify_env.synthetic import ATTRIBUTES
-from clarify_env.trainers.packing import Group, Item, Packed, tensors
+from clarify_env.games.clarification.synthetic import ATTRIBUTES
+from clarify_env.trainers.learners.packing import Group, Item, Packed, tensors
 
 VALUES = [value.lower() for values in ATTRIBUTES.values() for value in values]
 

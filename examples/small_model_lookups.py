@@ -9,14 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from small_model_data import PROMPT, cost, label, names, reply
 
-from clarify_env.agents.belief import canonical
-from clarify_env.agents.language import LanguageModel
-from clarify_env.clarification import ClarificationGame
-from clarify_env.costs import Costs, FixedCosts
-from clarify_env.moves import Ask
-from clarify_env.optimum import questions
-from clarify_env.synthetic import generate_task
-from clarify_env.task import Fact, Interpretation
+from clarify_env.agents.clarification.belief import canonical
+from clarify_env.agents.llm.model import LanguageModel
+from clarify_env.costs import FixedCosts
+from clarify_env.games.clarification.game import Ask, ClarificationGame, Costs, Fact, Interpretation
+from clarify_env.games.clarification.optimum import questions
+from clarify_env.games.clarification.synthetic import generate_task
 
 END = "<|end|><|assistant|>"
 

@@ -10,17 +10,18 @@ one message in eight cannot be read. It is measured by itself first, then under 
 import argparse
 
 import clarify_env
-from clarify_env import Agent, Answer, Ask, Costs, Enumerate
+from clarify_env import Agent
 from clarify_env.agents import MoveScorer, ScriptedUser
-from clarify_env.agents.llm_proposer import ModelProposer
+from clarify_env.agents.clarification.model_proposer import ModelProposer
 from clarify_env.codec import encode
-from clarify_env.optimum import WHICH, questions
-from clarify_env.trainers.evaluate import MEASURES, measure, pick_questions
-from clarify_env.trainers.rest import ReST
-from clarify_env.trainers.scorerlearner import ScorerLearner
-from clarify_env.trainers.selection import make_rule
+from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate
+from clarify_env.games.clarification.optimum import WHICH, questions
+from clarify_env.trainers.algorithms.rest import ReST
+from clarify_env.trainers.algorithms.selection import make_rule
+from clarify_env.trainers.evaluation.measure import MEASURES, measure, pick_questions
+from clarify_env.trainers.evaluation.parallel import set_threads
+from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.workers import set_threads
 
 TURNS = (0.01, 0.1, 0.4)  # none of them is trained on but 0.1
 WORD = 0.04
@@ -46,7 +47,7 @@ def model(chosen):
     """The model behind a server, or the stand-in."""
     if not chosen.model:
         return StandIn()
-    from clarify_env.agents.server import OpenAIAgent
+    from clarify_env.agents.llm.openai_agent import OpenAIAgent
 
     return OpenAIAgent(chosen.model, base_url=chosen.base_url)
 

@@ -5,11 +5,11 @@ python examples/train.py --out runs/example
 
 import argparse
 
+from clarify_env.trainers.evaluation.parallel import set_threads
 from clarify_env.trainers.experiment import evaluate_run, train
-from clarify_env.trainers.progress import results
-from clarify_env.trainers.runs import RunDirectory
+from clarify_env.trainers.reporting.progress import results
+from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.workers import set_threads
 
 
 def main() -> None:

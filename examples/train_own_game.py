@@ -12,12 +12,13 @@ import torch
 from custom_game import ANIMALS, WORDS, Guess, Halver, Keeper
 
 import clarify_env
-from clarify_env import Agent, Answer, Ask, CostGrid, GameEnv
-from clarify_env.agents.casts import Cast, register_cast
-from clarify_env.agents.policy import ScoreNetwork, SoftmaxPolicy
+from clarify_env import Agent, CostGrid, GameEnv
+from clarify_env.agents.catalog import Cast, register_cast
+from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
+from clarify_env.games.clarification import Answer, Ask, Costs
 from clarify_env.trainers.experiment import evaluate_run, train
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.settings import recipe
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.run_directory import RunDirectory
 
 FEATURES = 4  # is it a question, how well it divides what is left, was it asked, is the answer still possible
 
@@ -62,8 +63,16 @@ def main() -> None:
     options.add_argument("--iterations", type=int, default=4)
     given = options.parse_args()
     torch.set_num_threads(1)  # two are slower where other work shares the cores
-    costs = {"seen": CostGrid(turn=(0.05, 0.4)), "unseen": CostGrid(turn=(0.1, 0.2))}
-    clarify_env.register("animals-v0", lambda costs: GameEnv(Guess(costs), "animals-v0"), **costs)
+    costs = {
+        "costs": Costs(turn=0.1, word=0.01),
+        "seen": CostGrid(turn=(0.05, 0.4)),
+        "unseen": CostGrid(turn=(0.1, 0.2)),
+    }
+    clarify_env.register(
+        "animals-v0",
+        lambda costs: GameEnv(Guess(costs), "animals-v0"),
+        **costs,
+    )
     teams = {
         "guessing": lambda env, knobs: {"guesser": Guessing(), "keeper": Keeper()},
         "halving": lambda env, knobs: {"guesser": Halver(), "keeper": Keeper()},

@@ -11,15 +11,17 @@ import torch
 from rich.console import Console
 
 import clarify_env
-from clarify_env import Answer, Ask, ClarifyError, CostGrid, CostRange, FixedCosts, GameEnv, Reply
-from clarify_env.agents import casts
+from clarify_env import ClarifyError, CostGrid, CostRange, FixedCosts, GameEnv
+from clarify_env.agents import catalog as casts
 from clarify_env.agents.human import Person
 from clarify_env.costs import made_costs
-from clarify_env.trainers.byhand import play_by_hand
+from clarify_env.games.clarification import Answer, Ask, Costs, Reply
+from clarify_env.trainers.cli.play import play_by_hand
 from clarify_env.trainers.experiment import evaluate_agent, evaluate_run, load_team, train
-from clarify_env.trainers.report import write_report
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.settings import Settings, recipe
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.reporting.html import write_report
+from clarify_env.trainers.run_directory import RunDirectory
+from clarify_env.trainers.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from custom_game import Guess, Halver, Keeper
@@ -55,8 +57,16 @@ CAST = casts.Cast(
 
 @pytest.fixture(scope="module", autouse=True)
 def animals():
-    grids = {"seen": CostGrid(turn=(0.05, 0.4)), "unseen": CostGrid(turn=(0.1,))}
-    clarify_env.register("beasts-v0", lambda costs: GameEnv(Guess(costs), "beasts-v0"), **grids)
+    grids = {
+        "costs": Costs(turn=0.1, word=0.01),
+        "seen": CostGrid(turn=(0.05, 0.4)),
+        "unseen": CostGrid(turn=(0.1,)),
+    }
+    clarify_env.register(
+        "beasts-v0",
+        lambda costs: GameEnv(Guess(costs), "beasts-v0"),
+        **grids,
+    )
     casts.register_cast(Guess, CAST)
     yield
     from clarify_env.registry import _SPECS
@@ -91,7 +101,7 @@ def test_a_game_names_its_costs_when_it_is_registered():
 
     def build(costs, size=3):
         made.append(costs)
-        return GameEnv(Guess(FixedCosts()), "prices-v0")
+        return GameEnv(Guess(FixedCosts(of=Prices)), "prices-v0")
 
     clarify_env.register("prices-v0", build, costs=Prices())
     try:
@@ -102,8 +112,8 @@ def test_a_game_names_its_costs_when_it_is_registered():
             clarify_env.make("prices-v0", turn_cost=0.1)
         with pytest.raises(ClarifyError, match="search_cost=-1: a cost is"):
             clarify_env.make("prices-v0", search_cost=-1)
-        with pytest.raises(ClarifyError, match="draws Costs, not Prices: give it of=Prices"):
-            clarify_env.make("prices-v0", costs=FixedCosts())
+        with pytest.raises(ClarifyError, match="unknown cost of FixedCosts 'turn'"):
+            clarify_env.make("prices-v0", costs=FixedCosts(turn=0.1))
         with pytest.raises(ClarifyError, match=r"give either costs=\.\.\., or search_cost and word_cost"):
             clarify_env.make("prices-v0", costs=FixedCosts(of=Prices), search_cost=0.1)
         spec = clarify_env.registry["prices-v0"]

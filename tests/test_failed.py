@@ -7,28 +7,18 @@ import numpy as np
 import pytest
 
 import clarify_env
-from clarify_env import (
-    Agent,
-    Answer,
-    Ask,
-    ClarifyError,
-    Costs,
-    Decision,
-    Failed,
-    read_episodes,
-    rollout,
-    write_episodes,
-)
+from clarify_env import Agent, ClarifyError, Decision, Failed, read_episodes, rollout, write_episodes
 from clarify_env.agents import AlwaysAsk, AlwaysEnumerate, Random, ScriptedUser
+from clarify_env.games.clarification import SEEN, Answer, Ask, Costs
+from clarify_env.replay import choices
 from clarify_env.trainers import experiment
-from clarify_env.trainers.evaluate import average, complete, measure
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation
+from clarify_env.trainers.algorithms.selection import Batch, grouped, make_rule
+from clarify_env.trainers.evaluation.evaluate import Measured, failure_summary, summarise
+from clarify_env.trainers.evaluation.measure import average, complete, measure
 from clarify_env.trainers.loop import means
-from clarify_env.trainers.replay import choices
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.selection import Batch, grouped, make_rule
+from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings
-from clarify_env.trainers.summary import Measured, failure_summary, summarise
-from clarify_env.trainers.tree import BestContinuation
 
 CELLS = [Costs(0.02, 0.002), Costs(0.3, 0.02)]
 REASON = "the server is down"
@@ -52,7 +42,7 @@ def one_in(n):
 
 
 def small(**options):
-    return clarify_env.make("synthetic-v0", size=30, costs=clarify_env.SEEN, **options)
+    return clarify_env.make("synthetic-v0", size=30, costs=SEEN, **options)
 
 
 @pytest.mark.parametrize("action", [Failed(REASON), Decision(Failed(REASON), {"seed": 1}).action])

@@ -124,7 +124,7 @@ def test_without_torch_the_scorer_says_what_to_install():
 
 @pytest.mark.parametrize("path", EVERYWHERE, ids=name)
 def test_files_stay_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 310
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
 def project_files():

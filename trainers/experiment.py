@@ -6,27 +6,23 @@ from typing import Any
 
 from clarify_env.agent import Agent
 from clarify_env.agents import make_asker
-from clarify_env.agents.casts import cast_of
-from clarify_env.clarification import ClarificationGame
+from clarify_env.agents.catalog import cast_of, check_name, language_agent
 from clarify_env.costs import CostGrid
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.games.clarification.game import ClarificationGame
+from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make, registry
 from clarify_env.trainers.algorithms import make_trainer
-from clarify_env.trainers.evaluate import (
-    SCRIPTED,
-)
-from clarify_env.trainers.learner import Learner
+from clarify_env.trainers.evaluation.evaluate import evaluate, evaluate_team
+from clarify_env.trainers.evaluation.measure import SCRIPTED
+from clarify_env.trainers.evaluation.parallel import default_processes
+from clarify_env.trainers.learners import Learner
+from clarify_env.trainers.learners.distributed import join
+from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.loop import Loop, Watcher
-from clarify_env.trainers.models import check_name, language_agent
-from clarify_env.trainers.processes import join
-from clarify_env.trainers.runs import RunDirectory, write_json
-from clarify_env.trainers.scorerlearner import ScorerLearner
+from clarify_env.trainers.run_directory import RunDirectory, write_json
 from clarify_env.trainers.settings import Settings, read_config
-from clarify_env.trainers.steering import evaluate
-from clarify_env.trainers.teams import evaluate_team
-from clarify_env.trainers.workers import default_processes
-from clarify_env.usermodel import UserModel
 
 
 def make_learner(settings: Settings, env: GameEnv[Any], player: str = "asker") -> Learner:
@@ -35,7 +31,7 @@ def make_learner(settings: Settings, env: GameEnv[Any], player: str = "asker") -
         small = cast_of(env.game).policy(env, player, settings.hidden, settings.seed)
         return ScorerLearner(small, settings.updates, settings.batch, settings.rate)
     from clarify_env.agents import TransformersAgent
-    from clarify_env.trainers.languagelearner import LanguageLearner
+    from clarify_env.trainers.learners.language_model import LanguageLearner
 
     agent = TransformersAgent(
         settings.agent, max_tokens=settings.max_tokens, rows=settings.rows, seed=settings.seed

@@ -14,19 +14,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from clarify_env.agent import Agent
-from clarify_env.collect import rollout
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make
+from clarify_env.replay import failed
+from clarify_env.rollout import rollout
+from clarify_env.seeding import child_seed
 from clarify_env.storage import write_episodes
-from clarify_env.trainers.evaluate import average, jobs, measure, measures_of, pick_questions
-from clarify_env.trainers.learner import Learner
-from clarify_env.trainers.replay import failed
-from clarify_env.trainers.runs import RunDirectory
-from clarify_env.trainers.selection import Batch
+from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.evaluation.measure import average, jobs, measure, measures_of, pick_questions
+from clarify_env.trainers.learners import Learner
+from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings
-from clarify_env.vector import child_seed
 
 
 class Watcher(Protocol):

@@ -6,8 +6,8 @@ check_env(env)
 check_agent(agent, env)
 """
 
-from clarify_env.testing.agents import check_agent
-from clarify_env.testing.envs import check_env
+from clarify_env.testing.agent_checks import check_agent
+from clarify_env.testing.env_checks import check_env
 from clarify_env.testing.play import CheckFailed
 
 __all__ = ["CheckFailed", "check_agent", "check_env"]

@@ -18,7 +18,11 @@ from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move, TextMove
 
 ODD = ("", " ", "\u202e\x1b[31m😀", "<answer>x</answer>", "word " * 3_000, "東京 => Málaga; & <")
+
+
 SEEDS = range(12)  # of the episodes that are played
+
+
 Actions = Mapping[str, Any]
 
 

@@ -10,6 +10,8 @@ from clarify_env.env import GameEnv
 from clarify_env.testing.play import SEEDS, Actions, CheckFailed, exact, play, same, strings
 
 SHORTEST = 3  # characters of a text that counts as a secret
+
+
 Seen = tuple[str, tuple[str, ...]]  # what a player sees of a step, and what the rules have told it by then
 
 

@@ -1,0 +1,1 @@
+"""Who plays collaborative self-play."""

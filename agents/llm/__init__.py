@@ -1,0 +1,1 @@
+"""Language models as players: local ones and those behind a server."""

@@ -1,0 +1,210 @@
+"""`OpenAIAgent`: a model behind an OpenAI-compatible server plays either player."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from clarify_env.agent import Action, Agent, Decision, Failed, Observation
+from clarify_env.agents.clarification.prompts import PlayerPrompt
+from clarify_env.agents.llm.event_loop import Background
+from clarify_env.agents.llm.openai_client import Answered, ChatServer, Fault
+from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.errors import ClarifyError, Unreadable, nearest
+from clarify_env.games.clarification.game import Select
+
+STATS = (
+    "messages", "format_failures", "format_retries", "unfinished", "refusals", "failed",
+    "requests", "retries", "prompt_tokens", "sampled_tokens", "without_usage",
+)  # fmt: skip
+
+
+_HOSTED = "https://api.openai.com/v1"
+
+
+class OpenAIAgent(Agent):
+    """Plays through any server that speaks OpenAI's chat completions: vLLM, SGLang, llama.cpp, a hosted one.
+
+    The dialogues of a call are asked for together, at most `concurrency` at a time, and come back in order.
+    The seed of a request comes from the dialogue's own generator, so that episodes repeat where the server
+    honours seeds. A dialogue whose request fails for good gets `Failed` with the reason; the others go on. A
+    decision's trace holds the seed, why the message ended, and with `logprobs` the tokens as text with their
+    log-probabilities.
+
+    `stats` counts: `messages`, `format_failures` (messages that were no move), `format_retries`, `unfinished`
+    (cut off by max_tokens), `refusals`, `failed` dialogues with `failed/KIND`, `requests`, `retries` of
+    requests, `faults/KIND` of requests that brought no message, `prompt_tokens` and `sampled_tokens` as the
+    server counts them, and `without_usage`, answers that it did not count.
+
+    Args:
+        model: the server's name for it.
+        base_url: up to and with "/v1"; by default $OPENAI_BASE_URL or OpenAI's own.
+        api_key: by default $OPENAI_API_KEY; a server of your own needs none.
+        prompt: how a turn is put to the model; by default `PlayerPrompt()`, which serves either player.
+        temperature: of sampling, >= 0; None leaves it to the server.
+        max_tokens: most tokens of a message, >= 1.
+        concurrency: requests on their way at the same time, >= 1.
+        timeout: seconds for one request as a whole, > 0.
+        retries: how often a request is sent again that failed in a way that may pass, >= 0.
+        longest_wait: the longest `Retry-After` that is waited for, in seconds.
+        format_retries: how often a message that is no move is sampled again, >= 0.
+        logprobs: whether to ask for log-probabilities.
+        extra: further fields of the request's body, such as {"top_p": 0.9}.
+        seed: of the agent's own generator.
+
+    Raises:
+        ClarifyError: an argument is out of range, or a hosted server without an API key.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        prompt: Prompt | None = None,
+        *,
+        temperature: float | None = 1.0,
+        max_tokens: int = 256,
+        concurrency: int = 32,
+        timeout: float = 60.0,
+        retries: int = 4,
+        longest_wait: float = 60.0,
+        format_retries: int = 0,
+        logprobs: bool = False,
+        extra: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed)
+        for name, value, least in (
+            ("max_tokens", max_tokens, 1),
+            ("concurrency", concurrency, 1),
+            ("retries", retries, 0),
+            ("format_retries", format_retries, 0),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise ClarifyError(f"OpenAIAgent({name}={value!r}): a whole number, at least {least}")
+        if not timeout > 0.0 or not longest_wait >= 0.0 or not (temperature is None or temperature >= 0.0):
+            raise ClarifyError(
+                f"OpenAIAgent(timeout={timeout!r}, longest_wait={longest_wait!r}, temperature="
+                f"{temperature!r}): more than 0, at least 0, and at least 0 or None"
+            )
+        url = base_url or os.environ.get("OPENAI_BASE_URL") or _HOSTED
+        key = api_key or os.environ.get("OPENAI_API_KEY")
+        if not key and url == _HOSTED:
+            raise ClarifyError(
+                "OpenAIAgent: no api_key and no $OPENAI_API_KEY; a server of your own has a base_url"
+            )
+        if not url.startswith(("http://", "https://")):
+            shown = url.rpartition("@")[2]  # without a user and password
+            raise ClarifyError(f"OpenAIAgent: base_url {shown!r} does not begin with http:// or https://")
+        self.prompt = prompt or PlayerPrompt()
+        self.concurrency = concurrency
+        self.format_retries = format_retries
+        self.stats = dict.fromkeys(STATS, 0)
+        request: dict[str, Any] = {"max_tokens": max_tokens}
+        if temperature is not None:
+            request["temperature"] = temperature
+        self.server = ChatServer(
+            model,
+            url,
+            key or "none",
+            request=request,
+            seeded=True,
+            logprobs=logprobs,
+            extra=extra or {},
+            timeout=timeout,
+            retries=retries,
+            longest_wait=longest_wait,
+            stats=self.stats,
+        )
+        self._background = Background(self.server.close)
+
+    def __repr__(self) -> str:
+        return f"OpenAIAgent({self.server.model!r}, {self.server.url!r})"
+
+    def check(self) -> None:
+        """Find out before a long run whether the server is there and has the model.
+
+        Raises:
+            ClarifyError: it cannot be reached, denies access, or offers other models.
+        """
+        asked = f"OpenAIAgent: {self.server.url}, model {self.server.model!r}"
+        try:
+            offered = self._background.run(self.server.offered())
+            if offered is None:  # a server without a list: ask it for a word
+                self._background.run(self.server.ask([{"role": "user", "content": "Hello."}], 0))
+                return
+        except Fault as fault:
+            raise ClarifyError(f"{asked}: {fault.words}") from None
+        if self.server.model not in offered:
+            some = nearest(self.server.model, offered[:20]) if offered else "; it offers none"
+            raise ClarifyError(f"{asked}: the server does not offer it{some}")
+
+    def close(self) -> None:
+        """Close the connections; done by itself when the agent is gone or Python ends."""
+        self._background.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def act(
+        self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None
+    ) -> list[Action]:
+        """One decision per observation, in order, whichever answer comes first."""
+        if rngs is None:
+            rngs = [self._rng] * len(observations)
+        chats = [self.prompt.messages(observation) for observation in observations]
+        seeds = [int(rng.integers(2**31)) for rng in rngs]  # drawn in order: rngs may be one and the same
+        return self._background.run(self._all(chats, observations, seeds))
+
+    async def _all(
+        self, chats: Sequence[list[Message]], observations: Sequence[Observation], seeds: Sequence[int]
+    ) -> list[Action]:
+        slots = asyncio.Semaphore(self.concurrency)
+
+        async def one(chat: list[Message], observation: Observation, seed: int) -> Action:
+            async with slots:
+                return await self._decide(chat, observation, seed)
+
+        tasks = [asyncio.create_task(one(*each)) for each in zip(chats, observations, seeds, strict=True)]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _decide(self, chat: list[Message], observation: Observation, seed: int) -> Action:
+        """The decision of one dialogue."""
+        for again in range(self.format_retries + 1):
+            own = seed if not again else int(np.random.default_rng((seed, again)).integers(2**31))
+            try:
+                answered = await self.server.ask(chat, own)
+            except Fault as fault:
+                self.stats["failed"] += 1
+                key = f"failed/{fault.kind}"
+                self.stats[key] = self.stats.get(key, 0) + 1
+                return Decision(Failed(fault.words))
+            self.stats["messages"] += not again
+            self.stats["format_retries"] += again > 0
+            self.stats["unfinished"] += answered.finish == "length"
+            self.stats["refusals"] += answered.refused
+            trace = _trace(answered, own)
+            try:
+                move = self.prompt.read(answered.text, observation)
+            except Unreadable:
+                self.stats["format_failures"] += 1
+                continue
+            return Decision(move if isinstance(move, Select) else answered.text, trace)
+        return Decision(answered.text.strip() or "(an empty message)", trace)  # blank text would pass
+
+
+def _trace(answered: Answered, seed: int) -> dict[str, Any]:
+    trace: dict[str, Any] = {"seed": seed, "finish": answered.finish}
+    if answered.logprobs is not None:
+        trace |= {"tokens": answered.tokens, "logprobs": answered.logprobs}
+    return trace

@@ -1,0 +1,289 @@
+"""Sampling messages of many dialogues at once, with their keys and values kept for the next turn.
+
+A row whose message is complete is given to a dialogue that waits. What a model has read and written is
+remembered by its token ids: a prompt that begins like an earlier one, as the next turn of a dialogue does,
+or any prompt with the same rules, is read from there on only.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clarify_env.agents.llm.kv_cache import Slab
+from clarify_env.agents.llm.model import LanguageModel
+from clarify_env.errors import ClarifyError
+
+_BLOCK = 16  # prefixes are found by blocks of so many tokens
+
+
+_CHUNK = 16_384  # tokens read in one forward pass
+
+
+class Sampled(NamedTuple):
+    """One sampled message.
+
+    Args:
+        ids: the tokens, with the stop token unless the limit came first.
+        logprobs: of each, under the distribution that it was drawn from.
+    """
+
+    ids: list[int]
+    logprobs: list[float]
+
+
+@dataclass(slots=True)
+class _Row:
+    """A dialogue whose message is being sampled."""
+
+    index: int
+    prompt: list[int]
+    draws: NDArray[np.float64]
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + len(self.ids)
+
+
+class Memory:
+    """Keys and values of token sequences, found by a common prefix; the least recently used go first.
+
+    Args:
+        tokens: how many tokens to keep, over all sequences.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.most = tokens
+        self.held = 0
+        self._kept: OrderedDict[int, tuple[list[int], torch.Tensor, list[int]]] = OrderedDict()
+        self._found: dict[int, int] = {}  # hash of a prefix of whole blocks: the last sequence that has it
+        self._next = 0
+
+    def clear(self) -> None:
+        """Forget everything, as after an update of the weights."""
+        self._kept.clear()
+        self._found.clear()
+        self.held = 0
+
+    def longest(self, ids: Sequence[int]) -> tuple[int, torch.Tensor | None]:
+        """How many first tokens of `ids` are known, and the keys and values to take them from.
+
+        The last token is never among them: its logits are needed.
+        """
+        hashes = _hashes(ids)
+        for count in range(len(hashes), 0, -1):
+            key = self._found.get(hashes[count - 1])
+            if key is not None and key in self._kept:
+                known, kept, _ = self._kept[key]
+                common = _common(known, ids[:-1])
+                if common >= min(count * _BLOCK, len(ids) - 1):
+                    self._kept.move_to_end(key)
+                    return common, kept
+        return 0, None
+
+    def add(self, ids: list[int], kept_L_2_H_T_D: torch.Tensor) -> None:
+        """Remember a sequence."""
+        hashes = _hashes(ids)
+        if not hashes or len(ids) > self.most:
+            return
+        key, self._next = self._next, self._next + 1
+        self._kept[key] = (ids, kept_L_2_H_T_D, hashes)
+        self._found.update(dict.fromkeys(hashes, key))
+        self.held += len(ids)
+        while self.held > self.most:
+            old, (gone, _, marks) = self._kept.popitem(last=False)
+            self.held -= len(gone)
+            for mark in marks:
+                if self._found.get(mark) == old:
+                    del self._found[mark]
+
+
+def _hashes(ids: Sequence[int]) -> list[int]:
+    """A hash of each prefix of whole blocks."""
+    chain, hashes = 0, []
+    for start in range(0, len(ids) - _BLOCK + 1, _BLOCK):
+        chain = hash((chain, *ids[start : start + _BLOCK]))
+        hashes.append(chain)
+    return hashes
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the common prefix."""
+    most = min(len(a), len(b))
+    differ = np.flatnonzero(np.array(a[:most]) != np.array(b[:most]))
+    return int(differ[0]) if len(differ) else most
+
+
+class Generator:
+    """Samples messages from a language model.
+
+    Args:
+        model: the model.
+        rows: messages sampled at the same time, >= 1.
+        memory: tokens whose keys and values are kept between calls, >= 0.
+    """
+
+    def __init__(self, model: LanguageModel, rows: int = 256, memory: int = 100_000) -> None:
+        if not isinstance(rows, int) or rows < 1:
+            raise ClarifyError(f"rows={rows!r}: at least 1 dialogue is sampled at a time")
+        self.model = model
+        self.rows = rows
+        self.memory = Memory(memory)
+        self.read_tokens = 0  # prompt tokens that went through the model
+        self.reused_tokens = 0  # prompt tokens whose keys and values were known
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        prompts: Sequence[list[int]],
+        rngs: Sequence[np.random.Generator],
+        limit: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> list[Sampled]:
+        """A message for each prompt, in order.
+
+        Args:
+            prompts: token ids.
+            rngs: one generator per prompt; each gives `limit` draws whatever is sampled.
+            limit: most tokens of a message, >= 1.
+            temperature: of the softmax, >= 0; 0 takes the likeliest token.
+            top_p: the likeliest tokens that together reach this probability are drawn from, in (0, 1].
+
+        Raises:
+            ClarifyError: out of memory, with the setting to lower.
+        """
+        try:
+            return self._sample(prompts, rngs, limit, temperature, top_p)
+        except torch.OutOfMemoryError:
+            self.memory.clear()
+            raise ClarifyError(
+                f"{self.model.name}: out of memory on {self.model.device} with rows={self.rows}, "
+                f"memory={self.memory.most}; lower rows, then memory"
+            ) from None
+
+    def _sample(
+        self,
+        prompts: Sequence[list[int]],
+        rngs: Sequence[np.random.Generator],
+        limit: int,
+        temperature: float,
+        top_p: float,
+    ) -> list[Sampled]:
+        done: list[Sampled | None] = [None] * len(prompts)
+        waiting = [
+            _Row(i, prompt, rng.random(limit))
+            for i, (prompt, rng) in enumerate(zip(prompts, rngs, strict=True))
+        ]
+        waiting.reverse()
+        slab = Slab(self.model, min(self.rows, len(prompts)))
+        active: list[_Row] = []
+        logits_B_V = torch.zeros(0)
+        while waiting or active:
+            room = slab.rows - len(active)
+            if waiting and (not active or room >= max(1, slab.rows // 8)):
+                new = [waiting.pop() for _ in range(min(room, len(waiting)))]
+                first = self._prefill(slab, len(active), new)
+                logits_B_V = torch.cat([logits_B_V, first]) if active else first
+                active += new
+            tokens, logprobs = _draw(
+                logits_B_V, [row.draws[len(row.ids)] for row in active], temperature, top_p
+            )
+            for row, token, logprob in zip(active, tokens, logprobs, strict=True):
+                row.ids.append(token)
+                row.logprobs.append(logprob)
+            at = 0
+            while at < len(active):
+                row = active[at]
+                if row.ids[-1] not in self.model.stop_ids and len(row.ids) < limit:
+                    at += 1
+                    continue
+                done[row.index] = Sampled(row.ids, row.logprobs)
+                if self.memory.most:
+                    self.memory.add([*row.prompt, *row.ids[:-1]], slab.take(at, row.length - 1))
+                last = active.pop()
+                if last is not row:
+                    slab.move(len(active), at)
+                    active[at] = last
+            if active:
+                device = self.model.device
+                ids_B_1 = torch.tensor([[row.ids[-1]] for row in active], device=device)
+                ends_B = torch.tensor([row.length for row in active], device=device)
+                logits_B_V = slab.read(ids_B_1, ends_B, len(active))
+        return [sampled for sampled in done if sampled is not None]
+
+    def _prefill(self, slab: Slab, first: int, rows: Sequence[_Row]) -> torch.Tensor:
+        """Read the prompts of new rows, from `first` on; logits_B_V after each."""
+        device = self.model.device
+        self._share([row.prompt for row in rows])
+        starts = []
+        for at, row in enumerate(rows, start=first):
+            known, kept = self.memory.longest(row.prompt) if self.memory.most else (0, None)
+            if kept is not None:
+                slab.put(at, kept, known)
+            starts.append(known)
+            self.reused_tokens += known
+        news = [len(row.prompt) - start for row, start in zip(rows, starts, strict=True)]
+        result: list[torch.Tensor | None] = [None] * len(rows)
+        for part in _parts(news):
+            steps = max(news[k] for k in part)
+            ids = [[-1] * (steps - news[k]) + rows[k].prompt[starts[k] :] for k in part]
+            ends_B = torch.tensor([len(rows[k].prompt) for k in part], device=device)
+            at_B = torch.tensor([first + k for k in part], device=device)
+            logits_P_V = slab.read(torch.tensor(ids, device=device), ends_B, at_B)
+            self.read_tokens += sum(news[k] for k in part)
+            for k, logits_V in zip(part, logits_P_V, strict=True):
+                result[k] = logits_V
+        return torch.stack([logits_V for logits_V in result if logits_V is not None])
+
+    def _share(self, prompts: Sequence[list[int]]) -> None:
+        """Read what all these prompts begin with once, where that is worth a pass of its own."""
+        if not self.memory.most or len(prompts) < 4:
+            return
+        common = min(_common(prompts[0], prompt) for prompt in prompts) // _BLOCK * _BLOCK
+        if common < 2 * _BLOCK or self.memory.longest(prompts[0][: common + 1])[0] >= common:
+            return
+        slab = Slab(self.model, 1)
+        ids_1_T = torch.tensor([prompts[0][:common]], device=self.model.device)
+        slab.read(ids_1_T, torch.tensor([common], device=self.model.device), 1)
+        self.read_tokens += common
+        self.memory.add(prompts[0][:common], slab.take(0, common))
+
+
+def _parts(news: Sequence[int]) -> list[list[int]]:
+    """Rows of similar numbers of new tokens, in parts that fit one pass."""
+    parts: list[list[int]] = []
+    for k in sorted(range(len(news)), key=news.__getitem__):
+        most = news[k]
+        part = parts[-1] if parts else []
+        if part and most * (len(part) + 1) <= _CHUNK and most <= 1.25 * news[part[0]] + 8:
+            part.append(k)
+        else:
+            parts.append([k])
+    return parts
+
+
+def _draw(
+    logits_B_V: torch.Tensor, draws: Sequence[float], temperature: float, top_p: float
+) -> tuple[list[int], list[float]]:
+    """One token per row with its log-probability: the inverse of the distribution function at `draws`."""
+    if temperature == 0.0:
+        tokens_B = logits_B_V.argmax(-1)
+        return tokens_B.tolist(), [0.0] * len(tokens_B)
+    logprobs_B_V = torch.log_softmax(logits_B_V.double() / temperature, dim=-1)
+    if top_p < 1.0:
+        ranked_B_V, order_B_V = logprobs_B_V.sort(dim=-1, descending=True, stable=True)
+        before_B_V = ranked_B_V.exp().cumsum(-1) - ranked_B_V.exp()
+        cut_B_V = torch.zeros_like(before_B_V, dtype=torch.bool).scatter(-1, order_B_V, before_B_V >= top_p)
+        logprobs_B_V = torch.log_softmax(logprobs_B_V.masked_fill(cut_B_V, -torch.inf), dim=-1)
+    below_B_V = logprobs_B_V.exp().cumsum(-1)
+    points_B_1 = torch.tensor(draws, dtype=below_B_V.dtype, device=below_B_V.device)[:, None]
+    points_B_1 = points_B_1 * below_B_V[:, -1:]
+    tokens_B = torch.searchsorted(below_B_V, points_B_1, right=True).clamp(max=logits_B_V.shape[-1] - 1)
+    return tokens_B[:, 0].tolist(), logprobs_B_V.gather(-1, tokens_B)[:, 0].tolist()

@@ -1,0 +1,80 @@
+"""Prompts that are too long for a model: what is left out, and how that is marked."""
+
+from collections.abc import Callable, Sequence
+
+from clarify_env.agent import Observation
+from clarify_env.agents.clarification.belief import canonical
+from clarify_env.errors import ClarifyError
+from clarify_env.game import Turn
+from clarify_env.moves import TextMove
+
+CUT = "[cut here: too long]"
+
+
+LEAST = 32  # words that are left of a message
+
+
+def fit(observation: Observation, length: Callable[[Observation], int], limit: int, who: str) -> Observation:
+    """The observation, shortened until its prompt has at most `limit` tokens.
+
+    The end of the document goes first, word by word; then the beginning of the context; then the ends of the
+    longest messages of the dialogue, to no less than `LEAST` words each; then notes, the least likely first.
+    `CUT` marks where a text was cut. Question and costs are never shortened.
+
+    Args:
+        observation: of the player on turn.
+        length: number of tokens of an observation's prompt.
+        limit: most tokens, >= 1.
+        who: named in the error.
+
+    Raises:
+        ClarifyError: what is left is still too long.
+    """
+    if length(observation) <= limit:
+        return observation
+    words = str(observation.get("document", "")).split()
+    before = str(observation.get("context", "")).split()
+    turns = tuple(observation.get("transcript", ()))
+    longest = max((len(t.move.text.split()) for t in turns if isinstance(t.move, TextMove)), default=0)
+    notes = canonical(observation.get("notes", ()))
+    cuts: list[tuple[str, int, Callable[[int], object]]] = [
+        ("document", len(words), lambda n: " ".join([*words[:n], CUT])),
+        ("context", len(before), lambda n: " ".join([CUT, *before[len(before) - n :]])),
+        ("transcript", longest - LEAST, lambda n: _cut(turns, LEAST + n)),
+        ("notes", len(notes), lambda n: notes[:n]),
+    ]
+    shorter = dict(observation)
+
+    def made_to_fit(key: str, most: int, cut: Callable[[int], object]) -> bool:
+        kept = _most(most, lambda n: length({**shorter, key: cut(n)}) <= limit)
+        shorter[key] = cut(max(0, kept))
+        return kept >= 0
+
+    for key, most, cut in cuts:
+        if most > 0 and made_to_fit(key, most, cut):
+            return shorter
+    raise ClarifyError(
+        f"{who}: the prompt has {length(shorter):,} tokens with all cut that may be; the limit is {limit:,}"
+    )
+
+
+def _cut(turns: Sequence[Turn], words: int) -> tuple[Turn, ...]:
+    """The turns, no message with more than so many words."""
+    return tuple(
+        turn._replace(move=type(turn.move)(" ".join([*turn.move.text.split()[:words], CUT])))
+        if isinstance(turn.move, TextMove) and len(turn.move.text.split()) > words
+        else turn
+        for turn in turns
+    )
+
+
+def _most(count: int, fits: Callable[[int], bool]) -> int:
+    """The greatest n <= count that fits, or -1; what is shorter is taken to fit if what is longer does."""
+    low, high = -1, count
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,53 @@
+"""Who plays the `pingeval` games: scripted teams from a floor to the best known, and small policies."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clarify_env.agent import Agent
+from clarify_env.agents.catalog import Cast, Team
+from clarify_env.agents.pingeval import chess as positions
+from clarify_env.agents.pingeval import names as records
+from clarify_env.env import GameEnv
+from clarify_env.games.pingeval.game import PLAYERS
+
+
+def _both(make: Callable[[], Agent]) -> Team:
+    def build(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
+        return dict.fromkeys(PLAYERS, make())
+
+    return build
+
+
+def _speaker(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    from clarify_env.agents.pingeval.policies import RecordSpeaker
+
+    return RecordSpeaker(hidden, seed)
+
+
+def _counter(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    from clarify_env.agents.pingeval.policies import PositionSpeaker
+
+    return PositionSpeaker(hidden, seed)
+
+
+NAMES = Cast(
+    trained=PLAYERS,
+    teams={
+        "guess": _both(records.Guesser),
+        "list": _both(records.Lister),
+        "code": _both(records.Coder),
+        "bisect": _both(records.Bisector),  # last: it is understood by those who do not know the code
+    },
+    policy=_speaker,
+)
+
+
+CHESS = Cast(
+    trained=PLAYERS,
+    teams={
+        "guess": _both(positions.Guesser),
+        "pieces": _both(positions.Counter),
+        "counts": _both(lambda: positions.Counter(tuple(positions.EARLIER))),
+    },
+    policy=_counter,
+)

@@ -1,0 +1,102 @@
+"""What a language model reads as a partner of a `pingeval` game, and its message back as a move."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clarify_env.agent import Observation
+from clarify_env.agents.llm.prompt import Message
+from clarify_env.codec import decode, encode
+from clarify_env.errors import Unreadable
+from clarify_env.games.pingeval.game import Agree, Propose, Say, counted
+from clarify_env.games.pingeval.names import Person
+from clarify_env.moves import Move
+
+RULES = """\
+You and a partner solve a task together; each knows something that the other does not. You take turns. \
+Each message of yours is exactly one of these three:
+<say>something that your partner should know</say>
+<propose>the answer</propose>
+<agree></agree>
+Agree only right after a proposal of your partner; that ends the task with the proposed answer. Messages are \
+short: what is longer than the limit is cut off. Write nothing outside the tags."""
+
+
+TASKS = {
+    "table": "Each of you has a table of people. Exactly one person stands in both with the same record; "
+    "others may share only a name. Answer with the name.",
+    "position": "Each of you sees a position of the same chess game. Which came earlier, left's or right's? "
+    "Answer left or right.",
+}
+
+
+_VERBS = {Say: "says", Propose: "proposes", Agree: "agrees"}
+
+
+class PartnerPrompt:
+    """Either partner of either game, told apart by what it observes.
+
+    A text that is longer than the share of a message is cut there, rather than played and illegal.
+
+    Args:
+        rules: the system message; "" for none.
+        examples: chat messages between the rules and the game, such as worked dialogues.
+    """
+
+    kinds: tuple[type[Move], ...] = (Say, Propose, Agree)
+
+    def __init__(self, rules: str = RULES, examples: Sequence[Message] = ()) -> None:
+        self.rules = rules
+        self.examples = tuple(examples)
+
+    def messages(self, observation: Observation) -> list[Message]:
+        """Rules, the task, the own view, the limits, and the dialogue so far."""
+        entry = next(name for name in TASKS if name in observation)
+        me, past = observation["me"], observation["transcript"]
+        share, left, _ = (int(n) for n in observation["limits"])
+        total = left + sum(turn.player == me and not isinstance(turn.move, Agree) for turn in past)
+        lines = [TASKS[entry], f"You are {me}. You hold:", *_lines(observation, entry)]
+        if "partner" in observation:
+            lines += ["Your partner holds:", *_lines(observation["partner"], entry)]
+        lines.append(f"Each of you has {total} messages of at most {share} words.")
+        price = float(observation["costs"][0])
+        lines += [f"A word costs {price:g}; the right answer earns 1."] if price else []
+        if not past or past[0].player == me:
+            lines.append("You begin.")
+        system = [{"role": "system", "content": self.rules}] if self.rules else []
+        said: list[Message] = [{"role": "user", "content": "\n".join(lines)}]
+        for turn in past:
+            if turn.player == me:
+                said.append({"role": "assistant", "content": encode(turn.move)})
+                continue
+            heard = f"Your partner {_VERBS[type(turn.move)]}: {turn.move.text}"
+            if said[-1]["role"] == "user":
+                said[-1]["content"] += f"\n{heard}"
+            else:
+                said.append({"role": "user", "content": heard})
+        return [*system, *self.examples, *said]
+
+    def read(self, text: str, observation: Observation) -> Move:
+        """The one tagged block of the message, cut to its share."""
+        move = decode(text, self.kinds)
+        if not isinstance(move, self.kinds):
+            raise Unreadable(f"no move in {text[:80]!r}; expected <say>, <propose> or <agree>")
+        share = int(observation["limits"][0])
+        if isinstance(move, (Say, Propose)) and counted(move) > share:
+            words = move.text.split()
+            while counted(type(move)(" ".join(words))) > share:
+                words.pop()
+            return type(move)(" ".join(words))
+        return move
+
+    def write(self, move: Move, observation: Observation) -> str:
+        """The move as a tagged block."""
+        return encode(move)
+
+
+def _lines(held: Mapping[str, Any], entry: str) -> list[str]:
+    """A private view in lines."""
+    if entry == "table":
+        return [", ".join(Person._fields), *(", ".join(person) for person in held["table"])]
+    board, _, rights = held["position"].partition(" ")
+    rows = ["".join("." * int(c) if c.isdigit() else c for c in row) for row in board.split("/")]
+    return [*(" ".join(row) for row in rows), f"castling rights: {rights}"]

@@ -1,0 +1,148 @@
+"""`check_agent`: what would spoil a comparison if an agent did it."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clarify_env.agent import Observation
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
+from clarify_env.game import StopReason
+from clarify_env.games.clarification.game import SEEN
+from clarify_env.registry import make
+from clarify_env.rollout import Player, decide
+from clarify_env.testing.play import Actions, CheckFailed, naming, on_turn, players, same, untouched_globals
+
+CHECKS = ("actions", "observations", "repeatable", "memory", "batch", "odd texts")
+
+
+class Point(NamedTuple):
+    """A point of an episode where the agent is on turn.
+
+    Args:
+        env: the environment there.
+        observation: what the agent sees.
+        others: what the other players on turn do.
+    """
+
+    env: GameEnv[Any]
+    observation: Observation
+    others: Actions
+
+
+def check_agent(
+    agent: Player, env: GameEnv[Any] | None = None, player: str = "asker", episodes: int = 12
+) -> tuple[str, ...]:
+    """Check that an agent keeps the protocol.
+
+    - actions: one action per observation, which the environment lets through;
+    - observations: they are left as they were;
+    - repeatable: the same generators give the same actions, and no global generator is used;
+    - memory: other dialogues in between, and `reset`, change nothing;
+    - batch: who else is in the batch, and in which order, changes nothing;
+    - odd texts: empty, long and strange texts of the others are survived.
+
+    Args:
+        agent: anything with `act(observations, rngs)`.
+        env: the game to check it in; `synthetic-v0` with open notes by default.
+        player: whom it plays.
+        episodes: dialogues to check, against others that play at random.
+
+    Returns:
+        The names of the checks, all of them passed.
+
+    Raises:
+        CheckFailed: the first check that failed, with what it saw.
+    """
+    env = env or make("synthetic-v0", size=40, costs=SEEN)
+    if player not in env.possible_agents:
+        raise ClarifyError(
+            f"check_agent(player={player!r}): the players of {env.name} are {env.possible_agents}"
+        )
+    with naming("actions"):
+        points = _points(env, agent, player, episodes, odd=False)
+        met = [point.observation for point in points]
+        kept = copy.deepcopy(met)
+        first = _actions(agent, player, met)
+        _let_through(player, points, first)
+    same("observations", "observations before and after act()", kept, met)
+    with naming("repeatable"), untouched_globals("repeatable"):
+        again = _actions(agent, player, met)
+        same("repeatable", "two calls with equal generators", first, again)
+    with naming("memory"):
+        _memory(agent, env, player, episodes, met, first)
+    with naming("batch"):
+        _batch(agent, player, met, first)
+    with naming("odd texts"):
+        _odd(agent, env, player, episodes)
+    return CHECKS
+
+
+def _actions(
+    agent: Player, player: str, met: Sequence[Observation], order: Sequence[int] | None = None
+) -> list[Any]:
+    """The agent's actions; observation `order[k]`, which stands at k, has a generator of its own."""
+    rngs = [np.random.default_rng((5, at)) for at in (range(len(met)) if order is None else order)]
+    return [decision.action for decision in decide(player, agent, met, rngs)]
+
+
+def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: bool) -> list[Point]:
+    """Where the agent is on turn when it plays with others who do anything legal."""
+    others, points = players(env, odd), list[Point]()
+    for seed in range(episodes):
+        twin, rng = env.fork(), np.random.default_rng((9, seed))
+        observations, _ = twin.reset(seed=seed)
+        while twin.agents:
+            turn = on_turn(twin)
+            actions = {who: others[who].act([observations[who]], [rng])[0] for who in turn if who != player}
+            if player in turn:
+                points.append(Point(twin.fork(), observations[player], actions))
+                own = copy.deepcopy(observations[player])
+                (decision,) = decide(player, agent, [own], [rng])
+                actions = {**actions, player: decision.action}
+            observations = twin.step(actions)[0]
+    if not points:
+        raise CheckFailed("actions", f"the player {player!r} was never on turn in {env.name}")
+    return points
+
+
+def _let_through(player: str, points: Sequence[Point], actions: Sequence[Any]) -> None:
+    """Check that the environment takes each action for a legal move."""
+    for point, action in zip(points, actions, strict=True):
+        twin = point.env.fork()
+        twin.step({**point.others, player: action})
+        stop = twin.game_state.stop
+        if stop is not None and stop.reason in (StopReason.ILLEGAL, StopReason.UNREADABLE):
+            raise CheckFailed("actions", f"{action!r:.120} ended an episode: {stop.reason}, {stop.detail}")
+
+
+def _memory(
+    agent: Player, env: GameEnv[Any], player: str, episodes: int, met: Sequence[Observation], first: list[Any]
+) -> None:
+    _actions(agent, player, met[: len(met) // 2])
+    _points(env, agent, player, episodes // 3 + 1, odd=False)
+    same("memory", "actions before and after other dialogues", first, _actions(agent, player, met))
+    if callable(reset := getattr(agent, "reset", None)):
+        reset()
+        same("memory", "actions before and after reset()", first, _actions(agent, player, met))
+
+
+def _batch(agent: Player, player: str, met: Sequence[Observation], first: list[Any]) -> None:
+    alone = [_actions(agent, player, [observation], [at])[0] for at, observation in enumerate(met)]
+    same("batch", "actions in a batch and alone", first, alone)
+    every = list(range(len(met)))
+    for order in (every[::-1], every[::2], every[:32], every + every):
+        company = _actions(agent, player, [met[at] for at in order], order)
+        what = f"actions in a batch of {len(met)} and in another order and company, of {len(order)}"
+        same("batch", what, [first[at] for at in order], company)
+
+
+def _odd(agent: Player, env: GameEnv[Any], player: str, episodes: int) -> None:
+    try:
+        points = _points(env, agent, player, episodes, odd=True)
+        met = [point.observation for point in points]
+        _let_through(player, points, _actions(agent, player, met))
+    except CheckFailed as error:
+        raise CheckFailed("odd texts", str(error)) from None

@@ -1,0 +1,260 @@
+"""Futures, branching, process advantages against the exact worth of moves in an enumerable game."""
+
+import numpy as np
+import pytest
+import torch
+
+import clarify_env
+import clarify_env.agents
+from clarify_env.agents import Script, ScriptedUser
+from clarify_env.costs import FixedCosts
+from clarify_env.env import GameEnv
+from clarify_env.games.clarification import SEEN, Answer, Ask, Costs, Select
+from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.replay import choices, credited
+from clarify_env.trainers.algorithms.policy_gradient import Played
+from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.algorithms.simulated_futures import Start, advantages, futures, possible
+from clarify_env.trainers.learners import Scored
+
+# Two meanings; the asker answers one of them or asks, and after the reply answers or gives up with half.
+COST, WEIGHTS = 0.2, (0.7, 0.3)
+TASK = Task(
+    "film",
+    "When did the film open?",
+    (
+        Interpretation("When did the film open in Norway?", ("1950",), WEIGHTS[0]),
+        Interpretation("When did the film open in Chile?", ("1951",), WEIGHTS[1]),
+    ),
+)
+ASK, EARLY, LATE, HALF = Ask("What exactly do you mean?"), Answer("1950"), Answer("1951"), Answer("half")
+TABLE = np.array([[0.3, -0.2, 0.1], [0.5, 0.0, -0.4], [-0.3, 0.2, 0.6]])
+OTHER = np.array([[0.0, 0.0, 0.0], [2.0, -1.0, 0.0], [-1.0, 2.0, 0.0]])
+OPTIONS = {"futures": 500, "window": 2, "meanings": "own", "share": 1.0, "alpha": 3.0, "best_of": 1}
+
+
+def grade(text, answers):
+    return (0.5, 0.0) if text == "half" else (float(text == answers[0]), float(text == answers[0]))
+
+
+class Table:
+    """A policy as a table: at the start and after each reply three moves. It is its own agent."""
+
+    def __init__(self, scores):
+        self.chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        self.agent = self
+
+    def row(self, observation):
+        transcript = observation["transcript"]
+        if not transcript:
+            return 0, (EARLY, LATE, ASK)
+        return 1 + ("Chile" in transcript[-1].move.text), (EARLY, LATE, HALF)
+
+    def act(self, observations, rngs):
+        rows = [self.row(observation) for observation in observations]
+        return [
+            moves[int(np.searchsorted(np.cumsum(self.chances[k]), rng.random()))]
+            for (k, moves), rng in zip(rows, rngs, strict=True)
+        ]
+
+    def measure(self, examples):
+        found = [self.row(example.observation) for example in examples]
+        logs = [
+            float(np.log(self.chances[k][moves.index(e.move)])) if e.move in moves else -9.0
+            for (k, moves), e in zip(found, examples, strict=True)
+        ]
+        count = torch.arange(len(logs))
+        return Scored(count, torch.tensor(logs), count, torch.zeros(len(logs)))
+
+
+class Insistent(Table):
+    """Always asks, whatever the table says that it would answer."""
+
+    def act(self, observations, rngs):
+        return [ASK] * len(observations)
+
+
+POLICY, PROVER = Table(TABLE), Table(OTHER)
+
+
+def worth(table, meant):
+    """Exact worth of the three first moves, and of the start, where `meant` is meant."""
+    earned = np.array([float(meant == 0), float(meant == 1), 0.5])
+    moves = np.array([*earned[:2], table.chances[1 + meant] @ earned - COST])
+    return moves, float(table.chances[0] @ moves)
+
+
+def batch(episodes=(), user=None, max_turns=2):
+    game = ClarificationGame([TASK], FixedCosts(COST, 0.0, of=Costs), max_turns=max_turns, grade=grade)
+    env = GameEnv(game, "hand-v0")
+    return Batch(env, "asker", {"user": user or ScriptedUser()}, list(episodes), None, 0)
+
+
+def state(one, meant):
+    return one.env.game.start(np.random.default_rng(0), {"intent": meant, "order": (0, 1)})
+
+
+def played(one, moves, meant):
+    agents = {"asker": Script(moves), **one.others}
+    (episode,) = clarify_env.rollout(one.env, agents, 1, options=lambda i: {"intent": meant, "order": (0, 1)})
+    pairs = credited(one.env.game, episode, "asker")
+    return Played([], np.array([reward for _, reward in pairs]), [choice for choice, _ in pairs], episode)
+
+
+@pytest.mark.parametrize("window", [None, 2, 1])
+@pytest.mark.parametrize("meant", [0, 1])
+def test_the_mean_over_futures_is_the_exact_worth(window, meant):
+    """No window is too short here: the second message is always final."""
+    one, exact = batch(), worth(POLICY, meant)
+    finals = dict.fromkeys((EARLY, LATE, HALF))
+    starts = [Start([(state(one, meant), 1.0)], move, finals, 7) for move in (EARLY, LATE, ASK, None)]
+    found = futures(one, POLICY, starts, 4000, 3 if window == 2 else window)
+    assert found.values_S[:2] == pytest.approx(exact[0][:2], abs=1e-12)
+    if window != 1:
+        assert found.values_S[2:] == pytest.approx([exact[0][2], exact[1]], abs=0.025)
+    assert found.decisions_S.tolist()[:2] == [0.0, 0.0]
+
+
+def test_a_policy_that_leaves_nothing_to_chance_is_valued_exactly():
+    sure = Table(np.array([[-99.0, -99.0, 99.0], [99.0, -99.0, -99.0], [-99.0, -99.0, 99.0]]))
+    one = batch()
+    alternatives = one.env.game.alternatives(state(one, 0), "asker")
+    found = futures(one, sure, [Start(alternatives, None, {}, 3)], 10, None)
+    assert found.values_S[0] == pytest.approx(WEIGHTS[0] * 1.0 + WEIGHTS[1] * 0.5 - COST, abs=1e-12)
+    assert found.decisions_S.tolist() == [20.0]
+
+
+def test_meanings_are_drawn_evenly_spread():
+    one = batch()
+    start = Start(list(one.env.game.alternatives(state(one, 0), "asker")), EARLY, {}, 5)
+    assert futures(one, POLICY, [start], 10).values_S[0] == pytest.approx(WEIGHTS[0], abs=1e-12)
+
+
+def test_a_window_ends_with_the_likeliest_final_message():
+    one = batch(max_turns=9)
+    insistent = Insistent(TABLE)
+    start = Start([(state(one, 0), 1.0)], ASK, dict.fromkeys((LATE, EARLY)), 1)
+    for window in (1, 3):
+        found = futures(one, insistent, [start], 2, window)
+        assert found.returns_S_K[0] == pytest.approx([1.0 - window * COST] * 2)
+    nothing = futures(one, insistent, [start._replace(finals={})], 1, 3)
+    to_the_end = futures(one, insistent, [start], 1, None)
+    for found in (nothing, to_the_end):
+        assert found.values_S[0] == pytest.approx(-9 * COST), "the game's own limit"
+
+
+def test_futures_are_the_same_whatever_is_played_beside_them():
+    one = batch(user=ScriptedUser(UserModel(noise=0.4)))
+    starts = [Start([(state(one, k % 2), 1.0)], (ASK, None)[k % 2], {}, k) for k in range(12)]
+    together = futures(one, POLICY, starts, 5).returns_S_K
+    for picked in ([3], [7, 2], list(range(11, -1, -1))):
+        apart = futures(one, POLICY, [starts[k] for k in picked], 5).returns_S_K
+        assert (apart == together[picked]).all()
+    assert len(np.unique(together)) > 3
+
+
+def test_the_best_of_four_is_lucky():
+    even = Table(np.array([[0.0, 0.0, -99.0], [0.0, 0.0, -99.0], [0.0, 0.0, -99.0]]))
+    one = batch()
+    start = Start([(state(one, 1), 1.0)], None, {}, 2)
+    assert futures(one, even, [start], 2000, best_of=4).values_S[0] == pytest.approx(1 - 0.5**4, abs=0.02)
+
+
+def test_a_failure_of_another_player_is_not_counted():
+    class Absent(clarify_env.Agent):
+        def move(self, observation, rng):
+            return clarify_env.Failed("gone") if rng.random() < 0.5 else Select("1950")
+
+    one = batch(user=Absent())
+    start = Start([(state(one, 0), 1.0)], EARLY, {}, 2)
+    found = futures(one, POLICY, [start], 40)
+    assert 0 < np.isnan(found.returns_S_K).sum() < 40
+    assert found.values_S.tolist() == [1.0]
+
+
+def test_what_is_still_possible():
+    one = batch()
+    member = played(one, [ASK, EARLY], 0)
+    (found,) = possible(one, [member.choices])
+    assert [[(s.intent, round(w, 9)) for s, w in states] for states in found] == [
+        [(0, 0.7), (1, 0.3)],
+        [(0, 1.0)],
+    ]
+
+
+def test_possible_states_look_alike_to_the_asker():
+    env = clarify_env.make("synthetic-v0", costs=SEEN, size=30)
+    one = Batch(env, "asker", {"user": ScriptedUser()}, [], None, 0)
+    agents = {"asker": clarify_env.agents.Random(), **one.others}
+    made = [list(choices(env.game, e, "asker")) for e in clarify_env.rollout(env, agents, 60, seed=3)]
+    found = possible(one, made)
+    several = 0
+    for decided, parts in zip(made, found, strict=True):
+        for choice, states in zip(decided, parts, strict=True):
+            assert sum(w for _, w in states) == pytest.approx(1.0)
+            assert choice.state.intent in [s.intent for s, _ in states]
+            own = env.game.observe(choice.state, "asker")
+            assert all(env.game.observe(s, "asker") == own for s, _ in states)
+            several += len(choice.state.history) > 0 and len(states) > 1
+    assert several > 0
+    users = possible(one._replace(player="user"), [[decided[0]] for decided in made])
+    assert all(states == [(decided[0].state, 1.0)] for decided, (states,) in zip(made, users, strict=True))
+
+
+def test_advantages_are_the_worth_of_a_move_less_that_of_its_point():
+    one = batch()
+    group = [played(one, [ASK, LATE], 0), played(one, [EARLY], 0)]
+    ((asked, early),), decisions = advantages(one, [group], POLICY, None, OPTIONS)
+    moves, start = worth(POLICY, 0)
+    after = POLICY.chances[1] @ [1.0, 0.0, 0.5]
+    assert asked == pytest.approx([moves[2] - start, 0.0 - after], abs=0.06)
+    assert early == pytest.approx([moves[0] - start], abs=0.06)
+    assert decisions > 500
+    ((fewer, _),), _ = advantages(one, [group], POLICY, None, {**OPTIONS, "share": 0.5})
+    assert set(np.round(fewer / asked, 9)) <= {0.0, 2.0}
+
+
+def test_meanings_in_an_advantage():
+    """Own: what was meant counts. Possible: only what the player could know of it."""
+    one = batch()
+    groups = [[played(one, [ASK, EARLY], meant)] for meant in (0, 1)]
+    expected = {}
+    expected["own"] = [worth(POLICY, m)[0][2] - worth(POLICY, m)[1] for m in (0, 1)]
+    expected["possible"] = [float(np.dot(WEIGHTS, expected["own"]))] * 2
+    for meanings, wanted in expected.items():
+        found, _ = advantages(one, groups, POLICY, None, {**OPTIONS, "meanings": meanings})
+        assert [members[0][0] for members in found] == pytest.approx(wanted, abs=0.06)
+
+
+def test_process_advantages_are_exact():
+    one = batch()
+    group = [played(one, [ASK, LATE], 1)]
+    ((found,),), _ = advantages(one, [group], POLICY, PROVER, OPTIONS)
+    total = sum(
+        weight * np.array([worth(table, 1)[0][2] - worth(table, 1)[1], 1.0 - table.chances[2] @ [0, 1, 0.5]])
+        for table, weight in ((POLICY, 1.0), (PROVER, 3.0))
+    )
+    assert found == pytest.approx(total, abs=0.15)
+
+
+def test_a_prover_that_is_the_policy_changes_nothing():
+    """But the scale."""
+    one = batch(user=ScriptedUser(UserModel(noise=0.3)))
+    groups = [[played(one, [ASK, LATE], 0), played(one, [EARLY], 0)], [played(one, [LATE], 1)]]
+    options = {**OPTIONS, "futures": 3}
+    alone, once = advantages(one, groups, POLICY, None, options)
+    proved, twice = advantages(one, groups, POLICY, Table(TABLE), options)
+    for group, same in zip(alone, proved, strict=True):
+        np.testing.assert_allclose(np.concatenate(same), 4.0 * np.concatenate(group), atol=1e-12)
+    assert twice == 2 * once
+
+
+def test_summed_progress_telescopes():
+    """Along an episode the steps add up to its reward less the worth of its start."""
+    sure = Table(np.array([[99.0, -99.0, -99.0], [99.0, -99.0, -99.0], [-99.0, 99.0, -99.0]]))
+    one = batch()
+    for moves in ([ASK, LATE], [ASK, HALF], [EARLY], [LATE]):
+        member = played(one, moves, 0)
+        ((found,),), _ = advantages(one, [[member]], sure, None, {**OPTIONS, "futures": 1})
+        assert found.sum() == pytest.approx(member.rewards_T.sum() - 1.0, abs=1e-12)

@@ -1,0 +1,178 @@
+"""Sweeps: cells under one budget, resumed, failures shown, and statistics by hand."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import clarify_env
+from clarify_env import ClarifyError
+from clarify_env.agents import ScriptedUser
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.trainers.evaluation import sweep
+from clarify_env.trainers.evaluation import sweep as sweep_after
+from clarify_env.trainers.evaluation.measure import baselines, measure, optima, pick_questions
+from clarify_env.trainers.evaluation.sweep import READY, Sweep, narrowed, run_sweep
+from clarify_env.trainers.experiment import load_policy
+from clarify_env.trainers.reporting import tables as sweep_report
+from clarify_env.trainers.run_directory import RunDirectory
+
+torch.set_num_threads(1)
+SMALL = {"tasks": 4, "samples": 4, "updates": 5, "batch": 16, "hidden": 8, "check_tasks": 0}
+TINY = Sweep(
+    games={"synthetic-v0": {"size": 30}},
+    algorithms={"rest": {}, "mine": {"algorithm": "rloo", "rate": 1e-3}},
+    seeds=(0, 1),
+    episodes=32,
+    eval_tasks=3,
+    settings=SMALL,
+)
+
+
+def printed(result):
+    out = io.StringIO()
+    Console(file=out, width=80).print(sweep_report.sweep_table(result))
+    return out.getvalue()
+
+
+def test_cells_share_the_budget():
+    cells = TINY.cells()
+    assert [cell.name for cell in cells] == [
+        f"synthetic-v0/{name}/seed{seed}" for name in ("rest", "mine") for seed in (0, 1)
+    ]
+    assert all(c.settings.iterations * c.settings.tasks * c.settings.samples == 32 for c in cells)
+    assert cells[2].settings.algorithm == "rloo"
+    assert cells[2].settings.start_share == 0.0
+
+
+def test_the_ready_sweep_has_every_algorithm_and_two_budgets():
+    from clarify_env.trainers.algorithms import ALGORITHMS
+
+    cells = READY.cells()
+    assert {cell.settings.algorithm for cell in cells} == set(ALGORITHMS)
+    made = [(cell.algorithm in ("ppo", "grpo", "rloo"), cell.settings) for cell in cells]
+    played = {(own, s.iterations * s.tasks * s.samples) for own, s in made}
+    assert played == {(False, 9216), (True, 61440)}
+
+
+def test_a_sweep_runs_and_goes_on(tmp_path):
+    folder = tmp_path / "sweep"
+    part = narrowed(TINY, algorithms=["rest"], seeds=1)
+    assert [failed for _, failed in run_sweep(part, folder)] == [""]
+    kept = (folder / "synthetic-v0/rest/seed0/summary.json").stat().st_mtime_ns
+    assert [failed for _, failed in run_sweep(TINY, folder, processes=2)] == [""] * 4
+    assert (folder / "synthetic-v0/rest/seed0/summary.json").stat().st_mtime_ns == kept
+    result = sweep_report.collect(TINY.cells(), folder)
+    row = result["games"]["synthetic-v0"]["mine"]
+    assert row["seeds"] == [0, 1]
+    assert row["unseen_iqm"]["iqm"] == pytest.approx(np.mean(row["unseen"]))
+    assert all(tokens >= 32 for tokens in row["tokens"])
+    assert json.loads((folder / "compare.json").read_text())["games"].keys() == {"synthetic-v0"}
+    sweep_report.draw_sweep(result, folder / "compare.png")
+    assert (folder / "compare.png").stat().st_size > 10_000
+    shown = printed(result)
+    assert "rest" in shown
+    assert "mine" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    with pytest.raises(ClarifyError, match="with other settings; give another folder"):
+        list(run_sweep(replace(TINY, episodes=64), folder))
+
+
+def test_a_failed_cell_is_shown_and_run_again(tmp_path):
+    alone = replace(TINY, algorithms={"grpo": {"samples": 1}}, seeds=(0,))
+    ((cell, failed),) = run_sweep(alone, tmp_path)
+    assert "group of 1" in failed
+    result = sweep_report.collect([cell], tmp_path)
+    assert "group of 1" in result["games"]["synthetic-v0"]["grpo"]["failed"]["0"]
+    assert "grpo, seed 0 failed: " in printed(result)
+    ((_, again),) = run_sweep(alone, tmp_path)
+    assert "group of 1" in again
+
+
+def test_a_cell_that_breaks_in_any_way_leaves_the_others_alone(tmp_path, monkeypatch):
+    def broken(settings, run, resume=False):
+        if settings.seed == 0:
+            raise RuntimeError("the disk fell out\nsecond line")
+        yield from []
+
+    monkeypatch.setattr(sweep, "train", broken)
+    monkeypatch.setattr(sweep, "evaluate_run", lambda run, **kwargs: None)
+    part = replace(TINY, algorithms={"rest": {}})
+    assert [why for _, why in run_sweep(part, tmp_path)] == ["RuntimeError: the disk fell out", ""]
+    kept = (tmp_path / "synthetic-v0/rest/seed0/failed.txt").read_text()
+    assert "Traceback" in kept
+    found = sweep_report.collect(part.cells(), tmp_path)["games"]["synthetic-v0"]["rest"]["failed"]
+    assert found == {"0": "RuntimeError: the disk fell out", "1": "not run"}
+
+
+@pytest.mark.parametrize(("limit", "iterations"), [({"tokens": 20}, 2), ({"updates": 5}, 1), ({}, 4)])
+def test_a_run_ends_with_the_iteration_that_spends_its_budget(tmp_path, limit, iterations):
+    budget = replace(TINY, algorithms={"rest": limit}, seeds=(0,), episodes=64, eval_tasks=2)
+    ((cell, why),) = run_sweep(budget, tmp_path)
+    run = RunDirectory(tmp_path / cell.name)
+    lines = run.metrics()
+    assert why == ""
+    if limit == {"tokens": 20}:
+        spent = np.cumsum([line["play/tokens"] for line in lines])
+        assert spent[-1] >= 20 > (spent[-2] if len(spent) > 1 else 0)
+    else:
+        assert len(lines) == iterations
+    (run.path / "summary.json").unlink()
+    assert [why for _, why in run_sweep(budget, tmp_path)] == [""]  # nothing is trained anew
+    assert run.metrics() == lines
+
+
+def test_curves_and_unknown_users(tmp_path):
+    checked = replace(TINY, seeds=(0,), settings={**SMALL, "check_tasks": 3}, users=("vague:0.5",))
+    cells = narrowed(checked, algorithms=["rest"]).cells()
+    assert [why for _, why in run_sweep(narrowed(checked, algorithms=["rest"]), tmp_path)] == [""]
+    crossings = sweep_after.crossed(cells, checked.users, tmp_path, 3)
+    known = sweep_after.references(cells, tmp_path)
+    assert sweep_after.references(cells, tmp_path) == known
+    result = sweep_report.collect(cells, tmp_path, known, crossings)
+    row = result["games"]["synthetic-v0"]["rest"]
+    assert row["others"] == [crossings["synthetic-v0"]["rows"]["rest seed0"]["others"]["mean"]]
+    (curve,) = row["curve"]
+    assert [point[0] for point in curve] == [16.0, 32.0]
+    assert [point[1] for point in curve] == np.cumsum(
+        [line["play/tokens"] for line in _lines(tmp_path)]
+    ).tolist()
+    settings = cells[0].settings
+    env = clarify_env.make("synthetic-v0", costs=settings.grid, size=30)
+    questions, grid = pick_questions(env, 3, 0), list(settings.grid)
+    model, agents = UserModel(), {"asker": load_policy(RunDirectory(tmp_path / cells[0].name))}
+    reward = measure(env, {**agents, "user": ScriptedUser()}, questions, grid)[:, :, 0].mean()
+    floor = max(m[:, :, 0].mean() for m in baselines(env, ScriptedUser(), questions, grid).values())
+    best = optima(env, model, questions, grid)[:, :, 0].mean()
+    assert curve[-1][2] == pytest.approx((reward - floor) / (best - floor))
+
+
+def _lines(folder):
+    return RunDirectory(folder / "synthetic-v0/rest/seed0").metrics()
+
+
+def test_statistics_by_hand():
+    assert sweep_report.interquartile_mean(np.array([0.0, 1.0, 2.0, 9.0])) == 1.5
+    assert sweep_report.better([1.0, 2.0], [1.0, 0.0]) == pytest.approx((0.5 + 1.0 + 1.0 + 1.0) / 4)
+    found = sweep_report.summary_of([0.9, 0.92, 0.94, 0.96, 0.98])
+    assert 0.9 <= found["low"] <= found["iqm"] <= found["high"] <= 0.98
+    assert sweep_report.summary_of([0.5]) == {"iqm": 0.5, "low": None, "high": None}
+
+
+def test_mistakes(tmp_path):
+    with pytest.raises(ClarifyError, match=r"'pppo'.*did you mean 'ppo'"):
+        narrowed(READY, algorithms=["pppo"])
+    with pytest.raises(ClarifyError, match=r"'wrong'.*rats"):
+        replace(TINY, algorithms={"wrong": {"algorithm": "rest", "rats": 1.0}}).cells()
+    path = tmp_path / "sweep.json"
+    path.write_text('{"games": {}}')
+    with pytest.raises(ClarifyError, match="no sweep; it holds games and algorithms"):
+        Sweep.read(path)
+    path.write_text(json.dumps({"games": {"synthetic-v0": {}}, "algorithms": {"ppo": {}}, "seeds": [3]}))
+    assert [cell.name for cell in Sweep.read(path).cells()] == ["synthetic-v0/ppo/seed3"]
+    with pytest.raises(ClarifyError, match="at least one game"):
+        replace(TINY, seeds=()).cells()

@@ -1,0 +1,59 @@
+"""The algorithms by name; one of yours is a subclass of `Loop` and one line of registration.
+
+Another person's package adds one by the entry point group "clarify_env.algorithms": the name, and
+"package:Class".
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from clarify_env.agent import Agent
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.games import load
+
+if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
+    from clarify_env.trainers.learners import Learner
+    from clarify_env.trainers.loop import Loop
+    from clarify_env.trainers.settings import Settings
+
+GROUP = "clarify_env.algorithms"
+ALGORITHMS: dict[str, "str | Callable[..., Loop]"] = {
+    "rest": "clarify_env.trainers.algorithms.rest:from_settings",
+    "dpo": "clarify_env.trainers.algorithms.dpo:DPO",
+    "distillation": "clarify_env.trainers.algorithms.distillation:Distillation",
+    "rloo": "clarify_env.trainers.algorithms.rloo:RLOO",
+    "grpo": "clarify_env.trainers.algorithms.grpo:GRPO",
+    "ppo": "clarify_env.trainers.algorithms.ppo:PPO",
+}
+
+
+def register_algorithm(name: str, kind: "Callable[..., Loop]") -> None:
+    """Make an algorithm known by its name.
+
+    Args:
+        name: as in `Settings.algorithm`.
+        kind: a subclass of `Loop` that takes `options`.
+
+    Raises:
+        ClarifyError: the name is taken.
+    """
+    if name in ALGORITHMS:
+        raise ClarifyError(f"register_algorithm({name!r}): this name is taken")
+    ALGORITHMS[name] = kind
+
+
+def make_trainer(
+    settings: "Settings", learner: "Learner", others: Mapping[str, Agent], **kwargs: Any
+) -> "Loop":
+    """A run of the algorithm that the settings name; `Loop` has the other arguments.
+
+    Raises:
+        ClarifyError: no algorithm has this name (the nearest is suggested), or it has no such option.
+    """
+    known = {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **ALGORITHMS}
+    found = known[choose("algorithm", settings.algorithm, known)]
+    kind: Callable[..., Loop] = load(found) if isinstance(found, str) else found
+    if isinstance(kind, type):
+        kwargs["options"] = settings.options
+    return kind(settings, learner, others, **kwargs)

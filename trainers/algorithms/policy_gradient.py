@@ -1,0 +1,222 @@
+"""What the policy-gradient algorithms share: credit for every decision, and minibatches that go down a loss.
+
+They learn on policy: all episodes of an iteration are played by the current policy, at costs that the
+episodes of one question share, so that they can be compared (`start_share`=0, `shared_costs`); nothing is
+re-scored, since what a policy does depends on the costs that it is told.
+"""
+
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clarify_env.arrays import Floats
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.replay import Choice, credited, seen
+from clarify_env.trainers.algorithms.advantages import by_key, returns_to_go
+from clarify_env.trainers.algorithms.losses import kl
+from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
+from clarify_env.trainers.algorithms.simulated_futures import checked
+from clarify_env.trainers.learners import Example, Learner, Objective, Scored
+from clarify_env.trainers.loop import Loop, options_of
+
+
+class Played(NamedTuple):
+    """One player's part of an episode: its decisions, and what was paid after each, rewards_T."""
+
+    examples: list[Example]
+    rewards_T: Floats
+    choices: list[Choice]
+    episode: Episode
+
+
+PROVERS = {"start": 1, "best-of-4": 4}  # of how many futures the best one counts
+
+
+class Credited(NamedTuple):
+    """A decision with its credit: its advantage, and what was earned from it on."""
+
+    example: Example
+    advantage: float
+    to_go: float
+
+
+class PolicyGradient(Loop):
+    """Base of the algorithms that follow the gradient of the expected reward.
+
+    An algorithm of yours defines `credit` and `loss`; the rest is here.
+
+    Options: `kl` (weight of the divergence from the start policy), `kl_kind` (its estimator, k1, k2 or k3),
+    `epochs`, `terms` (names of the reward terms that are learnt from; all of them if empty).
+    """
+
+    epochs: ClassVar[int] = 1
+    skips: ClassVar[bool] = True  # decisions without an advantage, unless there is a penalty
+    shared: ClassVar[dict[str, Any]] = {}
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, "terms": ()}
+        self.options = options_of({**own, **self.shared, **self.defaults}, options)
+        for name in self.options["terms"]:
+            choose("reward term", name, self.env.game.terms)
+        if self.settings.start_share:
+            raise ClarifyError(
+                f"start_share={self.settings.start_share}: {type(self).__name__} learns from its own "
+                "episodes only; give start_share=0"
+            )
+
+    @abstractmethod
+    def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
+        """Each episode with its advantages_T; a group has the episodes of one question at the same costs."""
+
+    @abstractmethod
+    def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
+        """The mean over rows of a minibatch; `old_N` are the tokens under the policy that sampled."""
+
+    def lessons(self, batch: Batch) -> list[Credited]:
+        """Every decision with its credit."""
+        found = []
+        for played, advantages_T in self.credit(batch, list(self._groups(batch))):
+            to_go_T = returns_to_go(played.rewards_T)
+            for example, advantage, to_go in zip(played.examples, advantages_T, to_go_T, strict=True):
+                found.append(Credited(example, float(advantage), float(to_go)))
+        return found
+
+    def _groups(self, batch: Batch) -> Iterator[list[Played]]:
+        groups: dict[Any, list[Played]] = defaultdict(list)
+        for episode in batch.episodes:
+            terms = self.options["terms"] or tuple(episode.terms)
+            pairs = credited(batch.env.game, episode, batch.player, terms)
+            if pairs:
+                key = episode.setup["task"], tuple(episode.costs.values())
+                rewards_T = np.array([reward for _, reward in pairs])
+                made = [choice for choice, _ in pairs]
+                examples = [_example(batch, choice) for choice in made]
+                groups[key].append(Played(examples, rewards_T, made, episode))
+        yield from groups.values()
+
+    def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
+        """`epochs` passes over the decisions in minibatches; those without credit are skipped and counted."""
+        held = [one for one in lessons if one.advantage or self.options["kl"] or not self.skips]
+        metrics = {"skipped": float(len(lessons) - len(held)), "decisions": float(len(lessons))}
+        if not held:
+            return metrics
+        examples = [one.example for one in held]
+        old = learner.measure(examples)
+        reference = start.measure(examples) if self.options["kl"] else old
+        advantages_E = torch.tensor([one.advantage for one in held], dtype=old.values_B.dtype)
+        to_go_E = torch.tensor([one.to_go for one in held], dtype=old.values_B.dtype)
+        moved: list[float] = []
+
+        def objective(scored: Scored) -> Tensor:
+            rows_B = scored.rows_B.cpu()
+            old_N = tokens_of(old, scored).to(scored.logprobs_N)
+            moved.append(float(kl(scored.logprobs_N.detach(), old_N).mean()))
+            on = scored.values_B.device
+            loss = self.loss(scored, old_N, advantages_E[rows_B].to(on), to_go_E[rows_B].to(on))
+            if self.options["kl"]:
+                reference_N = tokens_of(reference, scored).to(scored.logprobs_N)
+                penalty = kl(scored.logprobs_N, reference_N, self.options["kl_kind"]).mean()
+                loss = loss + self.options["kl"] * penalty
+            return loss
+
+        rng, size = np.random.default_rng(seed), self.settings.batch
+        steps = []
+        for _ in range(self.options["epochs"]):
+            order = rng.permutation(len(held))
+            steps += [order[k : k + size].tolist() for k in range(0, len(order), size)]
+        metrics |= learner.descend(examples, steps, Objective(objective))
+        return {**metrics, "steps": float(len(steps)), "moved": float(np.mean(moved[-len(moved) // 10 :]))}
+
+
+class Grouped(PolicyGradient):
+    """Base of those that compare the episodes of a group; one of yours defines `compare` and `loss`.
+
+    Options: `credit`, what a decision is credited with:
+        "episode": its episode's whole reward, compared within the group;
+        "turn": what is paid from it on, compared with the others' decisions of the same turn;
+        "branching": what it is worth in `futures` (3) simulated ones of at most `window` (2) exchanges, less
+            what its point is worth (`algorithms.simulated_futures`), nothing else of the group;
+        "progress": the same, and `alpha` (3) times its worth to a `prover`: "start", the start policy, or
+            "best-of-4" of its futures.
+    For the last two, `meanings`: "own", the episode's, or "possible", all that the player cannot rule out;
+    and `share` (1): of the decisions, drawn at random, that are branched from.
+    """
+
+    shared: ClassVar[dict[str, Any]] = {
+        "credit": "episode",
+        "futures": 3,
+        "window": 2,
+        "meanings": "own",
+        "share": 1.0,
+        "prover": "start",
+        "alpha": 3.0,
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose("credit", self.options["credit"], ("episode", "turn", "branching", "progress"))
+        choose("prover", self.options["prover"], PROVERS)
+        checked(self.options)
+        if self.options["terms"] and self.options["credit"] in ("branching", "progress"):
+            raise ClarifyError(
+                f"terms={self.options['terms']!r}: futures earn the whole reward; give credit='episode' or "
+                "'turn'"
+            )
+        self.simulated: dict[int, float] = {}
+
+    @abstractmethod
+    def compare(self, returns_G: Floats) -> Floats:
+        """advantages_G of returns that are compared with each other, at least two."""
+
+    def advantages(self, group: Sequence[Played]) -> list[Floats]:
+        """advantages_T of each member of a group, by comparing them."""
+        if self.options["credit"] == "episode":
+            advantages_G = self.compare(np.array([played.rewards_T.sum() for played in group]))
+            return [np.full(len(p.rewards_T), a) for p, a in zip(group, advantages_G, strict=True)]
+        to_go = np.concatenate([returns_to_go(played.rewards_T) for played in group])
+        turns = [t for played in group for t in range(len(played.rewards_T))]
+        ends = np.cumsum([len(played.rewards_T) for played in group])
+        return np.split(by_key(to_go, turns, self.compare), ends[:-1])
+
+    def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
+        """Group by group."""
+        if self.options["credit"] in ("episode", "turn"):
+            found = [self.advantages(group) for group in groups]
+        else:
+            learner = self.learners[batch.player]
+            prover = self.starts[batch.player] if self.options["credit"] == "progress" else None
+            options = {**self.options, "best_of": PROVERS[self.options["prover"]]}
+            found, decisions = branched(batch, groups, learner, prover, options)
+            self.simulated[id(learner)] = self.simulated.get(id(learner), 0.0) + decisions
+        for group, parts in zip(groups, found, strict=True):
+            yield from zip(group, parts, strict=True)
+
+    def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
+        """As `PolicyGradient`; with `simulated`, the decisions that were made in futures."""
+        metrics = super().fit(learner, start, lessons, seed)
+        if (simulated := self.simulated.pop(id(learner), None)) is not None:
+            metrics["simulated"] = simulated
+        return metrics
+
+
+def _example(batch: Batch, choice: Choice) -> Example:
+    return Example(seen(batch.env.game, choice.state, batch.player), choice.move, choice.trace, 1.0)
+
+
+def tokens_of(measured: Scored, scored: Scored) -> Tensor:
+    """values_N of `measured`, whose rows are whole examples in order, for the tokens of `scored`."""
+    rows_N = scored.rows_B.cpu()[scored.rows_N.cpu()]
+    own_N, all_N = scored.rows_N.cpu(), measured.rows_N.cpu()
+    starts_B = torch.searchsorted(own_N, torch.arange(len(scored.rows_B)))
+    starts_E = torch.searchsorted(all_N, torch.arange(len(measured.rows_B)))
+    within_N = torch.arange(len(own_N)) - starts_B[own_N]
+    return measured.logprobs_N[starts_E[rows_N] + within_N]

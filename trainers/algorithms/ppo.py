@@ -1,0 +1,54 @@
+"""PPO: the clipped loss with a value head and generalised advantage estimation over turns (arXiv 1707.06347).
+
+What is left out of the paper: an entropy bonus, parallel actors. A decision is a step: one message, whatever
+its number of tokens; advantages are estimated over a player's decisions (arXiv 1506.02438), not over tokens.
+The value head of a language model reads the last hidden state of the prompt and sends no gradient back there.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from clarify_env.arrays import Floats
+from clarify_env.trainers.algorithms.advantages import gae
+from clarify_env.trainers.algorithms.losses import ppo, value
+from clarify_env.trainers.algorithms.policy_gradient import Played, PolicyGradient
+from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.learners import Scored
+
+
+class PPO(PolicyGradient):
+    """A run of PPO; `PolicyGradient` and `Loop` have the arguments.
+
+    Options: `clip` (0.2), `trace` (lambda, 0.95), `value_share` (weight of the value loss, 0.5), `scale`
+    (True: the advantages of an iteration are centred and divided by their deviation).
+    """
+
+    epochs: ClassVar[int] = 4
+    skips: ClassVar[bool] = False  # the value head learns from all
+    defaults: ClassVar[dict[str, Any]] = {"clip": 0.2, "trace": 0.95, "value_share": 0.5, "scale": True}
+
+    def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
+        """Advantages under the value head, over the whole iteration."""
+        members = [played for group in groups for played in group]
+        if not members:
+            return
+        examples = [example for played in members for example in played.examples]
+        values = self.learners[batch.player].measure(examples).values_B.double().cpu().numpy()
+        ends = np.cumsum([len(played.examples) for played in members])
+        parts = [
+            gae(played.rewards_T, values_T, trace=self.options["trace"])
+            for played, values_T in zip(members, np.split(values, ends[:-1]), strict=True)
+        ]
+        advantages_E = np.concatenate(parts)
+        if self.options["scale"] and (deviation := advantages_E.std()) > 1e-8:
+            advantages_E = (advantages_E - advantages_E.mean()) / deviation
+        yield from zip(members, np.split(advantages_E, ends[:-1]), strict=True)
+
+    def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
+        """The clipped surrogate, and the error of the value head."""
+        policy = ppo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, self.options["clip"])
+        share = float(self.options["value_share"])
+        return policy + share * value(scored.values_B, to_go_B.to(scored.values_B))

@@ -1,0 +1,78 @@
+"""ReST: grow (play), improve (imitate what a selection rule keeps), and again (arXiv 2308.08998, 2512.04068).
+
+What is left out of the papers: the language model (any `Learner` will do; `MoveScorer` is the first), their
+prompts, and the thresholds that rise within one grow step; here every improve step follows fresh episodes,
+and every cost pair of the training grid shares them by re-scoring.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from clarify_env.agent import Agent
+from clarify_env.errors import ClarifyError
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation, rooted
+from clarify_env.trainers.algorithms.selection import Batch, Selection, make_rule
+from clarify_env.trainers.learners import Example, Learner
+from clarify_env.trainers.loop import Loop
+from clarify_env.trainers.run_directory import RunDirectory
+from clarify_env.trainers.settings import Settings
+
+
+class ReST(Loop):
+    """A run of ReST; `Loop` has the other arguments.
+
+    Args:
+        rule: the selection rule, or one for each player that is trained.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        learner: Learner,
+        others: Mapping[str, Agent],
+        rule: Selection | Mapping[str, Selection],
+        run: RunDirectory | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(settings, learner, others, run, **kwargs)
+        self.rules = dict(rule) if isinstance(rule, Mapping) else dict.fromkeys(self.learners, rule)
+
+    def lessons(self, batch: Batch) -> list[Example]:
+        """The moves that the rule keeps."""
+        return self.rules[batch.player].select(batch)
+
+    def fit(self, learner: Learner, start: Learner, lessons: list[Example], seed: int) -> dict[str, float]:
+        """Imitate them."""
+        return {**learner.update(lessons, seed), "steps": float(self.settings.updates if lessons else 0)}
+
+    def describe(self, lessons: list[Any]) -> dict[str, float]:
+        """Shares of the kinds of moves, by weight."""
+        return mix(lessons)
+
+
+def mix(examples: list[Example]) -> dict[str, float]:
+    """The share of each kind of move among examples, by weight."""
+    total = sum(example.weight for example in examples) or 1.0
+    mix: dict[str, float] = {}
+    for example in examples:
+        mix[example.move.kind] = mix.get(example.move.kind, 0.0) + example.weight / total
+    return mix
+
+
+def from_settings(settings: Settings, learner: Learner, others: Mapping[str, Agent], **kwargs: Any) -> ReST:
+    """ReST with the selection rule that the settings name.
+
+    Raises:
+        ClarifyError: the settings have options; ReST's settings are all its own.
+    """
+    rule = make_rule(settings.rule)
+    if isinstance(rule, BestContinuation):
+        rule.off_path = settings.off_path
+        rule.replies = 24 if any(settings.user.values()) else 1
+    if settings.options:
+        raise ClarifyError(f"rest: unknown option {sorted(settings.options)[0]!r}; its settings are its own")
+    trainer = ReST(settings, learner, others, rule, **kwargs)
+    if isinstance(rule, BestContinuation):
+        for player in trainer.learners:
+            rooted(trainer.env.game, player)
+    return trainer

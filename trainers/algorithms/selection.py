@@ -1,0 +1,250 @@
+"""Which moves of the collected episodes are worth imitating: the "improve" half of ReST (arXiv 2308.08998).
+
+A rule gets all episodes of one iteration, grouped by task. With `cells`, every episode is scored again
+under each pair of costs there (exactly, see `Episode.rescored`), so that one episode teaches what to do at
+all of them; without, it counts only for the costs that it was played under.
+
+Selection by averages over what a player cannot tell apart, for groups whose members move together.
+
+A dialogue tree values a move by playing it on from every state that the player may be in; with several
+players who each know something else, and moves at the same time, there are too many. Here the episodes
+themselves are the sample: decisions at points that look alike to the *policy* (equal features, equal costs)
+are pooled over all questions and all that the others know and do, and a move is worth the mean reward of the
+episodes in which it was made there. That is the baseline per role and point: what is kept is by how much
+a move beats the others at its point, not whether its episode was lucky.
+
+Every decision is imitated with weight exp(advantage / temperature), so that one improve step multiplies the
+odds of two moves by the exponential of what one is better by (arXiv 1910.00177 weighs so; the pooling and its
+use within ReST are ours). All roles can be trained on the same episodes.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from clarify_env.agent import Agent
+from clarify_env.agents.softmax_policy import SoftmaxPolicy
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.games.clarification.game import Costs
+from clarify_env.replay import Choice, choices, failed, seen
+from clarify_env.trainers.learners import Example
+
+
+class Batch(NamedTuple):
+    """What a selection rule works on.
+
+    Args:
+        env: the game that was played.
+        player: whose moves are selected.
+        others: the agents of the other players, for rules that play on.
+        episodes: the collected episodes.
+        cells: the costs to score at, or None for each episode's own.
+        seed: of whatever the rule draws.
+        policy: that is trained, for rules that ask what looks alike to it.
+    """
+
+    env: GameEnv[Any]
+    player: str
+    others: Mapping[str, Agent]
+    episodes: Sequence[Episode]
+    cells: Sequence[Costs] | None
+    seed: int
+    policy: Agent | None = None
+
+
+class Selection(Protocol):
+    """A selection rule."""
+
+    def select(self, batch: Batch) -> list[Example]:
+        """The moves to imitate, each under costs for which it is good."""
+        ...
+
+
+def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
+    """The episodes that are compared with each other, and the costs at which they are.
+
+    With re-scoring those of one task, at every pair of costs; without, those of one task and own costs.
+    Episodes that failed are left out.
+    """
+    groups: dict[Any, list[Episode]] = defaultdict(list)
+    kind = type(batch.env.game.start(np.random.default_rng(0), {}).costs)
+    for episode in batch.episodes:
+        if failed(episode):
+            continue
+        own = kind(**episode.costs)
+        groups[episode.setup["task"], None if batch.cells else own].append(episode)
+    for (_, own), members in groups.items():
+        yield (list(batch.cells) if batch.cells else [own]), members
+
+
+def scored(batch: Batch) -> Iterator[tuple[Costs, list[tuple[Episode, float]]]]:
+    """For each group and each pair of costs there: the episodes with their rewards."""
+    for cells, members in grouped(batch):
+        for costs in cells:
+            yield costs, [(episode, episode.rescored(**costs._asdict()).reward) for episode in members]
+
+
+class _Whole:
+    """Base of the rules that keep whole episodes."""
+
+    def select(self, batch: Batch) -> list[Example]:
+        """All decisions of the episodes that `keep` returns."""
+        examples = []
+        game = batch.env.game
+        decisions: dict[int, list[Choice]] = {}
+        for costs, members in scored(batch):
+            for episode in self.keep(members):
+                made = decisions.get(id(episode))
+                if made is None:
+                    made = decisions[id(episode)] = list(choices(game, episode, batch.player))
+                examples += [
+                    Example(seen(game, c.state, batch.player, costs), c.move, c.trace, 1.0) for c in made
+                ]
+        return examples
+
+    def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
+        raise TypeError(f"{type(self).__name__} does not define keep()")
+
+
+class Threshold(_Whole):
+    """Keeps the episodes whose reward is at least `least`.
+
+    Args:
+        least: in the units of reward; rewards are at most 1.
+    """
+
+    def __init__(self, least: float = 0.7) -> None:
+        self.least = least
+
+    def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
+        """Those above the bar."""
+        return [episode for episode, reward in members if reward >= self.least]
+
+
+class TopK(_Whole):
+    """Keeps the `k` best episodes of each task and pair of costs.
+
+    It rewards lucky guesses: the best episode of a question is often the one whose intent was guessed.
+
+    Args:
+        k: episodes per task and costs, >= 1.
+    """
+
+    def __init__(self, k: int = 2) -> None:
+        if k < 1:
+            raise ClarifyError(f"TopK(k={k!r}): at least 1")
+        self.k = k
+
+    def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
+        """The first `k` by reward; the earlier of equals."""
+        return [episode for episode, _ in sorted(members, key=lambda pair: -pair[1])[: self.k]]
+
+
+class ActionClustering:
+    """At each point of the dialogue keeps the kind of move that is best on average over intents.
+
+    Decisions at the same point are clustered by kind (ask, enumerate, answer); the cluster with the greatest
+    mean reward wins, and within it the move with the greatest mean reward (arXiv 2512.04068 balances the same
+    clusters; this exact rule is ours). Averaging over the intents that were drawn keeps a lucky guess from
+    winning; but a question is valued by what the behaviour policy made of its reply.
+    """
+
+    def select(self, batch: Batch) -> list[Example]:
+        """One example per point and costs, weighted by how often the point was met."""
+        examples = []
+        game = batch.env.game
+        decisions = {id(e): list(choices(game, e, batch.player)) for e in batch.episodes}
+        for costs, members in scored(batch):
+            points: dict[Any, list[tuple[Choice, float]]] = defaultdict(list)
+            for episode, reward in members:
+                for choice in decisions[id(episode)]:
+                    points[choice.state.history].append((choice, reward))
+            for met in points.values():
+                kind = _best([(choice.move.kind, reward) for choice, reward in met])
+                kept = [(choice, reward) for choice, reward in met if choice.move.kind == kind]
+                move = _best([(choice.move, reward) for choice, reward in kept])
+                choice = next(choice for choice, _ in kept if choice.move == move)
+                observation = seen(game, choice.state, batch.player, costs)
+                examples.append(Example(observation, choice.move, choice.trace, len(met) / len(members)))
+        return examples
+
+
+def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
+    """The key with the greatest mean; the first of equals."""
+    values: dict[Any, list[float]] = defaultdict(list)
+    for key, value in pairs:
+        values[key].append(value)
+    return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
+
+
+def make_rule(name: str) -> Selection:
+    """The selection rule of this name, with its default settings.
+
+    Raises:
+        ClarifyError: no rule has this name.
+    """
+    from clarify_env.trainers.algorithms.best_continuation import BestContinuation
+
+    rules: dict[str, type[Selection]] = {
+        "threshold": Threshold,
+        "top-k": TopK,
+        "clustering": ActionClustering,
+        "best-continuation": BestContinuation,
+        "averaged": Averaged,
+    }
+    return rules[choose("selection rule", name, rules)]()
+
+
+class Averaged:
+    """The rule; see the module's docstring.
+
+    Args:
+        temperature: in units of reward, > 0; smaller is greedier.
+        prior: episodes without an advantage that a move's average starts with, >= 0: rare moves are trusted
+            less.
+    """
+
+    def __init__(self, temperature: float = 0.05, prior: float = 4.0) -> None:
+        if temperature <= 0.0 or prior < 0.0:
+            raise ClarifyError(f"Averaged(temperature={temperature}, prior={prior}): above 0, and at least 0")
+        self.temperature = temperature
+        self.prior = prior
+
+    def select(self, batch: Batch) -> list[Example]:
+        """Every decision, weighted by how much its move is worth more than its point; own costs only.
+
+        Raises:
+            ClarifyError: the policy that is trained is no `SoftmaxPolicy`.
+        """
+        policy, game = batch.policy, batch.env.game
+        if not isinstance(policy, SoftmaxPolicy):
+            raise ClarifyError(
+                f"averaged: pools what looks alike to a small policy, and {type(policy).__name__} is none; "
+                "select for it by threshold, top-k or clustering"
+            )
+        pools: dict[Hashable, list[tuple[Example, int, float]]] = defaultdict(list)
+        for episode in batch.episodes:
+            if failed(episode):
+                continue
+            reward = episode.reward
+            for choice in choices(game, episode, batch.player):
+                observation = seen(game, choice.state, batch.player)
+                moves, features_M_F, _ = policy.point(policy.key(observation))
+                alike = features_M_F.numpy().tobytes(), tuple(observation["costs"].tolist())
+                made = moves.index(choice.move) if choice.move in moves else -1
+                pools[alike].append((Example(observation, choice.move, choice.trace, 1.0), made, reward))
+        examples = []
+        for pool in pools.values():
+            mean = sum(reward for _, _, reward in pool) / len(pool)
+            earned, times = defaultdict[int, float](float), defaultdict[int, float](float)
+            for _, made, reward in pool:
+                earned[made] += reward - mean
+                times[made] += 1.0
+            for example, made, _ in pool:
+                advantage = earned[made] / (times[made] + self.prior)
+                examples.append(example._replace(weight=float(np.exp(advantage / self.temperature))))
+        return examples

@@ -1,0 +1,331 @@
+"""Futures: a move is played on under a policy, many times, from where it was made (arXiv 2502.00640).
+
+Dimensions: S starts, K futures of each. A future's generator follows from its start's seed and its position,
+so that it is the same whatever else is played beside it.
+
+Branching: credit for a decision from futures that are played on from where it was made.
+
+CollabLLM's multi-turn-aware reward (arXiv 2502.00640): the mean over sampled futures of what is still earned,
+each future at most `window` exchanges long and then brought to an end by a final message. What is left out of
+the paper: its judge of interactivity, and its rewards of documents; what a future earns is the game's reward.
+Process advantages (arXiv 2410.08146) measure the same under a second policy, the prover.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from clarify_env.agent import Failed
+from clarify_env.arrays import Floats
+from clarify_env.episode import prices
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.moves import Move
+from clarify_env.replay import Choice, made_move, point
+from clarify_env.rollout import decide
+from clarify_env.seeding import child_seed
+from clarify_env.trainers.algorithms.best_continuation import Sampled
+from clarify_env.trainers.algorithms.losses import row_sums
+from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.learners import Example, Learner
+
+if TYPE_CHECKING:
+    from clarify_env.trainers.algorithms.policy_gradient import Played
+
+
+States = list[tuple[Any, float]]
+
+
+class Start(NamedTuple):
+    """Where futures begin: the player is on turn.
+
+    Args:
+        states: where they may begin, with weights that add up to 1; they are drawn evenly spread.
+        move: what the player does first; None where the policy decides that too.
+        finals: messages that may end a future at its window, each with a trace.
+        seed: of everything random in them.
+    """
+
+    states: States
+    move: Move | None
+    finals: Mapping[Move, Any]
+    seed: int
+
+
+class Worth(NamedTuple):
+    """What starts are worth.
+
+    Args:
+        returns_S_K: what each future earned from its start on; NaN where an agent failed.
+        decisions_S: how many decisions the policy made for them.
+    """
+
+    returns_S_K: Floats
+    decisions_S: Floats
+
+    @property
+    def values_S(self) -> Floats:
+        """The mean over futures; NaN where all failed."""
+        known_S_K = ~np.isnan(self.returns_S_K)
+        sums_S = np.where(known_S_K, self.returns_S_K, 0.0).sum(axis=1)
+        values_S: Floats = np.where(
+            known_S_K.any(axis=1), sums_S / np.maximum(1, known_S_K.sum(axis=1)), np.nan
+        )
+        return values_S
+
+
+@dataclass(slots=True)
+class _Future:
+    """A future under way; `left` is how many more decisions the player may make in it."""
+
+    row: int
+    column: int
+    state: Any
+    rng: np.random.Generator
+    left: int
+    first: Move | None
+
+
+def futures(
+    batch: Batch,
+    learner: Learner,
+    starts: Sequence[Start],
+    count: int,
+    window: int | None = 2,
+    best_of: int = 1,
+) -> Worth:
+    """Play from each start, all of them at the same time.
+
+    Args:
+        batch: the game, the player whose starts they are, and the agents of the others.
+        learner: the policy that plays on.
+        starts: where to begin.
+        count: futures of each, >= 1.
+        window: decisions after the first one, >= 1, the last of which has to be a final message: of the
+            start's `finals` the one that the policy finds likeliest. While none is legal, the
+            policy goes on by itself.
+            None plays every future to its own end.
+        best_of: how many times each future is played, of which the best one counts (arXiv 2410.08146); it
+            sees what was meant, so that a lucky guess counts as much as a question.
+    """
+    game, player = batch.env.game, batch.player
+    costs_of = {name: term.cost for name, term in game.terms.items()}
+    returns_S_K = np.zeros((len(starts), count * best_of))
+    decisions_S = np.zeros(len(starts))
+    left = 1_000_000 if window is None else window + 1
+    live = []
+    for row, start in enumerate(starts):
+        ends = np.cumsum([weight for _, weight in start.states])
+        offset = np.random.default_rng((start.seed, count)).random()
+        for k in range(count * best_of):
+            at = int(np.searchsorted(ends, (k // best_of + offset) / count * ends[-1]))
+            state = start.states[min(at, len(ends) - 1)][0]
+            live.append(_Future(row, k, state, np.random.default_rng((start.seed, k)), left, start.move))
+    while live:
+        made = answers(batch, [one.state for one in live], [one.rng for one in live])
+        on_turn = [k for k, one in enumerate(live) if player in game.legal(one.state)]
+        asked = [k for k in on_turn if live[k].first is None]
+        for k in on_turn:
+            if (first := live[k].first) is not None:
+                kinds = game.legal(live[k].state)[player]
+                made[k][player] = first if isinstance(first, kinds) else None
+        closing = [k for k in asked if live[k].left <= 1]
+        for k, move in _closed(batch, learner, {k: live[k] for k in closing}, starts).items():
+            made[k][player] = move
+        free = [k for k in asked if player not in made[k]]
+        if free:
+            views = [game.view(live[k].state, player) for k in free]
+            decided = decide(player, learner.agent, views, [live[k].rng for k in free])
+            for k, decision in zip(free, decided, strict=True):
+                made[k][player] = _move(batch, live[k].state, player, decision.action)
+        going = []
+        for one, moves in zip(live, made, strict=True):
+            if player in moves:
+                decisions_S[one.row] += one.first is None
+                one.first, one.left = None, one.left - 1
+            complete = {name: move for name, move in moves.items() if isinstance(move, Move)}
+            if any(isinstance(move, Failed) for move in moves.values()):
+                returns_S_K[one.row, one.column] = np.nan
+            elif len(complete) == len(moves):
+                per_unit = prices(costs_of, one.state.costs._asdict())
+                one.state, paid = game.apply(one.state, complete)
+                returns_S_K[one.row, one.column] += sum(per_unit[name] * n for name, n in paid)
+                if one.state.stop is None:
+                    going.append(one)
+        live = going
+    return Worth(returns_S_K.reshape(len(starts), count, best_of).max(axis=2), decisions_S)
+
+
+def _closed(
+    batch: Batch, learner: Learner, due: Mapping[int, _Future], starts: Sequence[Start]
+) -> dict[int, Move]:
+    """The likeliest final message of each of these futures, but for those where none is legal."""
+    game, player = batch.env.game, batch.player
+    examples, owners = [], []
+    for k, one in due.items():
+        view, kinds = game.view(one.state, player), game.legal(one.state)[player]
+        for move, trace in starts[one.row].finals.items():
+            if isinstance(move, kinds):
+                examples.append(Example(view, move, trace, 1.0))
+                owners.append(k)
+    if not examples:
+        return {}
+    scored = learner.measure(examples)
+    sums_E = row_sums(scored.logprobs_N, scored.rows_N, len(examples)).cpu().double().numpy()
+    best: dict[int, tuple[float, Move]] = {}
+    for k, example, score in zip(owners, examples, np.round(sums_E, 9).tolist(), strict=True):
+        if k not in best or score > best[k][0]:
+            best[k] = score, example.move
+    return {k: move for k, (_, move) in best.items()}
+
+
+def answers(
+    batch: Batch, states: Sequence[Any], rngs: Sequence[np.random.Generator]
+) -> list[dict[str, Move | Failed | None]]:
+    """What the other players do in each of these states; None for what is no move."""
+    game = batch.env.game
+    made: list[dict[str, Move | Failed | None]] = [{} for _ in states]
+    for other, agent in batch.others.items():
+        turn = [k for k, state in enumerate(states) if other in game.legal(state)]
+        if turn:
+            views = [game.view(states[k], other) for k in turn]
+            for k, decision in zip(turn, decide(other, agent, views, [rngs[k] for k in turn]), strict=True):
+                made[k][other] = _move(batch, states[k], other, decision.action)
+    return made
+
+
+def _move(batch: Batch, state: Any, player: str, action: Any) -> Move | Failed | None:
+    return action if isinstance(action, Failed) else made_move(batch.env.game, state, player, action)
+
+
+BASELINE = 4  # times as many futures for the worth of a point as for that of a move
+
+
+def checked(options: Mapping[str, Any]) -> None:
+    """Raise where `meanings`, `futures`, `window` or `share` are out of range."""
+    choose("meanings", options["meanings"], ("own", "possible"))
+    for name in ("futures", "window"):
+        value = options[name]
+        if not isinstance(value, int) or value < 1:
+            raise ClarifyError(f"{name}={value!r}: a whole number, at least 1")
+    share = options.get("share", 1.0)
+    if not 0.0 < share <= 1.0:
+        raise ClarifyError(f"share={share!r}: a share of the decisions, above 0 and at most 1")
+
+
+def possible(batch: Batch, decided: Sequence[Sequence[Choice]]) -> list[list[States]]:
+    """At each decision of each episode the states that the player cannot tell apart, with probabilities.
+
+    Every alternative of the episode's start is played again with the player's own moves, and stays while the
+    others' answers are the same. That is exact where they always answer the same; where they do not, an
+    alternative stays with the probability of the answer, drawn once. Where none stays, its own does.
+    """
+    game, player = batch.env.game, batch.player
+    found: list[list[States]] = []
+    for made in decided:
+        start = made[0].state
+        alike = [(start, 1.0)] if start.history else list(game.alternatives(start, player))
+        found.append([alike])
+    for t in range(1, max(map(len, decided), default=0)):
+        arrived: dict[int, States] = defaultdict(list)
+        due = []
+        for e, made in enumerate(decided):
+            if len(made) > t:
+                rng = np.random.default_rng(child_seed(batch.seed, 3, e, t))
+                due += [(e, state, weight, rng) for state, weight in found[e][t - 1]]
+        while due:
+            moves = answers(batch, [item[1] for item in due], [item[3] for item in due])
+            going = []
+            for (e, state, weight, rng), chosen in zip(due, moves, strict=True):
+                wanted = decided[e][t].state.history
+                if player in game.legal(state):
+                    chosen[player] = decided[e][t - 1].move
+                legal = {name: move for name, move in chosen.items() if isinstance(move, Move)}
+                if len(legal) < len(chosen):
+                    continue
+                state, _ = game.apply(state, legal)
+                if state.history == wanted:
+                    arrived[e].append((state, weight))
+                elif state.stop is None and state.history == wanted[: len(state.history)]:
+                    going.append((e, state, weight, rng))
+            due = going
+        for e, made in enumerate(decided):
+            if len(made) > t:
+                found[e].append(normalised(arrived[e] or [(made[t].state, 1.0)]))
+    return found
+
+
+def normalised(states: States) -> States:
+    total = sum(weight for _, weight in states)
+    return [(state, weight / total) for state, weight in states]
+
+
+def advantages(
+    batch: Batch,
+    groups: Sequence[Sequence["Played"]],
+    learner: Learner,
+    prover: Learner | None,
+    options: Mapping[str, Any],
+) -> tuple[list[list[Floats]], float]:
+    """Of each group its members' advantages_T, and how many decisions were made to find them.
+
+    The worth of a decision less that of its point, where the policy makes the first move too; both by
+    futures, so that the expected gradient is exact whatever the others of the group did. A prover adds
+    `alpha` times the same under its own play: Q^pi + alpha A^mu (arXiv 2410.08146), measured before the move
+    and over fresh replies to it.
+
+    Args:
+        batch: that the groups are from.
+        groups: episodes of one question at the same costs.
+        learner: the policy.
+        prover: another policy, or None.
+        options: `futures`, `window`, `meanings`, `share`, `alpha`, `best_of`; see `Grouped`.
+    """
+    members = [played for group in groups for played in group]
+    decided = [played.choices for played in members]
+    if options["meanings"] == "possible":
+        alike = possible(batch, decided)
+    else:
+        alike = [[[(choice.state, 1.0)] for choice in made] for made in decided]
+    pools = [Sampled(batch.env.game, [one.episode for one in group], batch.player).finals for group in groups]
+    owners = [g for g, group in enumerate(groups) for _ in group]
+    met: dict[Any, States] = defaultdict(list)
+    for g, made, states in zip(owners, decided, alike, strict=True):
+        for choice, there in zip(made, states, strict=True):
+            met[g, point(batch.env.game, choice.state, batch.player)] += there
+    numbers = {key: n for n, key in enumerate(met)}
+    chances = np.random.default_rng(child_seed(batch.seed, 5))
+    share = float(options["share"])
+    moves: list[Start] = []
+    points: list[Start] = []
+    at: dict[Any, int] = {}
+    places: list[tuple[int, int, int]] = []
+    for e, (g, made) in enumerate(zip(owners, decided, strict=True)):
+        for t, choice in enumerate(made):
+            if chances.random() < share:
+                key = g, point(batch.env.game, choice.state, batch.player)
+                if key not in at:
+                    at[key] = len(points)
+                    seed = child_seed(batch.seed, 6, numbers[key])
+                    points.append(Start(normalised(met[key]), None, pools[g], seed))
+                places.append((e, t, at[key]))
+                moves.append(Start(alike[e][t], choice.move, pools[g], child_seed(batch.seed, 4, e, t)))
+    found = [np.zeros(len(made)) for made in decided]
+    decisions = 0.0
+    players = [(learner, 1.0, 1)]
+    if prover is not None:
+        players.append((prover, float(options["alpha"]), int(options["best_of"])))
+    for one, weight, best in players:
+        count, window = int(options["futures"]), options["window"]
+        after = futures(batch, one, moves, count, window, best)
+        before = futures(batch, one, points, BASELINE * count, window, best)
+        decisions += float(after.decisions_S.sum() + before.decisions_S.sum())
+        values_S, points_S = after.values_S, before.values_S
+        for k, (e, t, p) in enumerate(places):
+            found[e][t] += weight / share * np.nan_to_num(values_S[k] - points_S[p])
+    result: list[list[Floats]] = [[] for _ in groups]
+    for g, advantages_T in zip(owners, found, strict=True):
+        result[g].append(advantages_T)
+    return result, decisions

@@ -1,0 +1,84 @@
+"""The command that takes a user for a test: audit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import clarify_env
+from clarify_env.agents import catalog
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.trainers.cli.options import (
+    DataDir,
+    Env,
+    Knowledge,
+    Noise,
+    Refusal,
+    Seed,
+    Threads,
+    Vagueness,
+    app,
+    console,
+    options,
+    trainer,
+)
+from clarify_env.trainers.reporting.progress import Bars
+
+
+@app.command(
+    epilog="Examples: clarify-env audit  |  clarify-env audit scripted --noise 0.1  |  "
+    "clarify-env audit FOLDER --tasks 50 --env ambigqa-v0 --data-dir DIR  |  "
+    "clarify-env audit server:MODEL --server http://localhost:8000/v1"
+)
+def audit(
+    user: Annotated[
+        str,
+        typer.Argument(
+            help="scripted, embed, or a language model: small, a folder, GGUF file or hub id, server:MODEL."
+        ),
+    ] = "scripted",
+    env: Env = "synthetic-v0",
+    data_dir: DataDir = None,
+    knowledge: Knowledge = None,
+    split: Annotated[str, typer.Option(help="The questions to probe.")] = "validation",
+    tasks: Annotated[int, typer.Option(help="Questions to probe.", min=1)] = 100,
+    intents: Annotated[int, typer.Option(help="Meanings of each.", min=1)] = 2,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the report; default: runs/audit-USER-ENV.json.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Of a language model's sampling.", min=0.0)] = 1.0,
+    server: Annotated[
+        str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(help="Most tokens of its message.", min=1)] = 60,
+    noise: Noise = 0.0,
+    vagueness: Vagueness = 0.0,
+    refusal: Refusal = 0.0,
+    threads: Threads = 1,
+) -> None:
+    """Probe a user: how often does it leak, answer, contradict itself, or pick the wrong branch?"""
+    auditing, report = trainer("evaluation.audit"), trainer("reporting.tables")
+    game = clarify_env.make(env, **options(data_dir, split=split, knowledge=knowledge))
+    model = UserModel(noise, vagueness, refusal)
+    if user != "scripted":
+        trainer("evaluation.parallel").set_threads(threads)
+    known = user in ("scripted", "embed", "small") or user.partition(":")[0] in ("model", "server")
+    sampling = {"temperature": temperature, "max_tokens": max_tokens}
+    player = catalog.make_user(user if known else f"model:{user}", model, server, **sampling).agent
+    total = len(auditing.drawn(game, tasks, intents, seed))
+    with Bars(console) as bars:
+        found = auditing.audit(
+            game,
+            player,
+            name=user,
+            tasks=tasks,
+            intents=intents,
+            seed=seed,
+            batch=64,
+            watch=bars.stage("audit", total),
+        )
+    out = out or Path("runs") / f"audit-{Path(user.rpartition(':')[2]).name or user}-{env}.json"
+    report.write_audit(found, out)
+    console.print(report.audit_table(found))
+    console.print(f"Report: {out}; worst dialogues: {out.with_suffix('.md')}", highlight=False)

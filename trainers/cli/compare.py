@@ -1,0 +1,54 @@
+"""The command that compares algorithms: compare."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clarify_env.trainers.cli.options import DataDir, app, console, trainer
+from clarify_env.trainers.reporting.progress import Bars
+
+
+@app.command(
+    epilog="Examples: clarify-env compare  |  clarify-env compare --games synthetic-v0 --seeds 3  |  "
+    "clarify-env compare sweep.json --out runs/mine"
+)
+def compare(
+    sweep: Annotated[
+        Path | None, typer.Argument(help="File of a sweep (JSON); default: all algorithms, ready to run.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the runs and the result.")] = Path("runs/compare"),
+    games: Annotated[str | None, typer.Option(help="Only these, as synthetic-v0,ambigqa-v0.")] = None,
+    algorithms: Annotated[str | None, typer.Option(help="Only these, as rest,ppo.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Only the first so many.", min=1)] = None,
+    data_dir: DataDir = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Runs at the same time; default: one a core.", min=1)
+    ] = None,
+) -> None:
+    """Compare algorithms: the same games, budget and data path, several seeds; resumes what is there."""
+    sweeps, after = trainer("evaluation.sweep"), trainer("evaluation.sweep")
+    report, workers = trainer("reporting.tables"), trainer("evaluation.parallel")
+    workers.set_threads(1)
+    made = sweeps.narrowed(
+        sweeps.Sweep.read(sweep) if sweep else sweeps.READY,
+        games=games.split(",") if games else None,
+        algorithms=algorithms.split(",") if algorithms else None,
+        seeds=seeds,
+        data_dir=data_dir and data_dir.resolve(),
+    )
+    cells = made.cells()
+    count = processes or workers.default_processes()
+    with Bars(console) as bars:
+        done = bars.stage("compare", len(cells))
+        for cell, failed in sweeps.run_sweep(made, out, count):
+            done(1)
+            if failed:
+                bars.print(f"{cell.name}: failed: {failed}")
+        parts = made.users, out, made.cross_tasks, count
+        crossings = after.crossed(cells, *parts, watcher=bars)
+        known = after.references(after.complete(cells, out), out, count)
+    result = report.collect(cells, out, known, crossings)
+    report.draw_sweep(result, out / "compare.png")
+    console.print(report.sweep_table(result))
+    console.print(f"Picture: {out / 'compare.png'}; numbers: {out / 'compare.json'}", highlight=False)

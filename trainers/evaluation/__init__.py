@@ -1,0 +1,1 @@
+"""Measurements: how good a policy, a user or an algorithm is."""

@@ -1,0 +1,316 @@
+"""Cross-play: askers with users that they were not trained with (arXiv 2003.02979).
+
+Agents trained together may share a code that nobody else understands. So every asker plays with every user,
+over the same questions, meanings and costs; the normalised score of a cell is that of `summary`, with the
+fixed strategies played with the same user and the optimum of the scripted user behind it. A row whose asker
+has an own user in the set, the one that it was trained with, says how much worse it does with the others.
+
+Finished parts of long work on disk, so that it can go on after an interruption.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clarify_env.agent import Agent
+from clarify_env.agents.catalog import User
+from clarify_env.arrays import Floats
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
+from clarify_env.games.clarification.game import UNSEEN, Costs
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.trainers.evaluation.measure import baselines, complete, jobs, measure, optima, pick_questions
+from clarify_env.trainers.evaluation.statistics import interval
+from clarify_env.trainers.loop import Silent, Watcher
+from clarify_env.trainers.run_directory import versions, write_json
+
+
+class Folder:
+    """Where a cross-play keeps what is done, so that it can go on after an interruption.
+
+    Args:
+        path: the folder; made where there is none.
+        key: what is played; cells that were played under another are not used.
+        identity: of the players, by name, where the name does not say who it is.
+    """
+
+    def __init__(self, path: Path, key: Mapping[str, Any], identity: Mapping[str, str]) -> None:
+        self.path = path
+        self.key = json.dumps(key, sort_keys=True, default=str)
+        self.identity = identity
+        try:
+            (path / "cells").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+    def episodes(self, *names: str) -> Path:
+        """The file of a cell's episodes."""
+        return self.path / "cells" / f"{file_name(*names)}.parquet"
+
+    def load(self, *names: str) -> dict[str, Any] | None:
+        """What was kept under these names, or None."""
+        try:
+            found = json.loads(
+                (self.path / "cells" / f"{file_name(*names)}.json").read_text(encoding="utf-8")
+            )
+        except (OSError, ValueError):
+            return None
+        same = isinstance(found, dict) and all(found.get(k) == v for k, v in self._of(names).items())
+        return found if same else None
+
+    def keep(self, *names: str, **values: Any) -> None:
+        """Keep JSON values under these names."""
+        write_json(self.path / "cells" / f"{file_name(*names)}.json", {**self._of(names), **values})
+
+    def _of(self, names: Sequence[str]) -> dict[str, Any]:
+        return {"names": [*names], "identity": [self.identity.get(n, "") for n in names], "key": self.key}
+
+
+def file_name(*names: str) -> str:
+    return "--".join("".join(c if c.isalnum() or c in "-_." else "_" for c in name) for name in names)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An asker with a user.
+
+    Args:
+        reward_N: mean reward over the costs, by question; NaN where all episodes failed at some costs.
+        failures: how many episodes failed, by their reason.
+        error: why there is no reward, or "".
+    """
+
+    reward_N: Floats
+    failures: Mapping[str, int]
+    error: str = ""
+
+
+def crossplay(
+    env: GameEnv[Any],
+    askers: Mapping[str, Agent],
+    users: Mapping[str, User],
+    out: Path,
+    *,
+    own: Mapping[str, str] | None = None,
+    identity: Mapping[str, str] | None = None,
+    cells: Sequence[Costs] = tuple(UNSEEN),
+    tasks: int | None = None,
+    seed: int = 0,
+    batch: int = 256,
+    processes: int = 1,
+    watcher: Watcher | None = None,
+) -> dict[str, Any]:
+    """Play every asker with every user, and write crossplay.json, crossplay.png and the episodes.
+
+    What is finished lies in `out`/cells, and is not played again for the same game, questions, costs, seed.
+
+    Args:
+        env: the game with the questions.
+        askers: by name.
+        users: by name.
+        out: folder to write to.
+        own: the user that an asker was trained with, by the asker's name, where it is one of `users`.
+        identity: what tells a player from another of its name, such as a checkpoint; finished cells of
+            another are played again.
+        cells: pairs of costs.
+        tasks: number of questions, the same ones whatever the seed; None for all.
+        seed: of the players and the bootstrap.
+        batch: episodes under way at the same time.
+        processes: that share the work; they change no number.
+        watcher: told of the progress.
+
+    Returns:
+        The content of crossplay.json; docs/crossplay.md explains its keys.
+
+    Raises:
+        ClarifyError: there is no asker or no user, names that make the same file, or an unknown own user.
+    """
+    own = dict(own or {})
+    _check(askers, users, own)
+    watcher = watcher or Silent()
+    questions = pick_questions(env, tasks)
+    ids = [env.game.tasks[k].id for k in questions]
+    key = {"env": env.name, "made_with": env.made_with, "costs": [list(c) for c in cells], "seed": seed}
+    folder = Folder(out, {**key, "questions": ids}, identity or {})
+    total = len(jobs(env, questions, cells, "asker", seed))
+    optimum: dict[UserModel, Floats] = {}
+    table: dict[str, dict[str, Cell]] = {name: {} for name in askers}
+    fixed: dict[str, Floats] = {}
+    best: dict[str, Floats] = {}
+    for user, player in users.items():
+        if player.model not in optimum:
+            watch = watcher.stage("optimum", len(questions))
+            optimum[player.model] = optima(env, player.model, questions, cells, watch, processes)[
+                :, :, 0
+            ].mean(axis=1)
+        best[user] = optimum[player.model]
+        fixed[user] = _fixed(env, user, player, questions, cells, seed, folder, processes)
+        for asker, agent in askers.items():
+            stage = watcher.stage(f"{asker} / {user}"[:17], total)
+            agents = {"asker": agent, "user": player.agent}
+            table[asker][user] = _cell(
+                env, asker, user, agents, questions, cells, seed, batch, folder, stage, processes
+            )
+    result = {
+        "env": env.name,
+        "questions": len(questions),
+        "costs": [list(c) for c in cells],
+        "seed": seed,
+        "episodes": total,
+        **report(table, fixed, best, own, seed),
+        "versions": versions(),
+    }
+    from clarify_env.trainers.reporting.tables import draw_crossplay
+
+    write_json(out / "crossplay.json", result)
+    draw_crossplay(result, out / "crossplay.png")
+    return result
+
+
+def _check(askers: Mapping[str, Agent], users: Mapping[str, User], own: Mapping[str, str]) -> None:
+    if not askers or not users:
+        raise ClarifyError(f"crossplay: {len(askers)} askers and {len(users)} users; at least 1 of each")
+    for names in (askers, users):
+        twice = [name for name, count in Counter(map(file_name, names)).items() if count > 1]
+        if twice:
+            raise ClarifyError(f"crossplay: {twice[0]!r} is the file name of two players; rename one")
+    for asker, user in own.items():
+        if asker not in askers or user not in users:
+            raise ClarifyError(
+                f"crossplay: own={{{asker!r}: {user!r}}} names no asker or no user of this one"
+            )
+
+
+def _fixed(
+    env: GameEnv[Any],
+    name: str,
+    user: User,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int,
+    folder: Folder,
+    processes: int,
+) -> Floats:
+    """fixed_F_N: mean reward of each fixed strategy with this user, by question; NaN where that failed."""
+    kept = folder.load("fixed", name)
+    if kept is None:
+        try:
+            found = baselines(env, user.agent, questions, cells, seed, processes)
+        except ClarifyError:  # then its cells have rewards but no normalised score
+            return np.full((1, len(questions)), np.nan)
+        fixed_F_N = np.array([measured[:, :, 0].mean(axis=1) for measured in found.values()])
+        if np.isfinite(fixed_F_N).any(axis=1).all():
+            folder.keep("fixed", name, rewards=fixed_F_N.tolist())
+        return fixed_F_N
+    return np.array(kept["rewards"], dtype=np.float64)  # null becomes NaN
+
+
+def _cell(
+    env: GameEnv[Any],
+    asker: str,
+    user: str,
+    agents: Mapping[str, Agent],
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int,
+    batch: int,
+    folder: Folder,
+    watch: Any,
+    processes: int,
+) -> Cell:
+    """A cell that was kept, or played now; one that fails is reported and not kept."""
+    kept = folder.load(asker, user)
+    if kept is not None:
+        return Cell(np.array(kept["rewards"], dtype=np.float64), kept["failures"])
+    failures: Counter[str] = Counter()
+    store = folder.episodes(asker, user)
+    try:
+        measured = measure(
+            env,
+            agents,
+            questions,
+            cells,
+            seed,
+            batch=batch,
+            watch=watch,
+            store=store,
+            failures=failures,
+            processes=processes,
+        )
+        complete(measured)
+    except ClarifyError as error:
+        return Cell(np.full(len(questions), np.nan), failures, str(error))
+    reward_N = measured[:, :, 0].mean(axis=1)
+    folder.keep(asker, user, rewards=reward_N.tolist(), failures=dict(failures))
+    return Cell(reward_N, failures)
+
+
+def report(
+    table: Mapping[str, Mapping[str, Cell]],
+    fixed: Mapping[str, Floats],
+    optimum: Mapping[str, Floats],
+    own: Mapping[str, str],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The matrix and its rows as JSON data, from rewards by question.
+
+    Numbers are over the questions that were measured in every cell that did not fail. The interval of a drop
+    comes from the same resamples of questions for both of its sides.
+
+    Args:
+        table: cells by asker and user.
+        fixed: fixed_F_N of each user.
+        optimum: optimum_N of each user.
+        own: the user that an asker was trained with.
+        seed: of the bootstrap.
+    """
+    played = [cell.reward_N for row in table.values() for cell in row.values() if not cell.error]
+    sides = [np.atleast_2d(rows).sum(axis=0) for rows in fixed.values() if np.isfinite(rows).any()]
+    whole_N = np.all([np.isfinite(row) for row in (*played, *sides)], axis=0) if played else np.array([False])
+    count = int(whole_N.sum())
+
+    def score(cell: Cell, user: str, weights: Floats) -> float:
+        base = float((np.atleast_2d(fixed[user])[:, whole_N] @ weights).max())
+        span = float(optimum[user][whole_N] @ weights) - base
+        return (float(cell.reward_N[whole_N] @ weights) - base) / span if span > 1e-9 else float("nan")
+
+    matrix: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    for asker, line in table.items():
+        matrix[asker] = {}
+        for user, cell in line.items():
+            shown: dict[str, Any] = {"own": own.get(asker) == user, "failures": dict(cell.failures)}
+            if cell.error or not count:
+                shown["failed"] = cell.error or "no question was measured in every cell"
+            else:
+                shown["reward"] = interval(partial(_dot, cell.reward_N[whole_N]), count, seed)
+                shown["normalized"] = interval(partial(score, cell, user), count, seed)
+            matrix[asker][user] = shown
+        good = {user: cell for user, cell in line.items() if "failed" not in matrix[asker][user]}
+        mine = own.get(asker)
+        others = [user for user in good if user != mine]
+
+        def mean_others(w: Floats, good: Any = good, others: Any = others) -> float:
+            return float(np.mean([score(good[user], user, w) for user in others]))
+
+        def drop(w: Floats, good: Any = good, mine: Any = mine, others: Any = mean_others) -> float:
+            return score(good[mine], mine, w) - float(others(w))
+
+        rows[asker] = {"own_user": mine}
+        if mine in good:
+            rows[asker]["own"] = matrix[asker][mine]["normalized"]
+        if others:
+            rows[asker]["others"] = interval(mean_others, count, seed)
+        if mine in good and others:
+            rows[asker]["drop"] = interval(drop, count, seed)
+    return {"questions_compared": count, "matrix": matrix, "rows": rows}
+
+
+def _dot(values_N: Floats, weights_N: Floats) -> float:
+    return float(values_N @ weights_N)

@@ -1,0 +1,267 @@
+"""How good and how steerable an asker is: by question and costs, against fixed strategies and the optimum.
+
+Every question is played once for each of its meanings and each pair of costs, and averaged by the meanings'
+weights, so that nothing but the players' own randomness is left to chance. Intervals come from a bootstrap
+over questions (all meanings and costs of a question move together).
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_env.agent import Agent
+from clarify_env.agents import FIXED, make_asker
+from clarify_env.arrays import Floats
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError
+from clarify_env.games.clarification.game import ClarificationGame, Costs
+from clarify_env.games.clarification.optimum import Solver
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.replay import failed, pins
+from clarify_env.rollout import rollout
+from clarify_env.storage import row, writing
+from clarify_env.trainers.evaluation.parallel import in_order
+
+MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")  # of an asker
+
+
+SCRIPTED = (
+    32  # episodes under way at the same time for agents that gain nothing from more: they stay in cache
+)
+
+
+CHUNK = 1024  # episodes that a process plays before it hands them over
+
+
+_Played = tuple[
+    list[float] | None, str | None, dict[str, Any] | None
+]  # counts, why it failed, what is stored
+
+
+Watch = Callable[[int], object]  # told how many episodes have been played since the last call
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is played: the reset options of one episode, its question, cell and share in their average."""
+
+    options: dict[str, Any]
+    question: int
+    cell: int
+    share: float
+
+
+def jobs(
+    env: GameEnv[Any], questions: Sequence[int], cells: Sequence[Costs], player: str, seed: int = 0
+) -> list[Job]:
+    """Every meaning of every question at every pair of costs.
+
+    What nature draws besides (the order of the notes) is drawn once per question and costs and is the same
+    for all meanings, which the player cannot tell apart.
+    """
+    game = env.game
+    listed = []
+    rng = np.random.default_rng((seed, 13))
+    for k, question in enumerate(questions):
+        for c, costs in enumerate(cells):
+            start = game.start(rng, {"task": question, "costs": costs})
+            for state, share in game.alternatives(start, player):
+                chosen = {**pins(game, game.setup(state), {}), "task": question, "costs": costs}
+                listed.append(Job(chosen, k, c, share))
+    return listed
+
+
+def measures_of(env: GameEnv[Any], player: str) -> tuple[str, ...]:
+    """What is measured of a player in any game: the reward, the game's quantities, the mix of its moves."""
+    game = env.game
+    counted = game.quantities(game.start(np.random.default_rng(0), {}))
+    return ("reward", *counted, *(kind.kind for kind in game.moves[player]))
+
+
+def measure(
+    env: GameEnv[Any],
+    agents: Mapping[str, Agent],
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int = 0,
+    player: str = "asker",
+    batch: int = 256,
+    watch: Watch | None = None,
+    store: Path | None = None,
+    failures: Counter[str] | None = None,
+    processes: int = 1,
+    listed: Sequence[Job] | None = None,
+) -> Floats:
+    """Averages by question and costs, measured_N_C_M, in the order of `measures_of`.
+
+    Episodes that failed are left out, and the shares of the others in their average grow to 1; where all of
+    a question failed at some costs, its averages there are NaN (see `average` and `complete`).
+
+    Args:
+        env: the game; its own costs do not matter.
+        agents: the players.
+        questions: positions of N tasks.
+        cells: C costs.
+        seed: of the players' own randomness and of the order of the notes.
+        player: whose moves are counted as the move mix.
+        batch: episodes under way at the same time.
+        watch: told after each episode, for a progress bar.
+        store: file that every episode is written to.
+        failures: told how many episodes failed, by their reason.
+        processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
+        listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
+    """
+    every = jobs(env, questions, cells, player, seed) if listed is None else listed
+    names = measures_of(env, player)
+    result = np.zeros((len(questions), len(cells), len(names)))
+    lost_N_C = np.zeros((len(questions), len(cells)))
+
+    def play(first: int, count: int) -> Iterator[_Played]:
+        options = lambda i: every[i].options  # noqa: E731
+        for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
+            lost = episode.detail if failed(episode) else None
+            yield None if lost else _counts(episode, player, names), lost, row(episode) if store else None
+
+    def chunk(k: int) -> list[_Played]:
+        return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
+
+    played: Iterator[_Played]
+    if processes > 1:
+        played = chain.from_iterable(in_order(chunk, -(-len(every) // CHUNK), processes))
+    else:
+        played = play(0, len(every))
+    with writing(store) if store else nullcontext() as add:
+        for job, (counts, lost, stored) in zip(every, played, strict=True):
+            if add and stored:
+                add(stored)
+            if counts is None:
+                lost_N_C[job.question, job.cell] += job.share
+                if failures is not None:
+                    failures[lost or ""] += 1
+            else:
+                result[job.question, job.cell] += job.share * np.array(counts)
+            if watch:
+                watch(1)
+    if lost_N_C.any():
+        played_N_C = 1.0 - lost_N_C
+        played_N_C[played_N_C < 1e-9] = np.nan
+        result /= played_N_C[:, :, None]
+    return result
+
+
+def complete(*measured_N_C_M: Floats) -> NDArray[np.bool_]:
+    """complete_N: whether a question was measured at all costs in all of these, so that it can be compared.
+
+    Raises:
+        ClarifyError: no question was.
+    """
+    whole_N = np.all([np.isfinite(m).all(axis=(1, 2)) for m in measured_N_C_M], axis=0)
+    if not whole_N.any():
+        raise ClarifyError(
+            f"none of {len(whole_N)} questions was played at all costs: too many episodes failed; their "
+            "reasons are in the stored episodes (detail)"
+        )
+    return np.asarray(whole_N)
+
+
+def average(measured_N_C_M: Floats) -> Floats:
+    """mean_C_M over the questions that were measured at each of the costs; NaN where none was."""
+    whole_N_C = np.asarray(np.isfinite(measured_N_C_M).all(axis=2))
+    count_C = np.where(whole_N_C.any(axis=0), whole_N_C.sum(axis=0), np.nan)
+    mean_C_M: Floats = np.where(whole_N_C[:, :, None], measured_N_C_M, 0.0).sum(axis=0) / count_C[:, None]
+    return mean_C_M
+
+
+def _counts(episode: Episode, player: str, names: tuple[str, ...]) -> list[float]:
+    kinds = [move.kind for move in episode.moves(player)]
+    counted = episode.quantities
+    mix = [kinds.count(kind) / max(1, len(kinds)) for kind in names[1 + len(counted) :]]
+    return [episode.reward, *counted.values(), *mix]
+
+
+def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
+    """measured_N_C_M of a strategy that plays the same at all costs, from one of them."""
+    result = np.repeat(measured_N_M[:, None, :], len(cells), axis=1)
+    accuracy, asks, words = (measured_N_M[:, None, MEASURES.index(n)] for n in ("accuracy", "asks", "words"))
+    turn_C, word_C = np.array(cells).T
+    result[:, :, 0] = accuracy - turn_C * asks - word_C * words
+    return result
+
+
+def baselines(
+    env: GameEnv[Any],
+    user: Agent,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    seed: int = 0,
+    processes: int = 1,
+) -> dict[str, Floats]:
+    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored.
+
+    They play from notes, also where the game that is evaluated has none (see `with_notes`).
+    """
+    opened = with_notes(env)
+
+    def played(asker: Agent) -> Floats:
+        players, free = {"asker": asker, "user": user}, [Costs(0.0, 0.0)]
+        return measure(opened, players, questions, free, seed, batch=SCRIPTED, processes=processes)[:, 0]
+
+    return {name: rescored(played(asker), cells) for name, asker in fixed_askers(env).items()}
+
+
+def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
+    """The same game with open notes, which the fixed strategies and the optimum play from."""
+    game = env.game
+    if not isinstance(game, ClarificationGame) or game.knowledge == "open":
+        return env
+    twin, opened = env.fork(), copy.copy(game)
+    opened.knowledge, twin.game = "open", opened
+    return twin
+
+
+def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
+    """The fixed strategies for this game: always-ask keeps its last message for the answer."""
+    return {name: make_asker(name, env) for name in FIXED}
+
+
+def optima(
+    env: GameEnv[Any],
+    user: UserModel,
+    questions: Sequence[int],
+    cells: Sequence[Costs],
+    watch: Watch | None = None,
+    processes: int = 1,
+) -> Floats:
+    """optimum_N_C_7: expected outcome of optimal play with open notes (see `Solver.outcome`)."""
+    game = env.game
+
+    def solve(k: int) -> Floats:
+        task = game.tasks[questions[k]]
+        best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
+        return best.outcome(cells)
+
+    rows = []
+    for outcome_C_7 in in_order(solve, len(questions), processes):
+        rows.append(outcome_C_7)
+        if watch:
+            watch(1)
+    return np.array(rows)
+
+
+def pick_questions(env: GameEnv[Any], count: int | None, seed: int = 0) -> list[int]:
+    """Positions of `count` tasks drawn without repetition, in order; all of them for None."""
+    total = len(env.game.tasks)
+    if count is None or count >= total:
+        return list(range(total))
+    if count < 1:
+        raise ClarifyError(f"tasks={count!r}: at least 1 question has to be evaluated")
+    return sorted(np.random.default_rng((seed, 7)).permutation(total)[:count].tolist())

@@ -1,0 +1,184 @@
+"""Several evaluations side by side: the measurements by question on disk, paired differences, frontiers."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_env.arrays import Floats
+from clarify_env.errors import ClarifyError
+from clarify_env.games.clarification.game import Costs
+from clarify_env.trainers.evaluation.measure import MEASURES
+from clarify_env.trainers.evaluation.statistics import paired
+
+FILE = "questions.parquet"
+
+
+PAIRED = ("reward", "accuracy", "asks", "words")
+
+
+class ByQuestion(NamedTuple):
+    """What one evaluation measured at each question and pair of costs.
+
+    Args:
+        name: of the evaluation, to tell it from the others.
+        questions: ids of N tasks.
+        cells: C pairs of costs.
+        seen_C: whether the policy was trained on them.
+        measured_N_C_M: in the order of `MEASURES`; NaN where all episodes failed.
+    """
+
+    name: str
+    questions: tuple[str, ...]
+    cells: tuple[Costs, ...]
+    seen_C: NDArray[np.bool_]
+    measured_N_C_M: Floats
+
+
+def write_questions(
+    folder: Path,
+    questions: Sequence[str],
+    cells: Sequence[Costs],
+    seen: int,
+    measured_N_C_M: Floats,
+    optimum_N_C: Floats,
+) -> None:
+    """Write questions.parquet: a row for each question and pair of costs.
+
+    Args:
+        folder: of the evaluation.
+        questions: ids of the N tasks.
+        cells: C pairs of costs, the `seen` ones first.
+        seen: how many of them the policy was trained on.
+        measured_N_C_M: of the asker, in the order of `MEASURES`.
+        optimum_N_C: reward of optimal play.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count = len(questions)
+    costs_C_2 = np.array(cells, dtype=np.float64)
+    columns: dict[str, Any] = {
+        "question": pa.array(np.repeat(np.array(questions, dtype=object), len(cells)), pa.string()),
+        "turn_cost": np.tile(costs_C_2[:, 0], count),
+        "word_cost": np.tile(costs_C_2[:, 1], count),
+        "seen": np.tile(np.arange(len(cells)) < seen, count),
+        **{name: measured_N_C_M[:, :, k].ravel() for k, name in enumerate(MEASURES)},
+        "optimum": optimum_N_C.ravel(),
+    }
+    try:
+        pq.write_table(pa.table(columns), folder / FILE, compression="zstd")
+    except OSError as error:
+        raise ClarifyError(f"{folder / FILE}: cannot be written: {error.strerror or error}") from None
+
+
+def read_questions(folder: Path, name: str = "") -> ByQuestion:
+    """What `write_questions` wrote.
+
+    Raises:
+        ClarifyError: there is no such file (an evaluation of an earlier version), or a damaged one.
+    """
+    import pyarrow.parquet as pq
+
+    path = folder / FILE
+    if not path.is_file():
+        raise ClarifyError(f"{folder}: no {FILE}, so it cannot be compared; evaluate it again")
+    try:
+        table = pq.read_table(path)
+        columns = {column: table[column].to_numpy() for column in table.column_names}
+        questions = tuple(dict.fromkeys(columns["question"].tolist()))
+        shape = (len(questions), len(columns["question"]) // max(1, len(questions)))
+        at = {column: columns[column].reshape(shape) for column in ("turn_cost", "word_cost", "seen")}
+        measured = np.stack([columns[m].reshape(shape) for m in MEASURES], axis=2)
+    except (ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClarifyError(f"{path}: cannot be read: {reason}") from None
+    pairs = zip(at["turn_cost"][0].tolist(), at["word_cost"][0].tolist(), strict=True)
+    cells = tuple(Costs(*pair) for pair in pairs)
+    return ByQuestion(name or folder.name, questions, cells, at["seen"][0], measured)
+
+
+def common(runs: Sequence[ByQuestion]) -> list[ByQuestion]:
+    """The same evaluations, cut down to the questions and costs that all of them measured.
+
+    Raises:
+        ClarifyError: there is no such question, or no such pair of costs.
+    """
+    first = runs[0]
+    cells = [c for c in first.cells if all(c in run.cells for run in runs)]
+    at = [[run.cells.index(c) for c in cells] for run in runs]
+    whole = []
+    for run, chosen in zip(runs, at, strict=True):
+        finite_N = np.asarray(np.isfinite(run.measured_N_C_M[:, chosen]).all(axis=(1, 2)))
+        whole.append({q for q, finite in zip(run.questions, finite_N.tolist(), strict=True) if finite})
+    questions = tuple(q for q in first.questions if all(q in known for known in whole))
+    if not cells or not questions:
+        what = "question" if cells else "pair of costs"
+        raise ClarifyError(f"{' and '.join(run.name for run in runs)}: no {what} that all of them measured")
+    result = []
+    for run, chosen in zip(runs, at, strict=True):
+        place = {q: n for n, q in enumerate(run.questions)}
+        measured = run.measured_N_C_M[[place[q] for q in questions]][:, chosen]
+        result.append(ByQuestion(run.name, questions, tuple(cells), run.seen_C[chosen], measured))
+    return result
+
+
+def compare(runs: Sequence[ByQuestion], seed: int = 0) -> dict[str, Any]:
+    """Differences of every two evaluations, second minus first, paired by question.
+
+    A pair of costs counts as seen where all of the policies were trained on it, as unseen where none was.
+
+    Args:
+        runs: two or more.
+        seed: of the bootstrap over questions.
+
+    Returns:
+        JSON data: `questions`, `left_out` by run, `cells`, and `pairs` with `first`, `second`, by part
+        ("all", "seen", "unseen", where there are such costs) the four measures, and `cells`: that of the
+        reward at each pair of costs, all as mean, low, high.
+    """
+    shared = common(runs)
+    cells, count = shared[0].cells, len(shared[0].questions)
+    seen_R_C = np.array([run.seen_C for run in shared])
+    parts: dict[str, NDArray[np.bool_]] = {
+        "all": np.full(len(cells), True),
+        "seen": np.asarray(seen_R_C.all(axis=0)),
+        "unseen": np.asarray(~seen_R_C.any(axis=0)),
+    }
+    pairs = []
+    for first, second in combinations(shared, 2):
+        gained_N_C_M = second.measured_N_C_M - first.measured_N_C_M
+        pair: dict[str, Any] = {"first": first.name, "second": second.name}
+        for part, at_C in parts.items():
+            if at_C.any():
+                columns = [gained_N_C_M[:, at_C, MEASURES.index(m)].mean(axis=1) for m in PAIRED]
+                pair[part] = dict(zip(PAIRED, paired(np.stack(columns, axis=1), seed), strict=True))
+        pair["cells"] = paired(gained_N_C_M[:, :, 0], seed)
+        pairs.append(pair)
+    return {
+        "questions": count,
+        "left_out": {run.name: len(run.questions) - count for run in runs},
+        "cells": [
+            {"turn_cost": c.turn, "word_cost": c.word, "seen": bool(parts["seen"][k])}
+            for k, c in enumerate(cells)
+        ],
+        "pairs": pairs,
+    }
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Positions of the points (paid, accuracy) that no other beats, by what they paid.
+
+    A point is beaten by one that paid no more and was at least as accurate, and differs from it; of equal
+    points the first stays.
+    """
+    kept: list[int] = []
+    best = -np.inf
+    for k in sorted(range(len(points)), key=lambda k: (points[k][0], -points[k][1], k)):
+        if points[k][1] > best:
+            kept.append(k)
+            best = points[k][1]
+    return kept

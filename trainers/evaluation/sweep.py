@@ -1,0 +1,349 @@
+"""Sweeps: algorithms, games and seeds under one budget, as data; run over the cores, and resumed.
+
+A cell is one run: a game, an algorithm with its settings, a seed. It has a run directory of its own, so that
+it can be looked at, evaluated again or gone on with like any other. A cell that fails says why in its
+`failed.txt`, and is tried again when the sweep is given again.
+
+What is measured of all runs of a sweep together: curves, and how they do with users unknown to them.
+"""
+
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clarify_env.agents import ScriptedUser
+from clarify_env.agents.catalog import make_user
+from clarify_env.data import read_json
+from clarify_env.errors import ClarifyError, choose
+from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.registry import make
+from clarify_env.trainers.evaluation.crossplay import crossplay
+from clarify_env.trainers.evaluation.measure import baselines, optima, pick_questions
+from clarify_env.trainers.evaluation.parallel import in_order
+from clarify_env.trainers.experiment import evaluate_run, load_policy, train
+from clarify_env.trainers.loop import Watcher
+from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.run_directory import RunDirectory, write_json
+from clarify_env.trainers.settings import Settings
+
+LIMITS = {"tokens": "play/tokens", "updates": "update/steps"}  # by name the metric that is spent
+
+
+class Cell(NamedTuple):
+    """One run of a sweep.
+
+    Args:
+        game, algorithm, seed: where it stands.
+        settings: of the run.
+        limits: on its tokens and updates.
+    """
+
+    game: str
+    algorithm: str
+    seed: int
+    settings: Settings
+    limits: Mapping[str, int | None]
+
+    @property
+    def name(self) -> str:
+        """Its folder in the sweep's."""
+        return f"{self.game}/{self.algorithm}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is compared.
+
+    Args:
+        games: the options of `make` for each registered id.
+        algorithms: for each name in the comparison the settings that differ from its recipe; "algorithm" is
+            the name itself where it is not given, and "episodes", "tokens", "updates" its own budget.
+        seeds: of the runs.
+        episodes: that each run may play in all; the iterations follow from it.
+        tokens, updates: sampled tokens and gradient steps after which a run ends, with the iteration that
+            reaches either; None for no limit. Of `MoveScorer` a decision is a token.
+        users: that no run was trained with, to whom all of them are put (see docs/crossplay.md).
+        agent: what is trained, as in `Settings`.
+        eval_tasks: validation questions that each run is evaluated on.
+        cross_tasks: those that it plays with other users.
+        settings: of all runs, unless their algorithm has others.
+    """
+
+    games: Mapping[str, Mapping[str, Any]]
+    algorithms: Mapping[str, Mapping[str, Any]]
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    episodes: int = 9216
+    tokens: int | None = None
+    updates: int | None = None
+    users: tuple[str, ...] = ("noisy:0.1", "vague:0.2")
+    agent: str = "move-scorer"
+    eval_tasks: int = 100
+    cross_tasks: int = 50
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Sweep":
+        """The sweep of a JSON file; raises ClarifyError where it is none."""
+        data = read_json(path)
+        known = set(cls.__dataclass_fields__)
+        if not isinstance(data, dict) or not {"games", "algorithms"} <= set(data) <= known:
+            raise ClarifyError(
+                f"{path}: no sweep; it holds games and algorithms, and may hold {sorted(known)}"
+            )
+        lists = {name: tuple(data[name]) for name in ("seeds", "users") if name in data}
+        return cls(**{**data, **lists})
+
+    def cells(self) -> list[Cell]:
+        """The runs, by game, algorithm and seed.
+
+        Raises:
+            ClarifyError: nothing to compare, or settings that do not exist.
+        """
+        if not self.games or not self.algorithms or not self.seeds:
+            raise ClarifyError("a sweep needs at least one game, one algorithm and one seed")
+        listed = []
+        for game, options in self.games.items():
+            for name, own in self.algorithms.items():
+                for seed in self.seeds:
+                    try:
+                        made = self._settings(game, dict(options), name, dict(own), seed)
+                    except TypeError as error:
+                        raise ClarifyError(f"sweep: algorithm {name!r}: {error}") from None
+                    limits = {spent: own.get(spent, getattr(self, spent)) for spent in LIMITS}
+                    listed.append(Cell(game, name, seed, made, limits))
+        return listed
+
+    def _settings(
+        self, game: str, options: dict[str, Any], name: str, own: dict[str, Any], seed: int
+    ) -> Settings:
+        algorithm, episodes = own.pop("algorithm", name), own.pop("episodes", self.episodes)
+        own = {setting: value for setting, value in own.items() if setting not in LIMITS}
+        given = {"env": game, "env_options": options, "seed": seed, **self.settings, **own}
+        made = recipe(self.agent, algorithm, **given)
+        return made.changed(iterations=max(1, round(episodes / (made.tasks * made.samples))))
+
+
+# All algorithms on both games. Those that learn from re-scored episodes get 9,216 of them; a policy gradient,
+# which can use an episode only once and only at its own costs, gets 6.7 times as many.
+_MORE = {"episodes": 61_440}
+
+
+READY = Sweep(
+    games={"synthetic-v0": {}, "ambigqa-v0": {}},
+    algorithms={
+        "rest": {},
+        "rest-clustering": {"algorithm": "rest", "rule": "clustering"},
+        "dpo": {},
+        "distillation": {},
+        "rloo": _MORE,
+        "grpo": _MORE,
+        "ppo": _MORE,
+    },
+)
+
+
+def narrowed(
+    sweep: Sweep,
+    games: Sequence[str] | None = None,
+    algorithms: Sequence[str] | None = None,
+    seeds: int | None = None,
+    data_dir: Path | None = None,
+) -> Sweep:
+    """A part of a sweep.
+
+    Args:
+        sweep: the whole.
+        games, algorithms: those that are kept; None for all.
+        seeds: how many are kept, the first ones; None for all.
+        data_dir: folder of the data of all games that need some.
+
+    Raises:
+        ClarifyError: the sweep has no such game or algorithm.
+    """
+    for name in games or ():
+        choose("game of the sweep", name, sweep.games)
+    for name in algorithms or ():
+        choose("algorithm of the sweep", name, sweep.algorithms)
+    folder = {"data_dir": str(data_dir)} if data_dir else {}
+    return replace(
+        sweep,
+        games={
+            game: {**options, **({} if game == "synthetic-v0" else folder)}
+            for game, options in sweep.games.items()
+            if games is None or game in games
+        },
+        algorithms={
+            name: own for name, own in sweep.algorithms.items() if algorithms is None or name in algorithms
+        },
+        seeds=sweep.seeds[:seeds],
+    )
+
+
+def run_cell(cell: Cell, folder: Path, tasks: int) -> str:
+    """Train and evaluate a cell, or go on with it; returns "" or why it failed."""
+    run = RunDirectory(folder / cell.name)
+    failed = run.path / "failed.txt"
+    if (run.path / "summary.json").exists():
+        return ""
+    try:
+        failed.unlink(missing_ok=True)
+        resume = (run.path / "config.json").exists()
+        lines = run.metrics() if resume else []
+        if not spent(cell, lines):
+            for line in train(cell.settings, run, resume=resume):
+                lines.append(line)
+                if spent(cell, lines):
+                    break
+        evaluate_run(run, tasks=tasks, processes=1)
+    except Exception as error:  # whatever it is, the other cells go on; the traceback is kept
+        run.path.mkdir(parents=True, exist_ok=True)
+        why = str(error) if isinstance(error, ClarifyError) else f"{type(error).__name__}: {error}"
+        first = why.splitlines()[0] if why else type(error).__name__
+        trace = "" if isinstance(error, ClarifyError) else traceback.format_exc()
+        failed.write_text(f"{first}\n{trace}", encoding="utf-8")
+        return first
+    return ""
+
+
+def spent(cell: Cell, lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a run with these metrics has reached a limit of its cell."""
+    return any(
+        limit is not None and sum(line.get(LIMITS[name], 0.0) for line in lines) >= limit
+        for name, limit in cell.limits.items()
+    )
+
+
+def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[Cell, str]]:
+    """Run all cells, and yield each with "" or why it failed, in their order.
+
+    Args:
+        sweep: what is compared.
+        folder: of the sweep; cells that are complete in it are not run again.
+        processes: runs at the same time, each on one thread.
+
+    Raises:
+        ClarifyError: the folder holds another sweep.
+    """
+    cells = sweep.cells()
+    settings = {cell.name: cell.settings for cell in cells}
+    plan = {name: own.to_config() for name, own in settings.items()}
+    stored = folder / "sweep.json"
+    if stored.exists():
+        old = read_json(stored)
+        for name in sorted(set(old) & set(plan)):
+            if Settings.from_config(old[name]) != settings[name]:
+                raise ClarifyError(f"{folder}: holds {name} with other settings; give another folder")
+        plan = {**old, **plan}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClarifyError(f"{folder}: cannot be made: {error.strerror}") from None
+    write_json(stored, plan)
+    results = in_order(lambda k: run_cell(cells[k], folder, sweep.eval_tasks), len(cells), processes)
+    yield from zip(cells, results, strict=True)
+
+
+def complete(cells: Sequence[Cell], folder: Path) -> list[Cell]:
+    """The cells whose run is trained and evaluated."""
+    return [cell for cell in cells if (folder / cell.name / "summary.json").exists()]
+
+
+def references(cells: Sequence[Cell], folder: Path, processes: int = 1) -> dict[str, tuple[float, float]]:
+    """By game and seed the best fixed strategy's reward and the optimum on the questions of the checks.
+
+    Kept in references.json. Games and check questions are alike for all algorithms of a seed.
+    """
+    path = folder / "references.json"
+    kept: dict[str, list[float]] = read_json(path) if path.exists() else {}
+    for cell in cells:
+        if (key := reference_of(cell.settings)) not in kept and cell.settings.check_tasks:
+            settings = cell.settings
+            env = make(settings.env, costs=settings.grid, **settings.env_options)
+            questions = pick_questions(env, settings.check_tasks, settings.seed)
+            model, costs = UserModel(**settings.user), list(settings.grid)
+            fixed = baselines(env, ScriptedUser(model), questions, costs, settings.seed, processes)
+            best = optima(env, model, questions, costs, processes=processes)
+            floor = max(float(np.nanmean(measured[:, :, 0])) for measured in fixed.values())
+            kept[key] = [floor, float(best[:, :, 0].mean())]
+            write_json(path, kept)
+    return {key: (floor, best) for key, (floor, best) in kept.items()}
+
+
+def reference_of(settings: Settings) -> str:
+    """What the reference of a run depends on, as a key."""
+    costs = ",".join(f"{name}={list(levels)}" for name, levels in settings.costs.items())
+    return f"{settings.env} seed {settings.seed}, {settings.check_tasks} questions at {costs}"
+
+
+def curve(
+    lines: Sequence[Mapping[str, Any]], settings: Settings, known: Mapping[str, tuple[float, float]]
+) -> list[list[float]]:
+    """[episodes, tokens, normalised score] after each checked iteration, on training questions and costs."""
+    if reference_of(settings) not in known:
+        return []
+    floor, best = known[reference_of(settings)]
+    played = np.cumsum([line["episodes"] for line in lines])
+    tokens = np.cumsum([line["play/tokens"] for line in lines])
+    return [
+        [float(episodes), float(sampled), (line["check/reward"] - floor) / (best - floor)]
+        for line, episodes, sampled in zip(lines, played, tokens, strict=True)
+        if "check/reward" in line
+    ]
+
+
+def crossed(
+    cells: Sequence[Cell],
+    users: Sequence[str],
+    folder: Path,
+    tasks: int,
+    processes: int = 1,
+    watcher: Watcher | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Cross-play of every run that is complete with its own and with unknown users; by game.
+
+    Args:
+        cells: of one or several games.
+        users: names of users that no run was trained with.
+        folder: of the sweep; cross-play is kept in its folder crossplay.
+        tasks: validation questions.
+        processes: that share the work.
+        watcher: told of the progress.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for game in {cell.game: None for cell in cells} if users else ():
+        mine = [cell for cell in complete(cells, folder) if cell.game == game]
+        if not mine:
+            continue
+        settings = mine[0].settings
+        env = make(game, **{**settings.env_options, "split": "validation"})
+        made = {"own": make_user("scripted", UserModel(**settings.user)), **{u: make_user(u) for u in users}}
+        askers, identity = {}, {}
+        for cell in mine:
+            run = RunDirectory(folder / cell.name)
+            last = run.last()
+            name = f"{cell.algorithm} seed{cell.seed}"
+            askers[name] = load_policy(run)
+            identity[name] = f"{last} {0 if last is None else run.checkpoint(last).stat().st_mtime_ns}"
+        found[game] = crossplay(
+            env,
+            askers,
+            made,
+            folder / "crossplay" / game,
+            own=dict.fromkeys(askers, "own"),
+            identity=identity,
+            cells=list(type(settings.grid)(of=settings.grid.of, **_unseen(game))),
+            tasks=tasks,
+            processes=processes,
+            watcher=watcher,
+        )
+    return found
+
+
+def _unseen(game: str) -> dict[str, tuple[float, ...]]:
+    from clarify_env.registry import registry
+
+    return registry[game].unseen.levels

@@ -1,0 +1,335 @@
+"""The learner of a language model: masked fine-tuning on exactly the token ids that were sampled.
+
+What a language model learns from in one step: which examples, and whether they are what was sampled.
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from clarify_env.agents.llm.transformers_agent import TransformersAgent
+from clarify_env.errors import ClarifyError
+from clarify_env.trainers.algorithms.losses import nll
+from clarify_env.trainers.learners import Example, Objective, Scored
+from clarify_env.trainers.learners.distributed import add_up, join, share
+from clarify_env.trainers.learners.packing import Item, Packed, pack, parted
+
+SORTED = 4  # steps whose examples are sorted together
+
+
+def minibatches(
+    drawn: Sequence[int], prompts: Mapping[int, tuple[int, ...]], batch: int, rng: np.random.Generator
+) -> list[list[int]]:
+    """The drawn examples as minibatches; every few of them in a row hold what was drawn for them, sorted."""
+    steps: list[list[int]] = []
+    for begin in range(0, len(drawn), SORTED * batch):
+        block = sorted(drawn[begin : begin + SORTED * batch], key=lambda i: (prompts[i], i))
+        rows = [block[k : k + batch] for k in range(0, len(block), batch)]
+        steps += [rows[k] for k in rng.permutation(len(rows))]
+    return steps
+
+
+def differing(parts: Sequence[Packed], items: Sequence[Item]) -> int:
+    """How many tokens of the items' messages are not trained on as they stand."""
+    wanted = Counter(item.message for item in items)
+    trained: Counter[tuple[int, ...]] = Counter()
+    for packed in parts:
+        ids, sources = packed.ids_R_T.flatten().tolist(), packed.from_N.tolist()
+        starts = [0, *(k for k in range(1, len(sources)) if sources[k] != sources[k - 1] + 1), len(sources)]
+        for start, end in pairwise(starts):
+            message = tuple(ids[at + 1] for at in sources[start:end])
+            if message == tuple(packed.targets_N[start:end].tolist()):
+                trained[message] += 1
+    return sum(len(message) * count for message, count in (wanted - trained).items())
+
+
+WEIGHTS = "weights.safetensors"
+
+
+CRITIC = "critic.safetensors"
+
+
+class LanguageLearner:
+    """Negative log-likelihood of the selected messages, token by token (arXiv 2308.08998).
+
+    What is trained on is what was sampled: the ids in the trace of the decision, the stop token included,
+    after the prompt of the example's own observation; prompts and other players' messages are masked. Each
+    update starts a fresh AdamW, draws `updates` minibatches of examples in proportion to their weights, and
+    anneals the learning rate to zero, so that weights are all that a checkpoint needs. What four steps
+    draw is shared out among them by what the prompts begin with, so that more of it is read only once.
+
+    Args:
+        agent: the policy to train.
+        updates: gradient steps per call, >= 1.
+        batch: examples per step, >= 1.
+        rate: peak learning rate.
+        width: tokens of a packed row, >= 1.
+        part: tokens of one forward and backward pass, >= 1; gradients are accumulated over the passes of a
+            step. Lower it where memory is short.
+        bf16: compute in bfloat16 (weights and optimiser stay as they are).
+        lora: rank of low-rank adapters (peft) that are trained in place of the weights; 0 for none.
+    """
+
+    def __init__(
+        self,
+        agent: TransformersAgent,
+        updates: int = 100,
+        batch: int = 64,
+        rate: float = 1e-3,
+        width: int = 512,
+        part: int = 8192,
+        bf16: bool = False,
+        lora: int = 0,
+    ) -> None:
+        self.agent = agent
+        self.updates = updates
+        self.batch = batch
+        self.rate = rate
+        self.width = width
+        self.part = part
+        self.bf16 = bf16
+        self.lora = lora
+        if lora and not hasattr(agent.model.model, "peft_config"):
+            agent.model.model = _adapted(agent.model.model, lora)
+        self.critic = torch.nn.Linear(agent.model.model.config.hidden_size, 1)
+        torch.nn.init.zeros_(self.critic.weight)
+        torch.nn.init.zeros_(self.critic.bias)
+        self.critic.to(agent.model.device)
+        self._parameters = {n: p for n, p in agent.model.model.named_parameters() if p.requires_grad}
+
+    def greedy(self) -> TransformersAgent:
+        """The same model, always taking its likeliest token."""
+        return self.agent.twin(temperature=0.0)
+
+    def copy(self) -> Self:
+        """The same weights in a model of their own."""
+        old = self.agent.model
+        twin = copy.copy(old)
+        twin.model = copy.deepcopy(old.model)
+        agent = self.agent.twin(model=twin)
+        learner = type(self)(
+            agent, self.updates, self.batch, self.rate, self.width, self.part, self.bf16, self.lora
+        )
+        learner.critic.load_state_dict(self.critic.state_dict())
+        return learner
+
+    def item(self, example: Example) -> tuple[Item, bool]:
+        """The tokens of an example, and whether its message is one that was sampled."""
+        agent = self.agent
+        prompt = agent.prompt_ids(example.observation)
+        sampled = bool(example.trace) and "ids" in example.trace
+        if sampled:
+            ids = list(example.trace["ids"])
+        else:
+            ids = agent.model.message_ids(agent.prompt.write(example.move, example.observation))
+        return Item(tuple(prompt), tuple(ids)), sampled
+
+    def update(self, examples: Sequence[Example], seed: int) -> dict[str, float]:
+        """Fit the examples; returns the metrics of `descend`.
+
+        Raises:
+            ClarifyError: the loss is no longer finite, or memory runs out.
+        """
+        if not examples:
+            return {"loss": float("nan"), "examples": 0.0, "sampled": 1.0, "ids_differ": 0.0}
+        chances = np.array([example.weight for example in examples])
+        rng = np.random.default_rng(seed)
+        drawn = rng.choice(len(examples), self.updates * self.batch, p=chances / chances.sum()).tolist()
+        pairs = {i: self.item(examples[i]) for i in sorted(set(drawn))}
+        prompts = {i: item.prompt for i, (item, _) in pairs.items()}
+        objective = Objective(lambda scored: nll(scored.logprobs_N), per="token")
+        steps = minibatches(drawn, prompts, self.batch, rng)
+        return {**self._descend(pairs, steps, objective, self.rate), "examples": float(len(examples))}
+
+    def descend(
+        self,
+        examples: Sequence[Example],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float | None = None,
+    ) -> dict[str, float]:
+        """One step of a fresh AdamW a minibatch; the learning rate rises for a twentieth of them, then falls.
+
+        Args:
+            examples: decisions.
+            steps: of each minibatch the positions of its examples.
+            objective: what to go down.
+            rate: peak learning rate; the learner's own by default.
+
+        Returns:
+            `loss` over the last tenth of the steps, `examples`, `sampled` (share of those used whose message
+            was sampled rather than tokenised anew), `ids_differ` (trained tokens that are not the
+            sampled ones: 0), `tokens` trained on, `read` (tokens that went through the model for it), and
+            `gradient` (mean norm before it is clipped to 1).
+
+        Raises:
+            ClarifyError: the loss is no longer finite, or memory runs out.
+        """
+        pairs = {i: self.item(examples[i]) for i in sorted({i for rows in steps for i in rows})}
+        found = self._descend(pairs, steps, objective, self.rate if rate is None else rate)
+        return {**found, "examples": float(len(examples))}
+
+    def _descend(
+        self,
+        pairs: Mapping[int, tuple[Item, bool]],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float,
+    ) -> dict[str, float]:
+        try:
+            return self._go_down(pairs, steps, objective, rate)
+        except torch.OutOfMemoryError:
+            raise ClarifyError(
+                f"{self.agent.model.name}: out of memory in training with part={self.part}; lower part, or "
+                "train adapters (lora=16); the run can be resumed"
+            ) from None
+
+    def _go_down(
+        self,
+        pairs: Mapping[int, tuple[Item, bool]],
+        steps: Sequence[Sequence[int]],
+        objective: Objective,
+        rate: float,
+    ) -> dict[str, float]:
+        parameters = [*self._parameters.values(), *self.critic.parameters()]
+        adam = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+        losses: list[float] = []
+        norms: list[float] = []
+        tokens = read = differ = 0
+        model = self.agent.model.model
+        rank, size = join()
+        share(parameter.data for parameter in parameters)
+        model.train()
+        for step, rows in enumerate(steps):
+            warm = min(1.0, (step + 1) / max(1.0, 0.05 * len(steps)))
+            for group in adam.param_groups:
+                group["lr"] = rate * warm * (1.0 - step / len(steps))
+            chosen = [pairs[i][0]._replace(row=k) for k, i in enumerate(rows)]
+            parts = parted(chosen, objective.unit, self.width, self.part)
+            rows_B = torch.tensor(rows)
+            count = sum(len(item.message) for item in chosen)
+            differ += differing(parts, chosen)
+            read += sum(packed.ids_R_T.numel() for packed in parts)
+            total = 0.0
+            for packed in parts[rank::size]:
+                scored = self._scored(packed.to(self.agent.model.device), rows_B)
+                held = len(scored.logprobs_N) / count
+                if objective.per == "row":
+                    held = len(scored.rows_B) / len(rows)
+                loss = objective.loss(scored) * held
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.item()
+            if size > 1:
+                summed = torch.tensor([total], dtype=torch.float64, device=self.agent.model.device)
+                for parameter in parameters:
+                    if parameter.grad is None:
+                        parameter.grad = torch.zeros_like(parameter)
+                add_up([summed, *(p.grad for p in parameters if p.grad is not None)])
+                total = summed.item()
+            if not np.isfinite(total):
+                raise ClarifyError(f"the loss became {total} at step {step}: lower the learning rate")
+            norms.append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
+            adam.step()
+            adam.zero_grad()
+            losses.append(total)
+            tokens += count
+        model.eval()
+        self.agent.generator.memory.clear()
+        return {
+            "loss": float(np.mean(losses[int(0.9 * len(steps)) :])),
+            "sampled": float(np.mean([sampled for _, sampled in pairs.values()])),
+            "ids_differ": float(differ),
+            "tokens": float(tokens),
+            "read": float(read),
+            "gradient": float(np.mean(norms)),
+        }
+
+    def measure(self, examples: Sequence[Example]) -> Scored:
+        """The examples under the current policy, without gradients."""
+        items = [self.item(example)[0]._replace(row=k) for k, example in enumerate(examples)]
+        rows_E = torch.arange(len(items))
+        with torch.no_grad():
+            parts = [
+                self._scored(packed.to(self.agent.model.device), rows_E)
+                for packed in pack(items, self.width, self.part)
+            ]
+        owners_N = torch.cat([part.rows_B[part.rows_N] for part in parts])
+        order_N = owners_N.argsort(stable=True)
+        at_E = torch.cat([part.rows_B for part in parts]).argsort()
+        return Scored(
+            rows_E,
+            torch.cat([part.logprobs_N for part in parts])[order_N],
+            owners_N[order_N],
+            torch.cat([part.values_B for part in parts])[at_E],
+        )
+
+    def loss(self, packed: Packed) -> torch.Tensor:
+        """Summed negative log-likelihood of the trained tokens."""
+        rows = torch.arange(1 + int(packed.rows_N.max()))
+        return -self._scored(packed, rows).logprobs_N.sum()
+
+    def _scored(self, packed: Packed, rows_B: torch.Tensor) -> Scored:
+        """The rows of a part under the current policy; `rows_B` are those of the whole minibatch."""
+        model, device = self.agent.model.model, self.agent.model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            hidden_R_T_D = model.get_decoder()(
+                input_ids=packed.ids_R_T,
+                attention_mask=packed.mask(torch.bfloat16 if self.bf16 else self.agent.model.model.dtype),
+                position_ids=packed.positions_R_T,
+                use_cache=False,
+            ).last_hidden_state
+            hidden_N_D = hidden_R_T_D.flatten(0, 1)[packed.from_N]
+            logits_N_V = model.get_output_embeddings()(hidden_N_D)
+        logits_N_V = logits_N_V if logits_N_V.dtype == torch.float64 else logits_N_V.float()
+        logprobs_N = -torch.nn.functional.cross_entropy(logits_N_V, packed.targets_N, reduction="none")
+        held_B, rows_N = torch.unique(packed.rows_N, return_inverse=True)
+        order_N = rows_N.argsort(stable=True)
+        first_B = torch.searchsorted(rows_N[order_N], torch.arange(len(held_B), device=rows_N.device))
+        values_B = self.critic(hidden_N_D.detach()[order_N][first_B].float())[:, 0]
+        return Scored(rows_B.to(device)[held_B], logprobs_N[order_N], rows_N[order_N], values_B)
+
+    def save(self, folder: Path) -> None:
+        """Write what is trained, the weights or the adapters; raises OSError where that fails."""
+        try:
+            save_file({n: p.detach().contiguous() for n, p in self._parameters.items()}, folder / WEIGHTS)
+            if self.critic.weight.any():
+                save_file(self.critic.state_dict(), folder / CRITIC)
+        except SafetensorError as error:
+            raise OSError(str(error).splitlines()[0]) from None
+
+    def load(self, folder: Path) -> None:
+        """Raises ClarifyError where the file is missing or does not fit the model."""
+        path = folder / WEIGHTS
+        try:
+            stored = load_file(path)
+            if set(stored) != set(self._parameters):
+                odd = sorted(set(stored) ^ set(self._parameters))[0]
+                raise ValueError(f"{odd} is not in both")
+            with torch.no_grad():
+                for name, parameter in self._parameters.items():
+                    parameter.copy_(stored[name])
+            if (path := folder / CRITIC).exists():
+                self.critic.load_state_dict(load_file(path))
+        except Exception as error:  # torch and safetensors raise types of their own
+            raise ClarifyError(
+                f"{path}: no weights of {self.agent.model.name}: {str(error).splitlines()[0]}"
+            ) from None
+        self.agent.generator.memory.clear()
+
+
+def _adapted(model: Any, rank: int) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ModuleNotFoundError:
+        raise ClarifyError(f"lora={rank} needs peft: pip install 'clarify_env[llm]'") from None
+    return get_peft_model(
+        model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    )

@@ -1,0 +1,411 @@
+"""The result of a sweep: interquartile means over seeds with intervals, and who beats whom how surely.
+
+What a person sees of an audit: a table of the rates, and the worst dialogues.
+
+What a person sees of a cross-play: a table in the terminal, and a picture of the matrix.
+
+An isotoken evaluation as tables, and as a picture of score against turns.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from scipy.stats import bootstrap
+
+from clarify_env.data import read_json
+from clarify_env.errors import ClarifyError
+from clarify_env.trainers.evaluation.isotoken import PLAYED
+from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
+from clarify_env.trainers.evaluation.sweep import LIMITS, Cell, curve
+from clarify_env.trainers.run_directory import RunDirectory, write_json
+
+ABOUT = {
+    "right": "does what a good user does, of all probes",
+    "leak": "tells much of its meaning that was not asked for",
+    "answer": "answers the question itself",
+    "contradiction": "says what is false of its meaning, of what it says of it",
+    "inconsistent": "no meaning fits both of its replies in a dialogue",
+    "wrong_branch": "takes another meaning's option of a right list",
+    "no_branch": "takes no option of a right list",
+    "empty": "tells nothing of what a sensible question asks",
+    "unreadable": "its message was no legal move",
+    "failed": "it could not decide, as when its server is down",
+    "told": "share of the meaning that a reply tells",
+}
+
+
+SHORT = {
+    "question": "ask", "confirm": "yes?", "deny": "no?", "choice": "or?", "again": "2nd", "off_topic": "off",
+    "enumerate": "list",
+}  # fmt: skip
+
+
+def audit_table(report: Mapping[str, Any]) -> Group:
+    """The report of an audit for a terminal.
+
+    Args:
+        report: what `audit` returned.
+    """
+    title = f"{report['user']} as the user of {report['env']} ({report['questions']} questions)"
+    kinds = [kind for kind, count in report["probes"].items() if count]
+    shown = Table(title=title, box=None, padding=(0, 1))
+    for column in ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)):
+        shown.add_column(column, justify="left" if column == "%" else "right", no_wrap=True)
+    for measure, rate in {"right": report["right"], **report["rates"]}.items():
+        parts = [_percent(rate["by_probe"].get(kind, {}).get("mean"), 0) for kind in kinds]
+        spread = f"{_percent(rate['low'])}-{_percent(rate['high'])}" if rate["of"] else ""
+        shown.add_row(measure, _percent(rate["mean"]), spread, *parts)
+    shown.add_row("told", "", "", *(_percent(report["told"][kind], 0) for kind in kinds))
+    lines = [Text(f"{name}: {about}") for name, about in ABOUT.items()]
+    for measure, dialogues in report["worst"].items():
+        lines += [Text(audit_dialogue(one, measure)) for one in dialogues[:1]]
+    return Group(shown, *lines)
+
+
+def audit_dialogue(shown: Mapping[str, Any], fault: str) -> str:
+    """One of the report's worst dialogues as text."""
+    heard = repr(shown["user"]) if shown["user"] is not None else f"no move: {shown['detail']}"
+    earlier = "".join(f"  asker: {asked}\n  user:  {reply!r}\n" for asked, reply in shown["earlier"])
+    return (
+        f"\n{fault}, task {shown['task']}: {shown['question']}\n"
+        f"  means: {shown['meaning']} ({' / '.join(shown['answers'])})\n"
+        f"{earlier}  asker: {shown['asker']}\n  user:  {heard}"
+    )
+
+
+def write_audit(report: Mapping[str, Any], path: Path) -> None:
+    """Write the report as a JSON file, and its worst dialogues as Markdown beside it.
+
+    Raises:
+        ClarifyError: that fails.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
+    write_json(path, report)
+    try:
+        path.with_suffix(".md").write_text(audit_markdown(report), encoding="utf-8")
+    except OSError as error:
+        raise ClarifyError(
+            f"{path.with_suffix('.md')}: cannot be written: {error.strerror or error}"
+        ) from None
+
+
+def audit_markdown(report: Mapping[str, Any]) -> str:
+    """The worst dialogues of a report as a Markdown page; what was said stands in code blocks, untouched."""
+    lines = [f"# {' '.join(report['user'].split())} as the user of {report['env']}: the worst dialogues", ""]
+    for measure, dialogues in report["worst"].items():
+        rate = report["rates"][measure]
+        if dialogues:
+            lines += [f"## {measure}: {rate['count']} of {rate['of']} ({ABOUT[measure]})", ""]
+        for one in dialogues:
+            lines += [f"    {line}" for line in audit_dialogue(one, measure).strip().splitlines()] + [""]
+    return "\n".join(lines)
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "" if share is None else f"{100 * share:.{digits}f}"
+
+
+matplotlib.use("Agg")
+
+
+def crossplay_table(result: Mapping[str, Any]) -> Table:
+    """Normalised scores by asker and user, and by row the own user's, the others' mean and the drop.
+
+    Args:
+        result: what `crossplay` returned.
+    """
+    users = list(next(iter(result["matrix"].values())))
+    title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own user"
+    shown = Table(title=title, box=None, padding=(0, 1))
+    for column in ("asker", *users, "own", "others", "drop"):
+        shown.add_column(column, justify="left" if column == "asker" else "right", no_wrap=column == "drop")
+    for asker, line in result["matrix"].items():
+        row = result["rows"][asker]
+        drop = row.get("drop")
+        spread = f"{drop['mean']:.3f} [{drop['low']:.3f}, {drop['high']:.3f}]" if drop else ""
+        ends = (f"{row[name]['mean']:.3f}" if name in row else "" for name in ("own", "others"))
+        shown.add_row(
+            asker, *(_short(cell) + ("*" if cell["own"] else "") for cell in line.values()), *ends, spread
+        )
+    return shown
+
+
+def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
+    """Draw the matrix of normalised scores to a PNG file; own users are framed, failed cells say so."""
+    matrix = result["matrix"]
+    users = list(next(iter(matrix.values())))
+    values = np.array(
+        [
+            [cell.get("normalized", {}).get("mean", np.nan) for cell in line.values()]
+            for line in matrix.values()
+        ]
+    )
+    figure, axes = plt.subplots(
+        figsize=(3.0 + 1.3 * len(users), 1.8 + 0.6 * len(matrix)), constrained_layout=True
+    )
+    axes.imshow(np.clip(values, 0.0, 1.0), vmin=0.0, vmax=1.0, cmap="YlGnBu", aspect="auto")
+    for y, line in enumerate(matrix.values()):
+        for x, cell in enumerate(line.values()):
+            dark = values[y, x] > 0.6
+            axes.text(x, y, _short(cell), ha="center", va="center", color="white" if dark else "black")
+            if cell["own"]:
+                frame = Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, fill=False, ec="#d1495b", lw=2.5)
+                axes.add_patch(frame)
+    axes.set_xticks(range(len(users)), users, rotation=20, ha="right")
+    axes.set_yticks(range(len(matrix)), list(matrix))
+    axes.set_xlabel("user")
+    axes.set_title(f"normalised score on {result['env']}; framed: the asker's own user", fontsize=10)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _short(cell: Mapping[str, Any]) -> str:
+    if "failed" in cell:
+        return "failed"
+    mean = cell["normalized"]["mean"]
+    return "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
+
+
+matplotlib.use("Agg")
+
+
+Row = Mapping[str, Any]
+
+
+STYLES = {PLAYED: "-", "silent": ":", "deranged": "--", "oracle": "-."}
+
+
+def isotoken_tables(result: Mapping[str, Any]) -> Group:
+    """The scores by turns, and what the game as it is took."""
+    rows, turns = result["rows"], result["turns"]
+    title = f"{result['env']}: score by messages of each player, which have {result['budget']} words in all"
+    scores = Table(title=title)
+    for column in ("agent", "control", *map(str, turns)):
+        scores.add_column(column, no_wrap=True)
+    for agent, control in dict.fromkeys((row["agent"], row["control"]) for row in rows):
+        own = [row for row in rows if (row["agent"], row["control"]) == (agent, control)]
+        scores.add_row(agent, control, *(interval(row["score"]) for row in own))
+    took = Table(title=f"what it took, and the change of the score from {turns[0]} messages")
+    for column in ("agent", "turns", "change", "words", "unused", "early", "broken"):
+        took.add_column(column, justify="left" if column == "agent" else "right", no_wrap=True)
+    for row in rows:
+        if row["control"] == PLAYED:
+            change = interval(row["change"], "+") if "change" in row else ""
+            shares = (f"{row[name]['mean']:.0%}" for name in ("unused", "early", "broken"))
+            took.add_row(row["agent"], str(row["turns"]), change, f"{row['words']['mean']:.1f}", *shares)
+    return Group(scores, took)
+
+
+def interval(value: Mapping[str, float], sign: str = "") -> str:
+    """A mean with its interval, without the zero before the point."""
+    mean, low, high = (f"{value[name]:{sign}.2f}".replace("0.", ".") for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]" if sign else f"{mean} {low}-{high}"
+
+
+def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
+    """Score against turns, one colour an agent, one line a control, with intervals of the game as it is."""
+    agents = list(dict.fromkeys(row["agent"] for row in rows))
+    for k, agent in enumerate(agents):
+        for control, style in STYLES.items():
+            own = [row for row in rows if (row["agent"], row["control"]) == (agent, control)]
+            if not own:
+                continue
+            turns = [row["turns"] for row in own]
+            score = [row["score"]["mean"] for row in own]
+            label = agent if control == PLAYED else f"{agent}, {control}"
+            axes.plot(turns, score, style, color=f"C{k}", lw=2 if control == PLAYED else 1, label=label)
+            if control == PLAYED:
+                low, high = ([row["score"][end] for row in own] for end in ("low", "high"))
+                axes.fill_between(turns, low, high, color=f"C{k}", alpha=0.2, lw=0)
+    axes.set_xscale("log", base=2)
+    ticks = sorted({row["turns"] for row in rows})
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("messages of each player")
+    axes.set_ylabel("score")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_isotoken(results: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the curves of one or several evaluations, side by side, to a PNG file."""
+    figure, grid = plt.subplots(
+        1, len(results), figsize=(1 + 4.8 * len(results), 4.2), constrained_layout=True, squeeze=False
+    )
+    for axes, result in zip(grid[0], results, strict=True):
+        curves(axes, result["rows"], f"{result['env']}, {result['budget']} words a player")
+        axes.legend(frameon=False, fontsize=7)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+SCORES = ("unseen", "seen", "others")
+
+
+SPENT = {"episodes": "episodes", **LIMITS}
+
+
+def summary_of(values_S: Sequence[float], seed: int = 0) -> dict[str, float | None]:
+    """Interquartile mean over seeds with its 95% bootstrap interval (None for a single seed)."""
+    values = np.asarray(values_S, dtype=np.float64)
+    found: dict[str, float | None] = {"iqm": float(interquartile_mean(values)), "low": None, "high": None}
+    if len(values) > 1:
+        drawn = bootstrap(
+            (values,), interquartile_mean, n_resamples=2000, method="percentile",
+            rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        found |= {"low": float(drawn.confidence_interval.low), "high": float(drawn.confidence_interval.high)}
+    return found
+
+
+def collect(
+    cells: Sequence[Cell],
+    folder: Path,
+    known: Mapping[str, tuple[float, float]] | None = None,
+    crossings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """What the runs of a sweep reached, as JSON data; also written to compare.json.
+
+    For each game and algorithm by seed, with interquartile means of the scores: normalised scores at unseen
+    and seen costs, and with users that no run was trained with; episodes, sampled tokens and gradient steps;
+    the curve of each run; and what failed. For each pair of algorithms the probability that the first is
+    better at unseen costs.
+
+    Args:
+        cells: of the sweep.
+        folder: of the sweep.
+        known: from `sweep_after.references`; without, there are no curves.
+        crossings: from `sweep_after.crossed`, by game.
+    """
+    games: dict[str, dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        row = games.setdefault(cell.game, {}).setdefault(
+            cell.algorithm, {**{name: [] for name in (*SCORES, *SPENT, "seeds", "curve")}, "failed": {}}
+        )
+        run = RunDirectory(folder / cell.name)
+        if not (run.path / "summary.json").exists():
+            failed = run.path / "failed.txt"
+            why = failed.read_text(encoding="utf-8").split("\n")[0] if failed.exists() else "not run"
+            row["failed"][str(cell.seed)] = why
+            continue
+        summary, lines = read_json(run.path / "summary.json"), run.metrics()
+        row["seeds"].append(cell.seed)
+        row["unseen"].append(summary["unseen"]["normalized"]["mean"])
+        row["seen"].append(summary["seen"]["normalized"]["mean"])
+        for name, metric in SPENT.items():
+            row[name].append(sum(line.get(metric, 0.0) for line in lines))
+        row["curve"].append(curve(lines, cell.settings, known or {}))
+        met = (
+            (crossings or {}).get(cell.game, {}).get("rows", {}).get(f"{cell.algorithm} seed{cell.seed}", {})
+        )
+        row["others"] += [met["others"]["mean"]] if "others" in met else []
+    for rows in games.values():
+        for row in rows.values():
+            for part in SCORES:
+                row[f"{part}_iqm"] = summary_of(row[part]) if row[part] else None
+    chances: dict[str, dict[str, dict[str, float]]] = {}
+    for game, rows in games.items():
+        scores = {name: row["unseen"] for name, row in rows.items() if row["unseen"]}
+        chances[game] = {
+            a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
+        }
+    result = {"games": games, "better": chances}
+    write_json(folder / "compare.json", result)
+    return result
+
+
+def sweep_table(result: Mapping[str, Any]) -> Group:
+    """The result for a terminal: a table a game, the best first, and what failed."""
+    parts: list[Any] = []
+    for game, rows in result["games"].items():
+        shown = Table(title=f"{game}: normalised score at unseen costs", box=None, padding=(0, 1, 0, 0))
+        for column in ("algorithm", "mean [95%]", "> next", "others", *SPENT):
+            shown.add_column(column, justify="left" if column == "algorithm" else "right", no_wrap=True)
+        ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
+        for k, name in enumerate(ranked):
+            row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
+            chance = result["better"][game].get(name, {}).get(after)
+            shown.add_row(
+                name,
+                _mean(row["unseen_iqm"]),
+                "" if chance is None else f"{chance:.2f}",
+                f"{row['others_iqm']['iqm']:.3f}" if row["others_iqm"] else "",
+                *(f"{np.mean(row[spent]):,.0f}" if row[spent] else "" for spent in SPENT),
+            )
+        parts.append(shown)
+        parts += [
+            f"{name}, seed {seed} failed: {why}"
+            for name, row in rows.items()
+            for seed, why in row["failed"].items()
+        ]
+    parts.append(
+        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = optimum). > next: chance that a run "
+        "beats one of the next line. others: with users that no run was trained with."
+    )
+    return Group(*parts)
+
+
+def _mean(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return "-"
+    ends = "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{found['iqm']:.3f}{ends}"
+
+
+def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
+    """Scores with intervals, and by game the normalised score against episodes and against tokens."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib import ticker
+
+    games = result["games"]
+    figure, grid = plt.subplots(
+        len(games), 3, figsize=(15, 3.4 * len(games)), squeeze=False, constrained_layout=True
+    )
+    for (left, *right), (game, rows) in zip(grid, games.items(), strict=True):
+        names = sorted((n for n in rows if rows[n]["unseen_iqm"]), key=lambda n: rows[n]["unseen_iqm"]["iqm"])
+        for k, name in enumerate(names):
+            found, colour = rows[name]["unseen_iqm"], f"C{sorted(rows).index(name)}"
+            ends = [found["low"] if found["low"] is not None else found["iqm"], found["high"] or found["iqm"]]
+            left.plot(ends, [k, k], color=colour, lw=3, alpha=0.4)
+            left.plot(rows[name]["unseen"], [k] * len(rows[name]["unseen"]), "|", color=colour)
+            left.plot(found["iqm"], k, "o", color=colour)
+            for axes, at in zip(right, (0, 1), strict=True):
+                _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
+        left.set_yticks(range(len(names)), names)
+        left.set_title(f"{game}: normalised score, unseen costs")
+        for axes, label in zip(right, ("episodes", "sampled tokens"), strict=True):
+            axes.set_title("normalised score, training questions and costs")
+            axes.set_xlabel(label)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+            axes.set_ylim(-0.5, 1.05)
+        if right[0].get_legend_handles_labels()[0]:
+            right[0].legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _curves(axes: Any, curves: Sequence[Sequence[Sequence[float]]], at: int, colour: str, name: str) -> None:
+    """Each run's score against what it had spent, thin; and their mean where all have as many points."""
+    for one in curves:
+        axes.plot([point[at] for point in one], [point[2] for point in one], color=colour, alpha=0.25, lw=0.8)
+    if curves and len({len(curve) for curve in curves}) == 1:
+        mean_K_3 = np.mean(np.array(curves), axis=0)
+        axes.plot(mean_K_3[:, at], mean_K_3[:, 2], color=colour, label=name, marker=".", ms=4)
