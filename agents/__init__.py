@@ -1,82 +1,70 @@
-"""Agents that come with clarify_env; those that need more packages are loaded when first asked for."""
+"""Agents that come with clarify_env; each is loaded when it is first asked for.
 
-from collections.abc import Callable
+`load(name, env, player)` makes one by its name.
+"""
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from clarify_env.agent import Agent
-from clarify_env.agents.clarification.scripted import (
-    AlwaysAnswer,
-    AlwaysAsk,
-    AlwaysEnumerate,
-    OptimalAsker,
-    Random,
-)
-from clarify_env.agents.clarification.user import ScriptedUser
-from clarify_env.agents.human import Human
-from clarify_env.agents.script import Script
-from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.errors import ClarifyError
 
 if TYPE_CHECKING:
+    from clarify_env.agents.catalog import load
+    from clarify_env.agents.clarification import ASKERS, FIXED, make_asker
     from clarify_env.agents.clarification.embedding_matcher import EmbeddingMatcher
     from clarify_env.agents.clarification.move_scorer import MoveScorer
+    from clarify_env.agents.clarification.scripted import (
+        AlwaysAnswer,
+        AlwaysAsk,
+        AlwaysEnumerate,
+        OptimalAsker,
+        Random,
+    )
+    from clarify_env.agents.clarification.user import ScriptedUser
+    from clarify_env.agents.human import Human
     from clarify_env.agents.llm.openai_agent import OpenAIAgent
     from clarify_env.agents.llm.transformers_agent import TransformersAgent
     from clarify_env.agents.llm.vllm_agent import VLLMAgent
+    from clarify_env.agents.script import Script
 
-
-_LATER = {  # name: its module, the package that it needs, the extra that installs that
-    "EmbeddingMatcher": ("clarification.embedding_matcher", "transformers", "embed"),
-    "MoveScorer": ("clarification.move_scorer", "torch", "train"),
-    "OpenAIAgent": ("llm.openai_agent", "openai", "server"),
-    "TransformersAgent": ("llm.transformers_agent", "transformers", "llm"),
-    "VLLMAgent": ("llm.vllm_agent", "vllm", "vllm"),
+_WHERE = {
+    "ASKERS": "clarification",
+    "FIXED": "clarification",
+    "AlwaysAnswer": "clarification.scripted",
+    "AlwaysAsk": "clarification.scripted",
+    "AlwaysEnumerate": "clarification.scripted",
+    "EmbeddingMatcher": "clarification.embedding_matcher",
+    "Human": "human",
+    "MoveScorer": "clarification.move_scorer",
+    "OpenAIAgent": "llm.openai_agent",
+    "OptimalAsker": "clarification.scripted",
+    "Random": "clarification.scripted",
+    "Script": "script",
+    "ScriptedUser": "clarification.user",
+    "TransformersAgent": "llm.transformers_agent",
+    "VLLMAgent": "llm.vllm_agent",
+    "load": "catalog",
+    "make_asker": "clarification",
 }
-
-
-FIXED: dict[str, Callable[..., Agent]] = {
-    "always-answer": AlwaysAnswer,
-    "always-enumerate": AlwaysEnumerate,
-    "always-ask": AlwaysAsk,
+_NEEDS = {  # name: the package that it needs, the extra that installs that
+    "EmbeddingMatcher": ("transformers", "embed"),
+    "MoveScorer": ("torch", "train"),
+    "OpenAIAgent": ("openai", "server"),
+    "TransformersAgent": ("transformers", "llm"),
+    "VLLMAgent": ("vllm", "vllm"),
 }
-
-
-ASKERS: dict[str, Callable[..., Agent]] = {**FIXED, "random": Random, "optimal": OptimalAsker, "human": Human}
-
-
-def make_asker(name: str, env: GameEnv[Any] | None = None, user: UserModel | None = None) -> Agent:
-    """The asker of this name.
-
-    Args:
-        name: one of `ASKERS`.
-        env: the game that it is to play: how many messages it allows, and how it grades; by default as
-            `synthetic-v0` does.
-        user: the scripted user that the optimal asker counts on; by default a perfect one.
-
-    Raises:
-        ClarifyError: no asker has this name.
-    """
-    make = ASKERS[choose("agent", name, ASKERS)]
-    options: dict[str, Any] = {"user": user} if name == "optimal" else {}
-    if env is not None and name == "always-ask":
-        options["most"] = min(3, env.game.max_turns - 1)
-    if env is not None and name == "optimal":
-        options |= {"max_turns": env.game.max_turns, "grade": env.game.grade}
-    return make(**options)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, needed, extra = _LATER[name]
     try:
-        return getattr(import_module(f"clarify_env.agents.{module}"), name)
+        return getattr(import_module(f"clarify_env.agents.{_WHERE[name]}"), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in (needed, "torch", "transformers"):
-            raise
+        needed, extra = _NEEDS.get(name, ("", ""))
         missing = (error.name or "").split(".")[0]
+        if not extra or missing not in (needed, "torch", "transformers"):
+            raise
         raise ClarifyError(f"{name} needs {missing}: pip install 'clarify_env[{extra}]'") from None
 
 
@@ -96,5 +84,6 @@ __all__ = [
     "ScriptedUser",
     "TransformersAgent",
     "VLLMAgent",
+    "load",
     "make_asker",
 ]

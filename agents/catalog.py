@@ -1,122 +1,22 @@
-"""Who plays a game where nothing else is said: scripted teams, and the small policy that is trained.
+"""Agents by name: the one way in which commands, sweeps and configurations say who plays."""
 
-A cast is found by the class of the game; commands, trainers and evaluation take any game that has one.
-
-Agents by name: language models, and any asker that a command is told.
-
-Users by name, for the commands that take several kinds of them.
-"""
-
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents import ASKERS, FIXED, ScriptedUser, make_asker
+from clarify_env.agents.roster import make_agent, roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose, nearest
-from clarify_env.game import Game
-from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games import load as load_object
 
-Team = Callable[[GameEnv[Any], Mapping[str, float]], Mapping[str, Agent]]
-
-
-class Policy(Protocol):
-    """Builds the small policy of a player, ready to be trained; loads torch."""
-
-    def __call__(self, env: GameEnv[Any], player: str, hidden: int, seed: int) -> Any:
-        """The policy with `hidden` units a layer and weights from `seed`."""
-        ...
+# What a name begins with, and who makes an agent of the rest; trainers add what they know to load.
+PREFIXES = {"run": "clarify_env.trainers.experiment:load_player"}
+NAMES = "run:DIR, small, model:FOLDER_OR_HUB_ID, server:MODEL, MODULE:CLASS"
 
 
-class Cast(NamedTuple):
-    """Who plays a game.
-
-    Args:
-        trained: the players that are trained where nothing else is said.
-        teams: by name scripted players of the whole game, from a floor to the best that is known; each is
-            built from the environment and from knobs, which are empty but for the games that have some. Who
-            is not trained is played by the last team.
-        policy: builds the small policy of a player.
-    """
-
-    trained: tuple[str, ...]
-    teams: Mapping[str, Team]
-    policy: Policy
-
-
-def _clarification(name: str) -> Team:
-    def build(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
-        model = UserModel(**knobs)
-        return {"asker": make_asker(name, env, model), "user": ScriptedUser(model)}
-
-    return build
-
-
-def _move_scorer(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
-    from clarify_env.agents.clarification.move_scorer import MoveScorer, Network
-
-    if player != "asker":
-        raise ClarifyError(f"MoveScorer plays the asker, not {player!r}; train a language model as the user")
-    if (held := getattr(env.game, "knowledge", "")) != "open":
-        raise ClarifyError(
-            f"MoveScorer plays from the asker's notes, and {env.name} with knowledge={held!r} has none; "
-            "give --knowledge open, or train a language model"
-        )
-    return MoveScorer(Network(hidden, seed), seed=seed)
-
-
-CLARIFICATION = Cast(
-    trained=("asker",),
-    teams={name: _clarification(name) for name in (*FIXED, "optimal")},
-    policy=_move_scorer,
-)
-
-
-_CASTS: dict[str, Cast | str] = {  # by the game's class: its cast, or where that is defined
-    "clarify_env.games.clarification.game:ClarificationGame": CLARIFICATION,
-    "clarify_env.games.csp.game:CollaborationGame": "clarify_env.agents.csp.scripted:CAST",
-    "clarify_env.games.pingeval.chess:ChessGame": "clarify_env.agents.pingeval:CHESS",
-    "clarify_env.games.pingeval.names:NameGame": "clarify_env.agents.pingeval:NAMES",
-}
-
-
-def register_cast(game: type[Game[Any]], cast: Cast) -> None:
-    """Say who plays the games of this class.
-
-    Raises:
-        ClarifyError: it is known already.
-    """
-    if (key := _key(game)) in _CASTS:
-        raise ClarifyError(f"register_cast({game.__name__}): this game has a cast")
-    _CASTS[key] = cast
-
-
-def cast_of(game: Game[Any]) -> Cast:
-    """The cast of a game, by its class or the nearest one above it.
-
-    Raises:
-        ClarifyError: it has none.
-    """
-    for above in type(game).__mro__:
-        found = _CASTS.get(_key(above))
-        if isinstance(found, str):
-            module, _, name = found.partition(":")
-            found = getattr(import_module(module), name)
-        if isinstance(found, Cast):
-            return found
-    raise ClarifyError(
-        f"nobody is known to play {type(game).__name__}: clarify_env.agents.catalog.register_cast says who"
-    )
-
-
-def _key(game: type) -> str:
-    return f"{game.__module__}:{game.__qualname__}"
-
-
-def language_agent(name: str, server: str | None = None, **sampling: Any) -> Agent | None:
-    """The language model of this name, which plays either player, or None where the name is no model's.
+def language_model(name: str, server: str | None = None, **sampling: Any) -> Agent | None:
+    """The language model of this name, which plays any player, or None where the name is no model's.
 
     Args:
         name: "small", "model:" with a folder, GGUF file or hub id, or "server:" with a model's name there.
@@ -138,75 +38,83 @@ def language_agent(name: str, server: str | None = None, **sampling: Any) -> Age
     return None
 
 
-def check_name(name: str) -> None:
-    """Raise a ClarifyError where `name` is no asker's: a folder that holds no run, or misspelt."""
+def load(
+    name: str,
+    env: GameEnv[Any],
+    player: str,
+    *,
+    knobs: Mapping[str, float] | None = None,
+    server: str | None = None,
+    **sampling: Any,
+) -> Agent:
+    """The agent of this name, ready to play.
+
+    Args:
+        name: an agent of the game's roster ("optimal", "noisy:0.1"); a team of it ("floor"), of which the
+            player's member is taken; "run:DIR", or just the directory, for what a run has trained; "small",
+            "model:FOLDER_OR_HUB_ID" or "server:MODEL" for a language model; "module:Class" for one of yours.
+        env: the game that it is to play.
+        player: whom it plays.
+        knobs: of the game's scripted players, such as noise=0.1; by default none.
+        server: address of the OpenAI-compatible server, for "server:MODEL".
+        sampling: temperature and the like, of a language model; by default nothing is left to chance.
+
+    Raises:
+        ClarifyError: nobody has this name (the nearest is suggested).
+    """
+    role, knobs = env.game.role(player), knobs or {}
+    made = make_agent(name, role, env, knobs)
+    if made is None and name in (teams := roster_of(env.game).teams):
+        made = teams[name](env, knobs).get(player)
+    made = made or language_model(name, server, **sampling)
+    if made is not None:
+        return made
+    kind, _, rest = name.partition(":")
+    if kind in PREFIXES and rest:
+        loaded: Agent = load_object(PREFIXES[kind])(rest, env, player)
+        return loaded
+    if (Path(name) / "config.json").is_file():
+        return load(f"run:{name}", env, player)
     if Path(name).is_dir():
         raise ClarifyError(f"{name}: no run directory; it has no config.json")
-    kind, _, which = name.partition(":")
-    if kind not in ("model", "server") or not which:
-        choose("agent or run directory", name, [*(known for known in ASKERS if known != "human"), "small"])
+    if rest and kind.replace(".", "").isidentifier() and rest.isidentifier():
+        return _own(name)
+    known = names(env, player)
+    raise ClarifyError(f"unknown agent or run directory {name!r}{nearest(name, known)}; also {NAMES}")
 
 
-def named_asker(
-    name: str, env: GameEnv[Any], user: UserModel | None = None, server: str | None = None, **sampling: Any
-) -> Agent:
-    """The asker of this name for a game; see `language_agent` and `make_asker`.
-
-    Raises:
-        ClarifyError: no asker has this name.
-    """
-    check_name(name)
-    return language_agent(name, server, **sampling) or make_asker(name, env, user)
+def names(env: GameEnv[Any], player: str) -> list[str]:
+    """The names that the game itself has for agents of this player."""
+    roster = roster_of(env.game)
+    own = roster.agents.get(env.game.role(player).rpartition("/")[2], {})
+    return [*own, *(team for team in roster.teams if team not in own)]
 
 
-KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
-
-
-USERS = "scripted, embed, noisy:P, vague:P, refusing:P, small, model:FOLDER_OR_HUB_ID or server:MODEL"
-
-
-class User(NamedTuple):
-    """A user to play with.
-
-    Args:
-        agent: who plays it.
-        model: the scripted user whose optimum its games are compared with.
-    """
-
-    agent: Agent
-    model: UserModel
-
-
-def make_user(name: str, model: UserModel | None = None, server: str | None = None, **sampling: Any) -> User:
-    """The user of this name.
-
-    Args:
-        name: "scripted"; "embed", which is scripted but matches labels by a sentence embedder; "noisy:P",
-            "vague:P", "refusing:P", a scripted user with this probability of such a reply; or a language
-            model: "small", "model:" with a folder, GGUF file or hub id, "server:" with a model's name there.
-        model: of the two first; by default perfectly reliable.
-        server: address of the OpenAI-compatible server, such as http://localhost:8000/v1.
-        sampling: temperature and the like, of a language model; by default without chance.
+def load_team(
+    name: str, env: GameEnv[Any], *, server: str | None = None, **sampling: Any
+) -> Mapping[str, Agent]:
+    """Those of this name who play the trained roles of a game together: a team, a run, or one model for all.
 
     Raises:
-        ClarifyError: no user has this name, or a probability is out of range.
+        ClarifyError: nobody has this name.
     """
-    kind, _, rest = name.partition(":")
-    if name == "scripted":
-        return User(ScriptedUser(model), model or UserModel())
-    if name == "embed":
-        from clarify_env.agents import EmbeddingMatcher
+    roster = roster_of(env.game)
+    if name in roster.teams:
+        return roster.teams[name](env, {})
+    if (model := language_model(name, server, **sampling)) is not None:
+        return dict.fromkeys(roster.trained, model)
+    path = name.removeprefix("run:")
+    if (Path(path) / "config.json").is_file():
+        return {player: load(f"run:{path}", env, player) for player in roster.trained}
+    choose(f"team of {env.name}", name, [*roster.teams, "small"])
+    raise ClarifyError(f"{name}: nobody has this name")
 
-        return User(ScriptedUser(model, matcher=EmbeddingMatcher()), model or UserModel())
-    if kind in KNOBS:
-        try:
-            chance = float(rest)
-        except ValueError:
-            raise ClarifyError(f"user {name!r}: {kind}: takes a probability, such as {kind}:0.1") from None
-        reliable = UserModel(**{KNOBS[kind]: chance})
-        return User(ScriptedUser(reliable), reliable)
-    agent = language_agent(name, server, **sampling)
-    if agent is None:
-        near = nearest(name, ["scripted", "embed", "small"])
-        raise ClarifyError(f"unknown user {name!r}{near}; takes {USERS}")
-    return User(agent, UserModel())
+
+def _own(name: str) -> Agent:
+    try:
+        made = load_object(name)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ClarifyError(f"agent {name!r}: no class that can be made without arguments: {error}") from None
+    if not isinstance(made, Agent):
+        raise ClarifyError(f"agent {name!r}: is no clarify_env.Agent")
+    return made

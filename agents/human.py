@@ -105,7 +105,7 @@ class Person(Agent):
         legal = tuple(kind for kind, allowed in zip(self.kinds, mask, strict=True) if allowed)
         self.write("")
         for name, value in observation.items():
-            if name not in ("transcript", "action_mask"):
+            if name not in ("transcript", "role", "action_mask"):
                 self.write(f"{name}: {_shown(value)}")
         for past in observation["transcript"]:
             self.write(f"  {past.player} ({past.move.kind}): {printable(past.move.text)}")

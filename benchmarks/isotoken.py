@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 import clarify_env
-from clarify_env.agents.catalog import cast_of
+from clarify_env.agents.roster import roster_of
 from clarify_env.data import read_json
 from clarify_env.trainers.evaluation.isotoken import isotoken
 from clarify_env.trainers.experiment import build
@@ -62,7 +62,7 @@ def curves(game: dict[str, Any], episodes: int, seed: int) -> dict[str, Any]:
     def make(turns: int) -> Any:
         return clarify_env.make(env, split="validation", turns=turns, **options)
 
-    teams = cast_of(make(2).game).teams
+    teams = roster_of(make(2).game).teams
     agents: dict[str, Any] = {name: lambda game, team=teams[name]: team(game, {}) for name in game["teams"]}
     for name, settings in game["trained"].items():
         own = trained(env, {**options, "turns": 4}, settings, seed)

@@ -1,7 +1,8 @@
 """The PettingZoo environment: a thin shell that turns the pure rules of a game into five dicts.
 
 What an agent meets, whatever the game:
-- an observation is a dict; its `transcript` holds the moves so far, and its `action_mask` says what can be
+- an observation is a dict; its `role` says whose it is, its `transcript` holds the moves so far, and its
+  `action_mask` says what can be
   played now: entry 0 is passing, then one entry per kind of `action_space(agent).kinds`;
 - an action is a `Move`, a message (str) for the codec, or None, which passes. Whoever is not on turn passes;
 - an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
@@ -28,7 +29,7 @@ from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
 from clarify_env.render import ansi
-from clarify_env.spaces import Moves
+from clarify_env.spaces import Moves, UnicodeText
 
 S = TypeVar("S", bound=StateLike)
 
@@ -96,12 +97,15 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         self.agents: list[str] = []
         self.action_spaces = {p: Moves(game.moves[p]) for p in game.players}
         self.observation_spaces = {
-            p: Dict({**game.spaces(p), "action_mask": MultiBinary(1 + len(game.moves[p]))})
+            p: Dict(
+                {**game.spaces(p), "role": UnicodeText(), "action_mask": MultiBinary(1 + len(game.moves[p]))}
+            )
             for p in game.players
         }
         self._term_costs = {name: term.cost for name, term in game.terms.items()}
         self._going_on = dict.fromkeys(game.players, False)
         self._zeros = dict.fromkeys(game.terms, 0.0)
+        self._roles = {p: game.role(p) for p in game.players}
         self._masks = {p: _Masks(game.moves[p]) for p in game.players}
         self._legal: Mapping[str, Kinds] = {}
         self.made_with: dict[str, Any] | None = None  # what `make` was given, where that can be written down
@@ -265,6 +269,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         observations: Observations = {}
         for player, masks in self._masks.items():
             observation = game.observe(state, player)
+            observation["role"] = self._roles[player]
             observation["action_mask"] = masks[legal.get(player)]
             observations[player] = observation
         return observations

@@ -91,6 +91,7 @@ class Game(ABC, Generic[S]):
     players: ClassVar[tuple[str, ...]]
     moves: ClassVar[Mapping[str, tuple[type[Move], ...]]]
     terms: ClassVar[Mapping[str, Term]]
+    family: ClassVar[str] = ""  # whose agents play it; see `clarify_env.agents.roster`
     costs_type: ClassVar[type[Any]]  # a NamedTuple of floats with defaults
     options: ClassVar[tuple[str, ...]] = ()  # what `reset(options=...)` can pin
 
@@ -119,7 +120,7 @@ class Game(ABC, Generic[S]):
 
     @abstractmethod
     def observe(self, state: S, player: str) -> dict[str, Any]:
-        """What `player` sees: new dicts at every call, without `action_mask`."""
+        """What `player` sees: new dicts at every call, without `role` and `action_mask`."""
 
     @abstractmethod
     def spaces(self, player: str) -> dict[str, Space[Any]]:
@@ -157,11 +158,16 @@ class Game(ABC, Generic[S]):
         """
         return ()
 
+    def role(self, player: str) -> str:
+        """What `player` is in this game, as every observation states it; players may share a role."""
+        return f"{self.family}/{player}"
+
     def mask(self, state: S, player: str) -> NDArray[np.int8]:
         """What `player` can do: 1 for passing or 0, then 1 or 0 for each of its kinds of moves."""
         kinds = self.legal(state).get(player, ())
         return np.array([not kinds, *(kind in kinds for kind in self.moves[player])], dtype=np.int8)
 
     def view(self, state: S, player: str) -> dict[str, Any]:
-        """The whole observation of `player`, with its `action_mask`."""
-        return {**self.observe(state, player), "action_mask": self.mask(state, player)}
+        """The whole observation of `player`, with its `role` and `action_mask`."""
+        own = {"role": self.role(player), "action_mask": self.mask(state, player)}
+        return {**self.observe(state, player), **own}

@@ -21,6 +21,7 @@ class GameSpec(NamedTuple):
         costs: its prices where `make` is given none; also says which there are.
         seen, unseen: costs that a policy is trained at, and others that it is evaluated at.
         kwargs: defaults of its options.
+        family: of its game, by which its players are found.
     """
 
     id: str
@@ -29,6 +30,7 @@ class GameSpec(NamedTuple):
     seen: CostGrid
     unseen: CostGrid
     kwargs: Mapping[str, Any] = MappingProxyType({})
+    family: str = ""
 
     def load(self) -> Callable[..., GameEnv[Any]]:
         """The function that builds the environment."""
@@ -88,6 +90,7 @@ def register(
     costs: Any,
     seen: CostGrid | None = None,
     unseen: CostGrid | None = None,
+    family: str = "",
     **kwargs: Any,
 ) -> None:
     """Register an environment under `id`, here and as "clarify_env/<id>" with PettingZoo.
@@ -99,6 +102,7 @@ def register(
             `make` takes each as `<field>_cost`.
         seen, unseen: grids that a policy is trained at, and evaluated at besides; by default
             the usual prices.
+        family: of the game, by which its players are found.
         kwargs: defaults of its options.
 
     Raises:
@@ -112,7 +116,8 @@ def register(
     costs = checked(costs)
     kind = type(costs)
     usual = CostGrid(*((value,) for value in costs), of=kind)
-    _SPECS[id] = GameSpec(id, make, costs, bound(seen or usual, kind), bound(unseen or usual, kind), kwargs)
+    grids = [bound(grid or usual, kind) for grid in (seen, unseen)]
+    _SPECS[id] = GameSpec(id, make, costs, grids[0], grids[1], kwargs, family)
     _tell_pettingzoo(id)
 
 

@@ -31,6 +31,7 @@ class State(NamedTuple):
 class Guess(Game[State]):
     """The guesser asks at a price, then names the animal; see `clarify_env.Game` for its methods."""
 
+    family = "animals"  # by which `examples/train_own_game.py` says who plays it
     players = ("guesser", "keeper")
     moves: ClassVar = {"guesser": (Ask, Answer), "keeper": (Reply,)}
     terms: ClassVar = {"right": Term("right"), "turn_cost": Term("asks", "turn")}

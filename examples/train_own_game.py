@@ -13,7 +13,7 @@ from custom_game import ANIMALS, WORDS, Guess, Halver, Keeper
 
 import clarify_env
 from clarify_env import Agent, CostGrid, GameEnv
-from clarify_env.agents.catalog import Cast, register_cast
+from clarify_env.agents.roster import Roster, register_roster
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.games.clarification import Answer, Ask, Costs
 from clarify_env.trainers.experiment import evaluate_run, train
@@ -71,6 +71,7 @@ def main() -> None:
     clarify_env.register(
         "animals-v0",
         lambda costs: GameEnv(Guess(costs), "animals-v0"),
+        family="animals",
         **costs,
     )
     teams = {
@@ -82,7 +83,7 @@ def main() -> None:
     def policy(env, player, hidden, seed):
         return Guesser(network(hidden, seed), seed=seed)
 
-    register_cast(Guess, Cast(("guesser",), teams, policy))
+    register_roster("animals", Roster(("guesser",), teams, policy))
     budget = {"iterations": given.iterations, "tasks": 4, "samples": 48, "batch": 64, "updates": 200}
     settings = recipe("move-scorer", given.algorithm, env="animals-v0", **budget)
     run = RunDirectory(f"runs/animals-{given.algorithm}")

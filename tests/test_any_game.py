@@ -12,8 +12,8 @@ from rich.console import Console
 
 import clarify_env
 from clarify_env import ClarifyError, CostGrid, CostRange, FixedCosts, GameEnv
-from clarify_env.agents import catalog as casts
 from clarify_env.agents.human import Person
+from clarify_env.agents.roster import ROSTERS, Roster, register_roster, roster_of
 from clarify_env.costs import made_costs
 from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.trainers.cli.play import play_by_hand
@@ -45,7 +45,7 @@ def _policy(env, player, hidden, seed):
     return Guesser(ScoreNetwork(FEATURES + 4, hidden, seed), seed=seed)
 
 
-CAST = casts.Cast(
+ROSTER = Roster(
     ("guesser",),
     {
         "guessing": lambda env, knobs: {"guesser": Guessing(), "keeper": Keeper()},
@@ -65,13 +65,14 @@ def animals():
     clarify_env.register(
         "beasts-v0",
         lambda costs: GameEnv(Guess(costs), "beasts-v0"),
+        family="animals",
         **grids,
     )
-    casts.register_cast(Guess, CAST)
+    register_roster("animals", ROSTER)
     yield
     from clarify_env.registry import _SPECS
 
-    del _SPECS["beasts-v0"], casts._CASTS[casts._key(Guess)]
+    del _SPECS["beasts-v0"], ROSTERS["animals"]
 
 
 def test_costs_of_any_kind():
@@ -183,9 +184,9 @@ def test_training_evaluation_and_report(tmp_path):
         list(train(settings.changed(players=("keper",)), RunDirectory(tmp_path / "y")))
 
 
-def test_a_game_without_a_cast_says_how_to_give_it_one():
+def test_a_game_without_a_roster_says_how_to_give_it_one():
     own = type("Own", (clarify_env.Game,), dict.fromkeys(clarify_env.Game.__abstractmethods__))
-    with pytest.raises(ClarifyError, match=r"nobody is known to play Own: .*register_cast says who"):
-        casts.cast_of(own())
-    with pytest.raises(ClarifyError, match="this game has a cast"):
-        casts.register_cast(Guess, CAST)
+    with pytest.raises(ClarifyError, match=r"nobody is known to play Own: .*register_roster says who"):
+        roster_of(own())
+    with pytest.raises(ClarifyError, match="this game has a roster"):
+        register_roster("animals", ROSTER)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents import make_asker
-from clarify_env.agents.catalog import cast_of, check_name, language_agent
+from clarify_env.agents.catalog import load
+from clarify_env.agents.catalog import load_team as load_by_name
+from clarify_env.agents.roster import roster_of
 from clarify_env.costs import CostGrid
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.game import ClarificationGame
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make, registry
 from clarify_env.trainers.algorithms import make_trainer
 from clarify_env.trainers.evaluation.evaluate import evaluate, evaluate_team
@@ -28,7 +28,7 @@ from clarify_env.trainers.settings import Settings, read_config
 def make_learner(settings: Settings, env: GameEnv[Any], player: str = "asker") -> Learner:
     """The policy of these settings before training, ready to be trained as `player`."""
     if settings.agent == "move-scorer":
-        small = cast_of(env.game).policy(env, player, settings.hidden, settings.seed)
+        small = roster_of(env.game).policy(env, player, settings.hidden, settings.seed)
         return ScorerLearner(small, settings.updates, settings.batch, settings.rate)
     from clarify_env.agents import TransformersAgent
     from clarify_env.trainers.learners.language_model import LanguageLearner
@@ -54,7 +54,7 @@ def build(settings: Settings, run: RunDirectory | None = None) -> Loop:
         ClarifyError: the game has no such player.
     """
     env: GameEnv[Any] = make(settings.env, costs=settings.grid, **settings.env_options)
-    cast = cast_of(env.game)
+    cast = roster_of(env.game)
     first, *more = settings.players or cast.trained
     for player in (first, *more):
         choose(f"player of {settings.env}", player, env.possible_agents)
@@ -114,6 +114,22 @@ def load_team(run: RunDirectory, iteration: int | None = None) -> dict[str, Agen
         raise ClarifyError(f"{run.path}: has no checkpoint{'' if last is None else f' {last}'} to evaluate")
     trainer.load(run.checkpoint(last))
     return {player: learner.greedy() for player, learner in trainer.learners.items()}
+
+
+def load_player(folder: str, env: GameEnv[Any], player: str) -> Agent:
+    """The agent that a run trained for this player, as `clarify_env.agents.load` makes it from "run:DIR".
+
+    Raises:
+        ClarifyError: there is no run, it plays another game, or it did not train this player.
+    """
+    run = RunDirectory(folder)
+    game = read_config(run).env
+    if registry[game].family != env.game.family:
+        raise ClarifyError(f"run:{folder}: plays {game}, whose players do not fit {env.name}")
+    team = load_team(run)
+    if player not in team:
+        raise ClarifyError(f"run:{folder}: trained {', '.join(team)}, not {player!r}")
+    return team[player]
 
 
 def load_policy(run: RunDirectory, iteration: int | None = None) -> Agent:
@@ -193,7 +209,7 @@ def evaluate_agent(
     processes: int | None = None,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate an asker by its name on the validation questions; see `language_agent` for language models.
+    """Evaluate an asker by its name on the validation questions; see `clarify_env.agents.load`.
 
     In a game that is not one of clarification, a team of the game's cast by its name; a language model plays
     all of its trained players. By default all cores share the work; a language model is evaluated in this
@@ -201,36 +217,33 @@ def evaluate_agent(
     """
     options = registry[env_id].held_out(env_options or {})
     env = make(env_id, **options)
-    if isinstance(env.game, ClarificationGame):
-        check_name(name)
-    model = language_agent(name, server)
+    split = str(options.get("split", ""))
     if not isinstance(env.game, ClarificationGame):
-        cast = cast_of(env.game)
-        if model:
-            team: Mapping[str, Agent] = dict.fromkeys(cast.trained, model)
-        else:
-            team = cast.teams[choose(f"team of {env_id}", name, cast.teams)](env, {})
+        team = load_by_name(name, env, server=server)
+        slow = any(hasattr(agent, "prompt") for agent in team.values())
         return evaluate_team(
             env,
             team,
             name,
             out,
-            split=str(options.get("split", "")),
+            split=split,
             tasks=tasks,
             seed=seed,
-            processes=processes or (1 if model else default_processes()),
+            processes=processes or (1 if slow else default_processes()),
             watcher=watcher,
         )
+    agent = load(name, env, env.possible_agents[0], knobs=user, server=server)
+    slow = hasattr(agent, "prompt")  # a language model: its messages take long, and share no work
     return evaluate(
         env,
-        model or make_asker(name, env, UserModel(**(user or {}))),
+        agent,
         name,
         out,
-        split=str(options["split"]),
+        split=split,
         user=user,
         tasks=tasks,
         seed=seed,
-        parallel=256 if model else SCRIPTED,
-        processes=processes or (1 if model else default_processes()),
+        parallel=256 if slow else SCRIPTED,
+        processes=processes or (1 if slow else default_processes()),
         watcher=watcher,
     )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from clarify_env.agents.roster import roster_of
+from clarify_env.registry import registry
 from clarify_env.trainers.settings import Settings
 
 # What each kind of agent is best trained with, as far as measured; see docs/algorithms/rest.md.
@@ -53,35 +55,6 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-# What the small policies of a game change of that: rules for players that decide after others have moved, or
-# in the place of both partners, where the best few episodes would be lucky guesses.
-_PARTNERS = {
-    "rule": "threshold",
-    "costs": {"word": (0.0, 0.002)},
-    "iterations": 3,
-    "tasks": 40,
-    "samples": 24,
-    "updates": 200,
-    "shared": True,
-}
-
-
-GAME_RECIPES: dict[str, dict[str, Any]] = {
-    "csp-v0": {
-        "rule": "averaged",
-        "iterations": 8,
-        "tasks": 48,
-        "samples": 16,
-        "start_share": 0.0,
-        "updates": 80,
-        "batch": 128,
-        "hidden": 32,
-    },
-    "pingeval-names-v0": _PARTNERS,
-    "pingeval-chess-v0": _PARTNERS,
-}
-
-
 # What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
 # played at the same costs for one question, in many small steps.
 _ON_POLICY = {"start_share": 0.0, "shared_costs": True, "samples": 16, "check_every": 6}
@@ -108,7 +81,8 @@ LANGUAGE_RECIPES: dict[str, dict[str, Any]] = {
 
 def recipe(agent: str, algorithm: str = "rest", **given: Any) -> Settings:
     """Settings for this agent, algorithm and game: their own recipe, but for what is given."""
-    game = GAME_RECIPES.get(given.get("env", ""), {}) if agent == "move-scorer" else {}
+    family = registry[given.get("env", "synthetic-v0")].family
+    game = roster_of(family).recipe if agent == "move-scorer" and family else {}
     known = ALGORITHM_RECIPES if agent == "move-scorer" else LANGUAGE_RECIPES
     own = {**RECIPES.get(agent, RECIPES["other"]), **game, **known.get(algorithm, {})}
     return Settings(**{"agent": agent, "algorithm": algorithm, **own, **given})

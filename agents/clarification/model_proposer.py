@@ -131,6 +131,7 @@ class ModelProposer:
 def _view(dialogue: Dialogue, costs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Observation:
     """What an asker at this point sees under these costs."""
     return {
+        "role": "clarification/asker",
         "question": dialogue.question,
         "notes": dialogue.notes,
         "context": dialogue.context,

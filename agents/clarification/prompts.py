@@ -6,12 +6,10 @@ stand in it in the codec's form, whatever else it wrote around them.
 """
 
 from collections.abc import Sequence
-from functools import cache
-from importlib import import_module
 
 from clarify_env.agent import Observation
 from clarify_env.agents.clarification.belief import canonical
-from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.agents.llm.prompt import Message
 from clarify_env.codec import decode, encode
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Reply, Select
@@ -133,51 +131,6 @@ class UserPrompt:
         if not isinstance(move, Select) or (move.text and move.text not in answers):
             raise ClarifyError(f"UserPrompt: cannot write {move!r}; the message offers {answers}"[:300])
         return str(answers.index(move.text) + 1 if move.text in answers else 0)
-
-
-# Roles of other games: the first of these entries that an observation has says whose it is.
-ROLES = {
-    "memory": "clarify_env.agents.csp.prompts:HelperPrompt",
-    "topic": "clarify_env.agents.csp.prompts:ChooserPrompt",
-    "limits": "clarify_env.agents.pingeval.prompts:PartnerPrompt",
-}
-
-
-@cache
-def _role(key: str) -> Prompt:
-    module, _, name = ROLES[key].partition(":")
-    prompt: Prompt = getattr(import_module(module), name)()
-    return prompt
-
-
-class PlayerPrompt:
-    """Any player, told apart by what it observes: a user knows its intent; for other games see `ROLES`.
-
-    Args:
-        asker: prompt of the asker; by default `AskerPrompt()`.
-        user: prompt of the user; by default `UserPrompt()`.
-    """
-
-    def __init__(self, asker: Prompt | None = None, user: Prompt | None = None) -> None:
-        self.asker = asker or AskerPrompt()
-        self.user = user or UserPrompt()
-
-    def _of(self, observation: Observation) -> Prompt:
-        if "intent" in observation:
-            return self.user
-        return next((_role(key) for key in ROLES if key in observation), self.asker)
-
-    def messages(self, observation: Observation) -> list[Message]:
-        """The chat of whoever is on turn."""
-        return self._of(observation).messages(observation)
-
-    def read(self, text: str, observation: Observation) -> Move:
-        """The move of whoever is on turn."""
-        return self._of(observation).read(text, observation)
-
-    def write(self, move: Move, observation: Observation) -> str:
-        """The message of whoever is on turn."""
-        return self._of(observation).write(move, observation)
 
 
 def _say(role: str, content: str) -> Message:

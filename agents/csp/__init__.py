@@ -1,1 +1,24 @@
-"""Who plays collaborative self-play."""
+"""Who plays collaborative self-play: scripted teams up to the optimum, and a small policy."""
+
+from clarify_env.agents.csp.scripted import floor, optimal, protocol, small
+from clarify_env.agents.roster import Roster
+
+ROSTER = Roster(
+    trained=("asker", "helper1", "helper2"),
+    teams={"floor": floor, "protocol": protocol, "optimal": optimal},
+    policy=small,
+    prompts={
+        "asker": "clarify_env.agents.csp.prompts:ChooserPrompt",
+        "helper": "clarify_env.agents.csp.prompts:HelperPrompt",
+    },
+    recipe={  # the players decide after others have moved
+        "rule": "averaged",
+        "iterations": 8,
+        "tasks": 48,
+        "samples": 16,
+        "start_share": 0.0,
+        "updates": 80,
+        "batch": 128,
+        "hidden": 32,
+    },
+)

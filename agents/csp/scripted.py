@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from clarify_env.agent import Agent, Observation
-from clarify_env.agents.catalog import Cast
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
@@ -230,14 +229,8 @@ def _helpers(env: GameEnv[Any]) -> Sequence[str]:
     return _game(env).helpers
 
 
-def _small(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+def small(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    """The small policy of a player, ready to be trained."""
     from clarify_env.agents.csp.policy import CspPolicy
 
     return CspPolicy(_game(env), hidden, seed=seed)
-
-
-CAST = Cast(
-    trained=("asker", "helper1", "helper2"),
-    teams={"floor": floor, "protocol": protocol, "optimal": optimal},
-    policy=_small,
-)

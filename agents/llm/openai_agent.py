@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 
 from clarify_env.agent import Action, Agent, Decision, Failed, Observation
-from clarify_env.agents.clarification.prompts import PlayerPrompt
 from clarify_env.agents.llm.event_loop import Background
 from clarify_env.agents.llm.openai_client import Answered, ChatServer, Fault
 from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.games.clarification.game import Select
 
@@ -42,7 +42,7 @@ class OpenAIAgent(Agent):
         model: the server's name for it.
         base_url: up to and with "/v1"; by default $OPENAI_BASE_URL or OpenAI's own.
         api_key: by default $OPENAI_API_KEY; a server of your own needs none.
-        prompt: how a turn is put to the model; by default `PlayerPrompt()`, which serves either player.
+        prompt: how a turn is put to the model; by default `RolePrompt()`, which serves every player.
         temperature: of sampling, >= 0; None leaves it to the server.
         max_tokens: most tokens of a message, >= 1.
         concurrency: requests on their way at the same time, >= 1.
@@ -99,7 +99,7 @@ class OpenAIAgent(Agent):
         if not url.startswith(("http://", "https://")):
             shown = url.rpartition("@")[2]  # without a user and password
             raise ClarifyError(f"OpenAIAgent: base_url {shown!r} does not begin with http:// or https://")
-        self.prompt = prompt or PlayerPrompt()
+        self.prompt = prompt or RolePrompt()
         self.concurrency = concurrency
         self.format_retries = format_retries
         self.stats = dict.fromkeys(STATS, 0)

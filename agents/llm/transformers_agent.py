@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from clarify_env.agent import Agent, Decision, Observation
-from clarify_env.agents.clarification.prompts import PlayerPrompt
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.agents.llm.prompt import Prompt
+from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.llm.sampler import Generator, Sampled
 from clarify_env.agents.llm.truncation import fit
 from clarify_env.errors import ClarifyError, Unreadable
@@ -34,7 +34,7 @@ class TransformersAgent(Agent):
     Args:
         model: a loaded `LanguageModel`, a folder, a GGUF file, a hub id, or "small" (the default) for the
             model that ships with clarify_env.
-        prompt: how a turn is put to the model; by default `PlayerPrompt()`, which serves either player.
+        prompt: how a turn is put to the model; by default `RolePrompt()`, which serves every player.
         temperature: of sampling, >= 0; 0 always takes the likeliest token.
         top_p: share of the probability that is drawn from, in (0, 1].
         max_tokens: most tokens of a message, >= 1.
@@ -77,7 +77,7 @@ class TransformersAgent(Agent):
             raise ClarifyError(
                 f"max_tokens={max_tokens}: {self.model.name} has a context of {self.model.context} tokens"
             )
-        self.prompt = prompt or PlayerPrompt()
+        self.prompt = prompt or RolePrompt()
         self.temperature = temperature
         self.top_p = top_p
         self.max_tokens = max_tokens

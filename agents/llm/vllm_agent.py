@@ -90,7 +90,7 @@ class VLLMAgent(TransformersAgent):
 
     Args:
         model: a folder of transformers, a hub id, or "small" for the model that ships with clarify_env.
-        prompt: how a turn is put to the model; by default `PlayerPrompt()`, which serves either player.
+        prompt: how a turn is put to the model; by default `RolePrompt()`, which serves every player.
         temperature: of sampling, >= 0; 0 always takes the likeliest token.
         top_p: share of the probability that is drawn from, in (0, 1].
         max_tokens: most tokens of a message, >= 1.

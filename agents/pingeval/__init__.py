@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents.catalog import Cast, Team
 from clarify_env.agents.pingeval import chess as positions
 from clarify_env.agents.pingeval import names as records
+from clarify_env.agents.roster import Roster, Team
 from clarify_env.env import GameEnv
 from clarify_env.games.pingeval.game import PLAYERS
 
@@ -30,7 +30,17 @@ def _counter(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
     return PositionSpeaker(hidden, seed)
 
 
-NAMES = Cast(
+# In the place of both partners the best few episodes would be lucky guesses.
+_RECIPE = {
+    "rule": "threshold",
+    "costs": {"word": (0.0, 0.002)},
+    "iterations": 3,
+    "tasks": 40,
+    "samples": 24,
+    "updates": 200,
+    "shared": True,
+}
+NAMES = Roster(
     trained=PLAYERS,
     teams={
         "guess": _both(records.Guesser),
@@ -39,10 +49,12 @@ NAMES = Cast(
         "bisect": _both(records.Bisector),  # last: it is understood by those who do not know the code
     },
     policy=_speaker,
+    prompts={"partner": "clarify_env.agents.pingeval.prompts:PartnerPrompt"},
+    recipe=_RECIPE,
 )
 
 
-CHESS = Cast(
+CHESS = Roster(
     trained=PLAYERS,
     teams={
         "guess": _both(positions.Guesser),
@@ -50,4 +62,6 @@ CHESS = Cast(
         "counts": _both(lambda: positions.Counter(tuple(positions.EARLIER))),
     },
     policy=_counter,
+    prompts={"partner": "clarify_env.agents.pingeval.prompts:PartnerPrompt"},
+    recipe=_RECIPE,
 )

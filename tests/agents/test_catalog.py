@@ -9,7 +9,7 @@ import pytest
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import AlwaysAsk
-from clarify_env.agents.catalog import make_user
+from clarify_env.agents.catalog import load
 from clarify_env.games.clarification import Costs
 from clarify_env.trainers.evaluation.audit import audit
 from clarify_env.trainers.evaluation.crossplay import crossplay
@@ -58,13 +58,13 @@ def url():
 
 def test_a_user_behind_a_server_is_audited_and_crossed(url, tmp_path):
     env = clarify_env.make("synthetic-v0", split="validation", size=30)
-    user = make_user("server:mute", server=url)
-    report = audit(env, user.agent, tasks=4)
+    user = load("server:mute", env, "user", server=url)
+    report = audit(env, user, tasks=4)
     assert report["rates"]["empty"]["mean"] == 1.0
     assert report["right"]["by_probe"]["nag"]["mean"] == 1.0
     assert 0.0 < report["rates"]["wrong_branch"]["mean"] < 1.0  # the first line is right at times
     assert report["rates"]["unreadable"]["count"] == report["rates"]["failed"]["count"] == 0
-    users = {"server:mute": user, "scripted": make_user("scripted")}
+    users = {"server:mute": user, "scripted": load("scripted", env, "user")}
     result = crossplay(
         env,
         {"ask": AlwaysAsk()},
@@ -83,4 +83,4 @@ def test_a_user_behind_a_server_is_audited_and_crossed(url, tmp_path):
 
 def test_a_model_that_the_server_does_not_have(url):
     with pytest.raises(ClarifyError, match="mute"):
-        make_user("server:deaf", server=url)
+        load("server:deaf", clarify_env.make("synthetic-v0", size=3), "user", server=url)

@@ -227,7 +227,7 @@ def test_no_observation_gives_away_what_is_secret(seed):
     env = fresh()
     observations, _ = env.reset(seed=seed)
     setup = env.episode().setup
-    shared = {"question", "context", "costs", "transcript", "action_mask"}
+    shared = {"role", "question", "context", "costs", "transcript", "action_mask"}
     assert set(observations["asker"]) == shared | {"notes", "document"}
     assert set(observations["user"]) == shared | {"intent", "facts"}
     assert all(answer not in repr(observations["user"]) for answer in setup["answers"] if len(answer) > 8)

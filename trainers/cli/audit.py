@@ -1,5 +1,6 @@
 """The command that takes a user for a test: audit."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -63,9 +64,8 @@ def audit(
     model = UserModel(noise, vagueness, refusal)
     if user != "scripted":
         trainer("evaluation.parallel").set_threads(threads)
-    known = user in ("scripted", "embed", "small") or user.partition(":")[0] in ("model", "server")
     sampling = {"temperature": temperature, "max_tokens": max_tokens}
-    player = catalog.make_user(user if known else f"model:{user}", model, server, **sampling).agent
+    player = catalog.load(user, game, "user", knobs=asdict(model), server=server, **sampling)
     total = len(auditing.drawn(game, tasks, intents, seed))
     with Bars(console) as bars:
         found = auditing.audit(

@@ -7,10 +7,10 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents import ASKERS, catalog
+from clarify_env.agents import ASKERS, ScriptedUser, catalog
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games.clarification.scripted_user import UserModel, closest
 from clarify_env.trainers.cli.options import (
     Costs,
     DataDir,
@@ -55,9 +55,8 @@ def crossplay(
     threads: Threads = 1,
 ) -> None:
     """Play askers with users that they were not trained with: does a score hold away from home?"""
-    crossing, players = trainer("evaluation.crossplay"), catalog
+    crossing = trainer("evaluation.crossplay")
     trainer("evaluation.parallel").set_threads(threads)
-    made: dict[str, Any] = {name: players.make_user(name, server=server) for name in users.split(",")}
     runs = {
         name: trainer("settings").read_config(trainer("run_directory").RunDirectory(name))
         for name in targets
@@ -69,6 +68,7 @@ def crossplay(
     env = next(iter(games), env)
     base = next((dict(settings.env_options) for settings in runs.values()), {})
     game = clarify_env.make(env, **{**base, **options(data_dir, split=split)})
+    made = {name: catalog.load(name, game, "user", server=server) for name in users.split(",")}
     askers: dict[str, Agent] = {}
     own: dict[str, str] = {}
     identity: dict[str, str] = {}
@@ -78,7 +78,7 @@ def crossplay(
             raise ClarifyError(f"crossplay: two askers are called {shown!r}; rename a run directory")
         askers[shown] = _asker(name, game, name in runs, server)
         knobs = runs[name].user if name in runs else {} if name == "optimal" else None
-        home = [user for user, player in made.items() if knobs is not None and _is_home(user, player, knobs)]
+        home = [user for user, player in made.items() if knobs is not None and _is_home(player, knobs)]
         own.update({shown: home[0]} if home else {})
         identity.update({shown: _identity(Path(name))} if name in runs else {})
     unseen = clarify_env.registry[env].unseen
@@ -105,7 +105,7 @@ def _asker(name: str, game: Any, is_run: bool, server: str | None) -> Agent:
     if is_run:
         policy: Agent = experiment.load_policy(trainer("run_directory").RunDirectory(name))
         return policy
-    asker: Agent = catalog.named_asker(name, game, server=server)
+    asker: Agent = catalog.load(name, game, "asker", server=server)
     return asker
 
 
@@ -117,7 +117,8 @@ def _identity(run: Path) -> str:
     return f"{run.resolve()} {last} {stamp}"
 
 
-def _is_home(name: str, user: Any, knobs: dict[str, float]) -> bool:
+def _is_home(user: Agent, knobs: dict[str, float]) -> bool:
     """Whether a user is the scripted one of these knobs, which askers are trained with."""
-    scripted = name == "scripted" or name.partition(":")[0] in catalog.KNOBS
-    return scripted and user.model == UserModel(**knobs)
+    if not isinstance(user, ScriptedUser) or user.matcher is not closest:
+        return False
+    return user.model == UserModel(**knobs)

@@ -1,5 +1,6 @@
 """The command that serves the playground."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,7 @@ def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | 
     if (Path(target) / "config.json").is_file():
         policy = experiment.load_policy(trainer("run_directory").RunDirectory(target))
         return policy.twin(temperature=1.0) if hasattr(policy, "twin") else policy
-    return catalog.named_asker(target, env, user, server, temperature=1.0)
+    return catalog.load(target, env, "asker", knobs=asdict(user), server=server, temperature=1.0)
 
 
 @app.command(

@@ -9,7 +9,7 @@ import typer
 
 import clarify_env
 from clarify_env.agents import catalog
-from clarify_env.agents.catalog import cast_of
+from clarify_env.agents.roster import roster_of
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.trainers.cli.options import Seed, Threads, app, console, trainer
 from clarify_env.trainers.reporting.progress import Bars
@@ -111,10 +111,10 @@ def _players(name: str, env: str, server: str | None) -> Any:
         trained: Any = trainer("experiment").load_team(trainer("run_directory").RunDirectory(name))
         return lambda game: trained
     if name == "small" or name.partition(":")[0] in ("model", "server"):
-        model = catalog.language_agent(name, server)
+        model = catalog.language_model(name, server)
         return lambda game: dict.fromkeys(game.possible_agents, model)
     return lambda game: _teams(game)[choose(f"team of {env}", name, _teams(game))](game, {})
 
 
 def _teams(game: Any) -> Any:
-    return cast_of(game.game).teams
+    return roster_of(game.game).teams

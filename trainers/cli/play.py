@@ -15,8 +15,8 @@ from rich.text import Text
 import clarify_env
 from clarify_env.agent import Agent
 from clarify_env.agents import ASKERS, Human, make_asker
-from clarify_env.agents.catalog import cast_of
 from clarify_env.agents.human import Person
+from clarify_env.agents.roster import roster_of
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
@@ -68,7 +68,7 @@ def play_by_hand(
         ClarifyError: an unknown name, or the input ends before the episode does.
     """
     knobs = user or {}
-    players, teams = env.possible_agents, cast_of(env.game).teams
+    players, teams = env.possible_agents, roster_of(env.game).teams
     who = choose("player", who or players[0], (*players, "both", "nobody"))
     by_hand = players if who == "both" else [player for player in players if player == who]
     asks = isinstance(env.game, ClarificationGame)

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from clarify_env.agent import Agent
-from clarify_env.agents.catalog import User
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
@@ -94,7 +93,7 @@ class Cell:
 def crossplay(
     env: GameEnv[Any],
     askers: Mapping[str, Agent],
-    users: Mapping[str, User],
+    users: Mapping[str, Agent],
     out: Path,
     *,
     own: Mapping[str, str] | None = None,
@@ -144,16 +143,15 @@ def crossplay(
     fixed: dict[str, Floats] = {}
     best: dict[str, Floats] = {}
     for user, player in users.items():
-        if player.model not in optimum:
+        model = counted_on(player)
+        if model not in optimum:
             watch = watcher.stage("optimum", len(questions))
-            optimum[player.model] = optima(env, player.model, questions, cells, watch, processes)[
-                :, :, 0
-            ].mean(axis=1)
-        best[user] = optimum[player.model]
+            optimum[model] = optima(env, model, questions, cells, watch, processes)[:, :, 0].mean(axis=1)
+        best[user] = optimum[model]
         fixed[user] = _fixed(env, user, player, questions, cells, seed, folder, processes)
         for asker, agent in askers.items():
             stage = watcher.stage(f"{asker} / {user}"[:17], total)
-            agents = {"asker": agent, "user": player.agent}
+            agents = {"asker": agent, "user": player}
             table[asker][user] = _cell(
                 env, asker, user, agents, questions, cells, seed, batch, folder, stage, processes
             )
@@ -173,7 +171,13 @@ def crossplay(
     return result
 
 
-def _check(askers: Mapping[str, Agent], users: Mapping[str, User], own: Mapping[str, str]) -> None:
+def counted_on(user: Agent) -> UserModel:
+    """The scripted user whose optimum a user's games are compared with: itself, or the perfect one."""
+    model = getattr(user, "model", None)
+    return model if isinstance(model, UserModel) else UserModel()
+
+
+def _check(askers: Mapping[str, Agent], users: Mapping[str, Agent], own: Mapping[str, str]) -> None:
     if not askers or not users:
         raise ClarifyError(f"crossplay: {len(askers)} askers and {len(users)} users; at least 1 of each")
     for names in (askers, users):
@@ -190,7 +194,7 @@ def _check(askers: Mapping[str, Agent], users: Mapping[str, User], own: Mapping[
 def _fixed(
     env: GameEnv[Any],
     name: str,
-    user: User,
+    user: Agent,
     questions: Sequence[int],
     cells: Sequence[Costs],
     seed: int,
@@ -201,7 +205,7 @@ def _fixed(
     kept = folder.load("fixed", name)
     if kept is None:
         try:
-            found = baselines(env, user.agent, questions, cells, seed, processes)
+            found = baselines(env, user, questions, cells, seed, processes)
         except ClarifyError:  # then its cells have rewards but no normalised score
             return np.full((1, len(questions)), np.nan)
         fixed_F_N = np.array([measured[:, :, 0].mean(axis=1) for measured in found.values()])

@@ -18,7 +18,7 @@ import numpy as np
 
 from clarify_env.agent import Agent
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.catalog import cast_of
+from clarify_env.agents.roster import roster_of
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
@@ -329,7 +329,7 @@ def evaluate_team(
         (last team - first team).
     """
     watcher = watcher or Silent()
-    cast, spec = cast_of(env.game), registry[env.name]
+    cast, spec = roster_of(env.game), registry[env.name]
     seen = list(spec.seen)
     cells = [*seen, *(costs for costs in spec.unseen if costs not in seen)]
     questions = pick_questions(env, tasks)

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agents import ScriptedUser
-from clarify_env.agents.catalog import make_user
+from clarify_env.agents import ScriptedUser, catalog
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.scripted_user import UserModel
@@ -320,7 +319,10 @@ def crossed(
             continue
         settings = mine[0].settings
         env = make(game, **{**settings.env_options, "split": "validation"})
-        made = {"own": make_user("scripted", UserModel(**settings.user)), **{u: make_user(u) for u in users}}
+        made = {
+            "own": catalog.load("scripted", env, "user", knobs=settings.user),
+            **{user: catalog.load(user, env, "user") for user in users},
+        }
         askers, identity = {}, {}
         for cell in mine:
             run = RunDirectory(folder / cell.name)

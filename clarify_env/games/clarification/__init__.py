@@ -20,7 +20,9 @@ from clarify_env.registry import GameSpec
 
 def _spec(id: str, make: str) -> GameSpec:
     usual = Costs(turn=0.1, word=0.01)
-    return GameSpec(id, f"clarify_env.games.clarification.{make}", usual, SEEN, UNSEEN)
+    return GameSpec(
+        id, f"clarify_env.games.clarification.{make}", usual, SEEN, UNSEEN, family="clarification"
+    )
 
 
 ABGCOQA = _spec("abgcoqa-v0", "abgcoqa:make_abgcoqa")

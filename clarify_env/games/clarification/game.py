@@ -275,6 +275,7 @@ class ClarificationGame(Game[State]):
         "turn_cost": Term("asks", "turn"),
         "word_cost": Term("words", "word"),
     }
+    family: ClassVar[str] = "clarification"
     costs_type: ClassVar[type[Any]] = Costs
     options: ClassVar[tuple[str, ...]] = ("task", "intent", "costs", "order")
 

@@ -11,6 +11,7 @@ SPEC = GameSpec(
     costs=CspCosts(),
     seen=CostGrid(of=CspCosts, search=(0.1, 0.3, 0.6)),
     unseen=CostGrid(of=CspCosts, search=(0.2, 0.5)),
+    family="csp",
 )
 
 __all__ = ["SPEC", "CollaborationGame", "CspCosts", "Hedge", "Search", "Sure", "Unsure"]

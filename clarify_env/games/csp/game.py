@@ -104,6 +104,7 @@ class CollaborationGame(Game[State]):
         "word_cost": Term("words", "word"),
         "wrong_cost": Term("wrong", "wrong"),
     }
+    family: ClassVar[str] = "csp"
     costs_type: ClassVar[type[Any]] = CspCosts
     options: ClassVar[tuple[str, ...]] = ("task", *Draw._fields, "costs")
 
@@ -172,6 +173,10 @@ class CollaborationGame(Game[State]):
         if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
             raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} questions, from 0")
         return self.tasks[int(key)]
+
+    def role(self, player: str) -> str:
+        """What this player is, whichever number it has."""
+        return "csp/asker" if player == "asker" else "csp/helper"
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
         """The helpers without an answer, then the asker."""

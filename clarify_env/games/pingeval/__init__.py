@@ -8,7 +8,9 @@ from clarify_env.registry import GameSpec
 def _spec(id: str, make: str) -> GameSpec:
     seen = CostGrid(of=WordCosts, word=(0.0, 0.002, 0.01))
     unseen = CostGrid(of=WordCosts, word=(0.001, 0.005, 0.02))
-    return GameSpec(id, f"clarify_env.games.pingeval.{make}", WordCosts(), seen, unseen)
+    return GameSpec(
+        id, f"clarify_env.games.pingeval.{make}", WordCosts(), seen, unseen, family=id.removesuffix("-v0")
+    )
 
 
 CHESS = _spec("pingeval-chess-v0", "chess:make_chess")

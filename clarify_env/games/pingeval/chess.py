@@ -163,6 +163,7 @@ def _silent(chess: Any) -> Any:
 class ChessGame(PartnerGame):
     """Rules of the game; `PartnerGame` has the arguments."""
 
+    family: ClassVar[str] = "pingeval-chess"
     options: ClassVar[tuple[str, ...]] = ("task", "positions", "costs")
     entry: ClassVar[str] = "position"
     question: ClassVar[str] = "Which of the two positions came earlier, left or right?"

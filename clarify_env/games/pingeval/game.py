@@ -166,6 +166,7 @@ class PartnerGame(Game[State]):
         "word_cost": Term("words", "word"),
     }
     costs_type: ClassVar[type[Any]] = WordCosts
+    family: ClassVar[str]
     entry: ClassVar[str]  # name of the private view in an observation
     question: ClassVar[str]  # that the partners answer together
 
@@ -209,6 +210,10 @@ class PartnerGame(Game[State]):
         given = options.get("costs", sampled)
         costs = given if given is sampled else made_costs(self.costs_type, given, "options['costs']")
         return State(pair, costs)
+
+    def role(self, player: str) -> str:
+        """What this player is, whichever number it has."""
+        return f"{self.family}/partner"
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
         """The player on turn with its kinds of moves."""

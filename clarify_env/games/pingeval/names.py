@@ -145,6 +145,7 @@ def relabelled(task: Tables, player: str, shared: int) -> Tables:
 class NameGame(PartnerGame):
     """Rules of the game; `PartnerGame` has the arguments."""
 
+    family: ClassVar[str] = "pingeval-names"
     options: ClassVar[tuple[str, ...]] = ("task", "shared", "costs")
     entry: ClassVar[str] = "table"
     question: ClassVar[str] = "Which person stands in both tables with the same record?"

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import clarify_env
 from clarify_env import ClarifyError
-from clarify_env.agents.clarification.prompts import PlayerPrompt, UserPrompt
+from clarify_env.agents.clarification.prompts import UserPrompt
+from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.errors import Unreadable
 from clarify_env.game import Turn
 from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select
@@ -26,6 +27,7 @@ def observed(*moves):
     """What a user sees after these moves, the asker's first."""
     turns = tuple(Turn("user" if isinstance(move, Reply) else "asker", move) for move in moves)
     return {
+        "role": "clarification/user",
         "question": "Where was Kim born?",
         "intent": "Kim, the painter",
         "facts": (),
@@ -141,7 +143,7 @@ def test_the_chat_goes_on_as_it_began():
 
 
 def test_a_final_message_is_read_on_its_own_with_what_was_said():
-    chat = PlayerPrompt().messages(observed(Ask("Which profession?"), Reply("A painter."), LIST))
+    chat = RolePrompt().messages(observed(Ask("Which profession?"), Reply("A painter."), LIST))
     assert [message["role"] for message in chat] == ["system", "user"]
     lines = chat[1]["content"].splitlines()
     assert lines[-3:] == ["1. the painter: Oslo", "2. 2: New Oslo", "3. otherwise: Oslo"]

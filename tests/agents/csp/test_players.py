@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 import clarify_env
 from clarify_env import ClarifyError, rollout
-from clarify_env.agents.catalog import cast_of
-from clarify_env.agents.clarification.prompts import PlayerPrompt
 from clarify_env.agents.csp.policy import CspPolicy
 from clarify_env.agents.csp.prompts import ChooserPrompt, HelperPrompt
 from clarify_env.agents.csp.scripted import CarefulHelper, Guesser, optimal, protocol
+from clarify_env.agents.llm.role_prompt import RolePrompt
+from clarify_env.agents.roster import roster_of
 from clarify_env.errors import Unreadable
 from clarify_env.games.csp import CspCosts, Search, Sure, Unsure
 from clarify_env.trainers.algorithms.selection import Averaged, Batch
@@ -41,7 +41,7 @@ def reward(env, agents, episodes=800):
 @pytest.mark.parametrize("shared", [False, True])
 def test_rest_learns_to_search_to_mark_and_to_believe(shared):
     loop = build(settings_of("rest", shared=shared))
-    assert list(loop.learners) == list(cast_of(loop.env.game).trained) == loop.env.possible_agents
+    assert list(loop.learners) == list(roster_of(loop.env.game).trained) == loop.env.possible_agents
     before = reward(loop.env, {name: one.agent for name, one in loop.learners.items()})
     for line in loop.train():
         assert np.isfinite(line["update/loss"])
@@ -160,7 +160,7 @@ def test_auroc_counts_pairs(pairs):
 
 def test_language_models_are_told_their_role(env):
     seen, _ = env.reset(seed=0, options={"covered": [True, True]})
-    prompt = PlayerPrompt()
+    prompt = RolePrompt()
     question = seen["helper1"]["question"]
     system, opening = prompt.messages(seen["helper1"])
     assert "right 9 times in 10" in " ".join(system["content"].split())
@@ -185,7 +185,7 @@ def test_language_models_are_told_their_role(env):
 
 
 def test_teams_of_the_cast_play(env):
-    for name, team in cast_of(env.game).teams.items():
+    for name, team in roster_of(env.game).teams.items():
         played = list(rollout(env, team(env, {}), 5, seed=0))
         assert {episode.stop for episode in played} == {"selected"}, name
     other = clarify_env.make("synthetic-v0", size=3)

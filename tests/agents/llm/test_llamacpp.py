@@ -8,7 +8,8 @@ import pytest
 import clarify_env
 from clarify_env import ClarifyError, rollout
 from clarify_env.agents import AlwaysAsk, OpenAIAgent, ScriptedUser
-from clarify_env.agents.clarification.prompts import AskerPrompt, PlayerPrompt
+from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.games.clarification import Reply, Select
 
 pytest.importorskip("openai")
@@ -47,7 +48,7 @@ def url():
 
 
 def agent(url, **options):
-    prompt = PlayerPrompt(AskerPrompt(examples=EXAMPLES))
+    prompt = RolePrompt(asker=AskerPrompt(examples=EXAMPLES))
     return OpenAIAgent("smollm2", url, prompt=prompt, max_tokens=32, timeout=120.0, concurrency=1, **options)
 
 

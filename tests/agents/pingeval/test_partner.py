@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 import clarify_env
 from clarify_env import rollout
-from clarify_env.agents.catalog import cast_of
-from clarify_env.agents.clarification.prompts import PlayerPrompt
+from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.pingeval import chess as positions
 from clarify_env.agents.pingeval import names as records
 from clarify_env.agents.pingeval.names import DOMAINS, RECORD, Statement, candidates, live, read
+from clarify_env.agents.roster import roster_of
 from clarify_env.codec import encode
 from clarify_env.errors import Unreadable
 from clarify_env.games.pingeval import Agree, Propose, Say
@@ -35,7 +35,7 @@ def score(env, agent, episodes=150):
 @pytest.mark.parametrize("id", GAMES)
 def test_every_team_agrees_within_its_budget(id, budget, turns):
     env = clarify_env.make(id, turns=turns, budget=budget, split="test")
-    for name, team in cast_of(env.game).teams.items():
+    for name, team in roster_of(env.game).teams.items():
         for episode in rollout(env, team(env, {}), 15):
             assert episode.stop == "selected", (name, episode.detail)
 
@@ -43,7 +43,7 @@ def test_every_team_agrees_within_its_budget(id, budget, turns):
 @pytest.mark.parametrize("id", GAMES)
 def test_the_teams_pass_the_checks_of_agents(id):
     env = clarify_env.make(id, turns=3, budget=60)
-    for team in cast_of(env.game).teams.values():
+    for team in roster_of(env.game).teams.values():
         players = team(env, {})
         check_agent(players["left"], env, player="left", episodes=3)
 
@@ -159,7 +159,7 @@ def test_the_prompt_tells_the_own_view_and_reads_moves_back(id):
     env.reset(seed=1)
     env.step({"left": Say("a <say> b")})
     seen = env.step({"right": Propose("left")})[0]["left"]
-    prompt = PlayerPrompt()
+    prompt = RolePrompt()
     chat = prompt.messages(seen)
     text = "\n".join(message["content"] for message in chat)
     assert [message["role"] for message in chat] == ["system", "user", "assistant", "user"]

@@ -8,13 +8,20 @@ import pytest
 import clarify_env
 from clarify_env import Agent, ClarifyError, Failed
 from clarify_env.agents import AlwaysAsk, AlwaysEnumerate, OptimalAsker, ScriptedUser
-from clarify_env.agents.catalog import User, make_user
+from clarify_env.agents.catalog import load
 from clarify_env.games.clarification import Costs, UserModel
 from clarify_env.storage import read_episodes
 from clarify_env.trainers.evaluation.crossplay import Cell, crossplay, report
 from clarify_env.trainers.reporting.tables import crossplay_table
 
 CELLS = [Costs(0.02, 0.01), Costs(0.1, 0.002)]
+
+
+ENV = clarify_env.make("synthetic-v0", split="validation", size=30)
+
+
+def user(name, **given):
+    return load(name, ENV, "user", **given)
 
 
 class Down(Agent):
@@ -25,11 +32,10 @@ class Down(Agent):
 
 
 def played(out, watch=None, **changes):
-    env = clarify_env.make("synthetic-v0", split="validation", size=30)
-    users = {"scripted": make_user("scripted"), "noisy:0.2": make_user("noisy:0.2")}
+    users = {"scripted": user("scripted"), "noisy:0.2": user("noisy:0.2")}
     askers = {"optimal": OptimalAsker(), "always-enumerate": AlwaysEnumerate()}
     given = {"own": {"optimal": "scripted"}, "cells": CELLS, "tasks": 8, **changes}
-    return crossplay(env, given.pop("askers", askers), given.pop("users", users), out, **given)
+    return crossplay(ENV, given.pop("askers", askers), given.pop("users", users), out, **given)
 
 
 def test_the_matrix_and_its_rows(tmp_path):
@@ -82,12 +88,12 @@ def test_an_interruption_loses_no_finished_cell(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         played(tmp_path, askers={"mine": asker, "stopped": Stopped()}, own={})
     count = asker.decisions
-    played(tmp_path, askers={"mine": asker}, users={"scripted": make_user("scripted")}, own={})
+    played(tmp_path, askers={"mine": asker}, users={"scripted": user("scripted")}, own={})
     assert asker.decisions == count > 0
 
 
 def test_a_cell_that_fails_is_shown_as_failed(tmp_path):
-    users = {"scripted": make_user("scripted"), "down": User(Down(), UserModel())}
+    users = {"scripted": user("scripted"), "down": Down()}
     result = played(tmp_path, users=users)
     cell = result["matrix"]["optimal"]["down"]
     assert "too many episodes failed" in cell["failed"]
@@ -109,15 +115,15 @@ def test_the_drop_by_hand():
 
 
 def test_users_by_name():
-    assert make_user("vague:0.2").model == UserModel(vagueness=0.2)
-    assert isinstance(make_user("scripted").agent, ScriptedUser)
-    assert make_user("scripted", UserModel(noise=0.1)).model.noise == 0.1
+    assert user("vague:0.2").model == UserModel(vagueness=0.2)
+    assert isinstance(user("scripted"), ScriptedUser)
+    assert user("scripted", knobs={"noise": 0.1}).model.noise == 0.1
     with pytest.raises(ClarifyError, match=r"noisy: takes a probability, such as noisy:0.1"):
-        make_user("noisy:often")
-    with pytest.raises(ClarifyError, match=r"unknown user 'scriptd'; did you mean 'scripted'"):
-        make_user("scriptd")
+        user("noisy:often")
+    with pytest.raises(ClarifyError, match=r"'scriptd'; did you mean 'scripted'"):
+        user("scriptd")
     with pytest.raises(ClarifyError, match=r"noise=1.5"):
-        make_user("noisy:1.5")
+        user("noisy:1.5")
 
 
 def test_mistakes_are_named(tmp_path):

@@ -126,7 +126,7 @@ def test_the_optimal_asker_reaches_the_optimum_with_a_noisy_user(env, question):
 
 def test_re_scored_baselines_equal_really_played_ones(env, fixed):
     for name, make in FIXED.items():
-        played = measure(env, {"asker": make(), "user": USER}, range(40), CELLS)
+        played = measure(env, {"asker": make(env, {}, ""), "user": USER}, range(40), CELLS)
         np.testing.assert_allclose(fixed[name], played, atol=1e-12)
 
 

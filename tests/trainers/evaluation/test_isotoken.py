@@ -7,7 +7,7 @@ import pytest
 
 import clarify_env
 from clarify_env import Agent, ClarifyError, read_episodes, rollout
-from clarify_env.agents.catalog import cast_of
+from clarify_env.agents.roster import roster_of
 from clarify_env.games.pingeval import Agree, Propose, Say
 from clarify_env.games.pingeval.game import PLAYERS
 from clarify_env.trainers.evaluation.isotoken import counted, deranged, isotoken, one_head, silent, spread
@@ -114,7 +114,7 @@ def test_an_interval_covers_its_mean_about_as_often_as_it_says():
 def rows_of(names, turns=(2, 8), **options):
     """The rows of an evaluation on the names game with 16 words."""
     make = lambda count: clarify_env.make(NAMES, turns=count, budget=16, split="test")  # noqa: E731
-    teams = cast_of(make(2).game).teams
+    teams = roster_of(make(2).game).teams
     agents = {name: (lambda game, team=teams[name]: team(game, {})) for name in names}
     return list(isotoken(make, agents, 16, turns, episodes=60, **options))
 

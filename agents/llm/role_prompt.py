@@ -1,0 +1,40 @@
+"""Any player of any game: the prompt of the role that an observation states."""
+
+from collections.abc import Mapping
+
+from clarify_env.agent import Observation
+from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.agents.roster import prompt_of
+from clarify_env.errors import ClarifyError
+from clarify_env.moves import Move
+
+
+class RolePrompt:
+    """The prompts of all roles, by what the game says whose turn it is.
+
+    Args:
+        prompts: by player, such as asker=..., prompts in place of those of the game's roster.
+    """
+
+    def __init__(self, **prompts: Prompt) -> None:
+        self.prompts: Mapping[str, Prompt] = prompts
+
+    def _of(self, observation: Observation) -> Prompt:
+        role = observation.get("role")
+        if not isinstance(role, str):
+            raise ClarifyError(
+                f"a language model: the observation states no role; it has {sorted(observation)}"
+            )
+        return self.prompts.get(role.rpartition("/")[2]) or prompt_of(role)
+
+    def messages(self, observation: Observation) -> list[Message]:
+        """The chat of whoever is on turn."""
+        return self._of(observation).messages(observation)
+
+    def read(self, text: str, observation: Observation) -> Move:
+        """The move of whoever is on turn."""
+        return self._of(observation).read(text, observation)
+
+    def write(self, move: Move, observation: Observation) -> str:
+        """The message of whoever is on turn."""
+        return self._of(observation).write(move, observation)
