@@ -84,10 +84,16 @@ def main() -> None:
         return Guesser(network(hidden, seed), seed=seed)
 
     register_roster("animals", Roster(("guesser",), teams, policy))
-    budget = {"iterations": given.iterations, "tasks": 4, "samples": 48, "batch": 64, "updates": 200}
-    settings = recipe("move-scorer", given.algorithm, env="animals-v0", **budget)
+    budget = {
+        "iterations": given.iterations,
+        "tasks": 4,
+        "group_size": 48,
+        "batch_size": 64,
+        "gradient_steps": 200,
+    }
+    config = recipe("move-scorer", given.algorithm, env="animals-v0", **budget)
     run = RunDirectory(f"runs/animals-{given.algorithm}")
-    for line in train(settings, run):
+    for line in train(config, run):
         print(f"iteration {line['iteration'] + 1}: reward {line['play/reward']:+.3f}")
     summary = evaluate_run(run, processes=1)
     print(f"unseen costs: {summary['unseen']['normalized']['mean']:.2f} (0 guessing, 1 halving)")

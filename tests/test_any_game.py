@@ -17,11 +17,11 @@ from clarify_env.agents.roster import ROSTERS, Roster, register_roster, roster_o
 from clarify_env.costs import made_costs
 from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.trainers.cli.play import play_by_hand
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import evaluate_agent, evaluate_run, load_team, train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from custom_game import Guess, Halver, Keeper
@@ -119,7 +119,7 @@ def test_a_game_names_its_costs_when_it_is_registered():
             clarify_env.make("prices-v0", costs=FixedCosts(of=Prices), search_cost=0.1)
         spec = clarify_env.registry["prices-v0"]
         assert list(spec.seen) == list(spec.unseen) == [Prices()]
-        assert Settings(env="prices-v0").costs == {"search": (0.1,), "word": (0.0,)}
+        assert Config().changed(env="prices-v0").rollout.costs == {"search": (0.1,), "word": (0.0,)}
     finally:
         from clarify_env.registry import _SPECS
 
@@ -158,7 +158,7 @@ def test_play_by_hand_compares_with_the_best_team(monkeypatch):
 
 
 def test_training_evaluation_and_report(tmp_path):
-    budget = {"iterations": 2, "tasks": 4, "samples": 48, "updates": 200, "batch": 64}
+    budget = {"iterations": 2, "tasks": 4, "group_size": 48, "gradient_steps": 200, "batch_size": 64}
     settings = recipe("move-scorer", env="beasts-v0", **budget)
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))

@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from clarify_env.errors import ClarifyError
+
 GROUP = "clarify_env.games"
 GAMES = {
     "abgcoqa-v0": "clarify_env.games.clarification:ABGCOQA",
@@ -28,6 +30,9 @@ def installed() -> dict[str, str]:
 
 
 def load(where: str) -> Any:
-    """What "module:name" names."""
+    """What "module:name" names; raises ClarifyError where there is no such thing."""
     module, _, name = where.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ClarifyError(f"{where!r}: cannot be loaded: {error}") from None

@@ -24,7 +24,7 @@ from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
 from clarify_env.trainers.algorithms.simulated_futures import checked
 from clarify_env.trainers.learners import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop, options_of
+from clarify_env.trainers.loop import Loop
 
 
 class Played(NamedTuple):
@@ -59,19 +59,22 @@ class PolicyGradient(Loop):
     epochs: ClassVar[int] = 1
     skips: ClassVar[bool] = True  # decisions without an advantage, unless there is a penalty
     shared: ClassVar[dict[str, Any]] = {}
-    defaults: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, "terms": ()}
-        self.options = options_of({**own, **self.shared, **self.defaults}, options)
         for name in self.options["terms"]:
             choose("reward term", name, self.env.game.terms)
-        if self.settings.start_share:
+        if self.config.rollout.start_share:
             raise ClarifyError(
-                f"start_share={self.settings.start_share}: {type(self).__name__} learns from its own "
+                f"start_share={self.config.rollout.start_share}: {type(self).__name__} learns from its own "
                 "episodes only; give start_share=0"
             )
+
+    @classmethod
+    def known_options(cls) -> dict[str, Any]:
+        """Those of all policy gradients, and its own."""
+        own = {"kl": 0.0, "kl_kind": "k3", "epochs": cls.epochs, "terms": ()}
+        return {**own, **cls.shared, **cls.defaults}
 
     @abstractmethod
     def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
@@ -128,7 +131,7 @@ class PolicyGradient(Loop):
                 loss = loss + self.options["kl"] * penalty
             return loss
 
-        rng, size = np.random.default_rng(seed), self.settings.batch
+        rng, size = np.random.default_rng(seed), self.config.algorithm.batch_size
         steps = []
         for _ in range(self.options["epochs"]):
             order = rng.permutation(len(held))

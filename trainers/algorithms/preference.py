@@ -15,7 +15,7 @@ What the algorithms share that learn from pairs (`algorithms.preference`): minib
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ from clarify_env.trainers.algorithms.simulated_futures import (
     possible,
 )
 from clarify_env.trainers.learners import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop, options_of
+from clarify_env.trainers.loop import Loop
 
 LEAST = 1e-6  # difference of worth from which on two moves are a pair
 
@@ -217,16 +217,18 @@ class Paired(Loop):
     `clarify_env.trainers.algorithms.policy_gradient.Grouped`.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = {"pairs": "forks", "beta": 0.1, "reference": "last", "futures": 3, "window": 2}
-        self.options = options_of({**own, "meanings": "possible", **self.defaults}, options)
         choose("pairs", self.options["pairs"], ("forks", "siblings", "futures"))
         choose("reference", self.options["reference"], ("last", "start"))
         checked(self.options)
         self.simulated: dict[int, float] = {}
+
+    @classmethod
+    def known_options(cls) -> dict[str, Any]:
+        """Those of all that learn from pairs, and its own."""
+        own = {"pairs": "forks", "beta": 0.1, "reference": "last", "futures": 3, "window": 2}
+        return {**own, "meanings": "possible", "rescore": True, **cls.defaults}
 
     @abstractmethod
     def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, divergence: Tensor) -> Tensor:
@@ -258,7 +260,7 @@ class Paired(Loop):
         if not found:
             raise ClarifyError(
                 f"{type(self).__name__}: no point of {len(batch.episodes)} episodes has two moves of "
-                "different worth; play more episodes a question (samples), or take pairs='forks'"
+                "different worth; play more episodes a question (group_size), or take pairs='forks'"
             )
         if self.options.get("gamma"):
             found += self._sampled(batch)
@@ -266,8 +268,8 @@ class Paired(Loop):
 
     def _sampled(self, batch: Batch) -> list[Example]:
         """The decisions of the episodes that the reference played."""
-        settings, game = self.settings, batch.env.game
-        own = settings.tasks * (settings.samples - round(settings.samples * settings.start_share))
+        rollout, game = self.config.rollout, batch.env.game
+        own = rollout.tasks * (rollout.group_size - round(rollout.group_size * rollout.start_share))
         last = self.options["reference"] == "last"
         examples = [
             Example(seen(game, choice.state, batch.player), choice.move, choice.trace, 1.0)
@@ -278,7 +280,7 @@ class Paired(Loop):
         if not examples:
             raise ClarifyError(
                 f"gamma={self.options['gamma']}: the reference ({self.options['reference']!r}) played no "
-                f"episodes at start_share={settings.start_share}"
+                f"episodes at start_share={rollout.start_share}"
             )
         return examples
 
@@ -289,7 +291,7 @@ class Paired(Loop):
         pairs = [lesson for lesson in lessons if isinstance(lesson, Pair)]
         sampled = [lesson for lesson in lessons if isinstance(lesson, Example)]
         chances_P = np.array([pair.better.weight for pair in pairs])
-        size, count = max(1, self.settings.batch // 2), self.settings.updates
+        size, count = max(1, self.config.algorithm.batch_size // 2), self.config.algorithm.gradient_steps
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(pairs), (count, size), p=chances_P / chances_P.sum())
         used, places = np.unique(drawn, return_inverse=True)

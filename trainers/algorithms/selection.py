@@ -19,7 +19,7 @@ use within ReST are ours). All roles can be trained on the same episodes.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,7 @@ from clarify_env.agents.softmax_policy import SoftmaxPolicy
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.games import load
 from clarify_env.games.clarification.game import Costs
 from clarify_env.replay import Choice, choices, failed, seen
 from clarify_env.trainers.learners import Example
@@ -181,22 +182,34 @@ def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
     return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
 
 
+RULES: dict[str, str | Callable[[], Selection]] = {
+    "threshold": "clarify_env.trainers.algorithms.selection:Threshold",
+    "top-k": "clarify_env.trainers.algorithms.selection:TopK",
+    "clustering": "clarify_env.trainers.algorithms.selection:ActionClustering",
+    "best-continuation": "clarify_env.trainers.algorithms.best_continuation:BestContinuation",
+    "averaged": "clarify_env.trainers.algorithms.selection:Averaged",
+}
+
+
+def register_rule(name: str, kind: Callable[[], Selection]) -> None:
+    """Make a selection rule known by its name; raises ClarifyError where that is taken."""
+    if name in RULES:
+        raise ClarifyError(f"register_rule({name!r}): this name is taken")
+    RULES[name] = kind
+
+
 def make_rule(name: str) -> Selection:
     """The selection rule of this name, with its default settings.
 
-    Raises:
-        ClarifyError: no rule has this name.
-    """
-    from clarify_env.trainers.algorithms.best_continuation import BestContinuation
+    Args:
+        name: a registered one, or "module:Class" for one of yours.
 
-    rules: dict[str, type[Selection]] = {
-        "threshold": Threshold,
-        "top-k": TopK,
-        "clustering": ActionClustering,
-        "best-continuation": BestContinuation,
-        "averaged": Averaged,
-    }
-    return rules[choose("selection rule", name, rules)]()
+    Raises:
+        ClarifyError: no rule has this name, or it does not load.
+    """
+    found = name if ":" in name else RULES[choose("selection rule", name, RULES)]
+    kind: Callable[[], Selection] = load(found) if isinstance(found, str) else found
+    return kind()
 
 
 class Averaged:

@@ -29,7 +29,7 @@ from clarify_env.moves import TextMove
 from clarify_env.replay import failed
 from clarify_env.rollout import rollout
 from clarify_env.storage import write_episodes
-from clarify_env.trainers.loop import Silent, Watcher
+from clarify_env.trainers.loggers import Logger
 
 Texts = Mapping[str, Sequence[str]]  # kind of a move: what is heard in place of its texts, in order
 
@@ -196,7 +196,7 @@ def isotoken(
     seed: int = 0,
     batch: int = 256,
     folder: Path | None = None,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Play every agent at every number of turns, as the game is and under each control; yields a row each.
 
@@ -227,7 +227,7 @@ def isotoken(
         )
     if budget < max(turns):
         raise ClarifyError(f"isotoken: a budget of {budget} words has less than one for each of {max(turns)}")
-    watcher = watcher or Silent()
+    watcher = watcher or Logger()
     for name, players in agents.items():
         first: dict[str, Floats] = {}
         for count in turns:
