@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from clarify_env.agent import Observation
 from clarify_env.agents.clarification.belief import canonical
-from clarify_env.agents.llm.prompt import Message
+from clarify_env.agents.llm.prompt import Message, TaggedPrompt, aloud, say, system
 from clarify_env.codec import decode, encode
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Reply, Select
@@ -40,34 +40,17 @@ You asked a question and got a message with an answer, or a list of answers for 
 the number of the line that fits what you mean, and nothing else; write 0 if none fits."""
 
 
-class AskerPrompt:
-    """The asker of the clarification game.
+class AskerPrompt(TaggedPrompt):
+    """The asker of the clarification game; see `TaggedPrompt`."""
 
-    Args:
-        rules: the system message; "" for none.
-        examples: chat messages between the rules and the game, such as worked dialogues.
-    """
-
-    kinds: tuple[type[Move], ...] = (Ask, Enumerate, Answer)
+    kinds = (Ask, Enumerate, Answer)
 
     def __init__(self, rules: str = ASKER_RULES, examples: Sequence[Message] = ()) -> None:
-        self.rules = rules
-        self.examples = tuple(examples)
+        super().__init__(rules, examples)
 
     def messages(self, observation: Observation) -> list[Message]:
         """Rules, notes and document, question, costs, and the dialogue so far."""
-        return [*_system(self.rules), *self.examples, *_dialogue(_opening(observation), observation, "asker")]
-
-    def read(self, text: str, observation: Observation) -> Move:
-        """The one tagged block of the message."""
-        move = decode(text, self.kinds)
-        if not isinstance(move, self.kinds):
-            raise Unreadable(f"no move in {text[:80]!r}; expected <ask>, <enumerate> or <answer>")
-        return move
-
-    def write(self, move: Move, observation: Observation) -> str:
-        """The move as a tagged block."""
-        return encode(move)
+        return _dialogue(self.opened(_opening(observation)), observation, "asker")
 
 
 class UserPrompt:
@@ -95,25 +78,25 @@ class UserPrompt:
         opening = "\n".join([*_context(observation), *known])
         final = _options(observation)
         if final is None:
-            chat = _dialogue(opening, observation, "user", "The other side asks: ")
-            return [*_system(self.rules), *self.examples, *chat]
+            begun = [*system(self.rules), *self.examples, say("user", opening)]
+            return _dialogue(begun, observation, "user", "The other side asks: ")
         lines = [f"{k}. {line}" for k, line in enumerate(final, start=1)]
         replies = [turn.move.text for turn in observation["transcript"] if isinstance(turn.move, Reply)]
         said = [f"What you said: {text}" for text in replies]
-        return [*_system(self.select_rules), _say("user", "\n".join([opening, *said, *lines]))]
+        return [*system(self.select_rules), say("user", "\n".join([opening, *said, *lines]))]
 
     def read(self, text: str, observation: Observation) -> Move:
         """The reply's first line, or the selection by its number, which its line may follow."""
-        said = _aloud(text)
+        said = aloud(text)
         final = _options(observation)
         if final is None:
             return _reply(said)
         number, _, rest = said.partition(".")
         if not number.isdecimal() or len(number) > 4 or int(number) > len(final):
-            raise Unreadable(f"{text[:80]!r} is no line from 0 to {len(final)}")
+            raise Unreadable(f"{said[:80]!r} is no line from 0 to {len(final)}")
         at = int(number) - 1
         if rest.strip() and (at < 0 or rest.strip() != final[at].strip()):
-            raise Unreadable(f"{text[:80]!r} is not one of the lines as it stands, nor its number alone")
+            raise Unreadable(f"{said[:80]!r} is not one of the lines as it stands, nor its number alone")
         return Select(_answers(observation)[at] if at >= 0 else "")
 
     def write(self, move: Move, observation: Observation) -> str:
@@ -125,20 +108,12 @@ class UserPrompt:
         if isinstance(move, Reply):
             if not move.text.strip():
                 raise ClarifyError(f"UserPrompt: cannot write {move!r}; a reply has at least one word")
-            plain = move.text.strip() == move.text == _plain(move.text)
+            plain = move.text == aloud(move.text) == _plain(move.text)
             return move.text if plain else encode(move)
         answers = _answers(observation)
         if not isinstance(move, Select) or (move.text and move.text not in answers):
             raise ClarifyError(f"UserPrompt: cannot write {move!r}; the message offers {answers}"[:300])
         return str(answers.index(move.text) + 1 if move.text in answers else 0)
-
-
-def _say(role: str, content: str) -> Message:
-    return {"role": role, "content": content}
-
-
-def _system(rules: str) -> list[Message]:
-    return [_say("system", rules)] if rules else []
 
 
 def _opening(observation: Observation) -> str:
@@ -167,34 +142,21 @@ def _context(observation: Observation) -> list[str]:
     return ["Before the question:", observation["context"]] if observation.get("context") else []
 
 
-def _dialogue(opening: str, observation: Observation, me: str, heard: str = "") -> list[Message]:
-    """The transcript as a chat in which `me` is the assistant; `heard` goes before the other side's moves."""
-    said = [_say("user", opening)]
+def _dialogue(said: list[Message], observation: Observation, me: str, heard: str = "") -> list[Message]:
+    """The chat after the transcript; `me` is the assistant, `heard` goes before the other side's moves."""
     for turn in observation["transcript"]:
         if turn.player == me:
-            said.append(_say("assistant", encode(turn.move) if me == "asker" else turn.move.text))
+            said.append(say("assistant", encode(turn.move) if me == "asker" else turn.move.text))
         elif said[-1]["role"] == "user":
             said[-1]["content"] += f"\n{heard}{turn.move.text}"
         else:
-            said.append(_say("user", f"{heard}{turn.move.text}"))
+            said.append(say("user", f"{heard}{turn.move.text}"))
     return said
-
-
-def _aloud(text: str) -> str:
-    """What a model says, without what it thinks before that."""
-    if not text.lstrip().startswith("<think>"):
-        return text.strip()
-    _, closed, said = text.partition("</think>")
-    if not closed:
-        raise Unreadable(f"a thought without an end in {text[:80]!r}")
-    return said.strip()
 
 
 def _plain(text: str) -> str:
     """The first line of an untagged reply, as it is read."""
-    if text.startswith(("<think>", "<reply>")):
-        return ""
-    return next(iter(text.splitlines()), "").strip()
+    return "" if text.startswith("<reply>") else next(iter(text.splitlines()), "").strip()
 
 
 def _reply(said: str) -> Reply:

@@ -7,13 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from clarify_env.agent import Action, Agent, Decision, Failed, Observation
+from clarify_env.agent import Agent, Decision, Failed, NoMove, Observation
 from clarify_env.agents.llm.event_loop import Background
 from clarify_env.agents.llm.openai_client import Answered, ChatServer, Fault
-from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.agents.llm.prompt import Message, Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
-from clarify_env.errors import ClarifyError, Unreadable, nearest
-from clarify_env.games.clarification.game import Select
+from clarify_env.errors import ClarifyError, nearest
 
 STATS = (
     "messages", "format_failures", "format_retries", "unfinished", "refusals", "failed",
@@ -154,7 +153,7 @@ class OpenAIAgent(Agent):
 
     def act(
         self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None
-    ) -> list[Action]:
+    ) -> list[Decision]:
         """One decision per observation, in order, whichever answer comes first."""
         if rngs is None:
             rngs = [self._rng] * len(observations)
@@ -164,10 +163,10 @@ class OpenAIAgent(Agent):
 
     async def _all(
         self, chats: Sequence[list[Message]], observations: Sequence[Observation], seeds: Sequence[int]
-    ) -> list[Action]:
+    ) -> list[Decision]:
         slots = asyncio.Semaphore(self.concurrency)
 
-        async def one(chat: list[Message], observation: Observation, seed: int) -> Action:
+        async def one(chat: list[Message], observation: Observation, seed: int) -> Decision:
             async with slots:
                 return await self._decide(chat, observation, seed)
 
@@ -178,7 +177,7 @@ class OpenAIAgent(Agent):
             for task in tasks:
                 task.cancel()
 
-    async def _decide(self, chat: list[Message], observation: Observation, seed: int) -> Action:
+    async def _decide(self, chat: list[Message], observation: Observation, seed: int) -> Decision:
         """The decision of one dialogue."""
         for again in range(self.format_retries + 1):
             own = seed if not again else int(np.random.default_rng((seed, again)).integers(2**31))
@@ -193,14 +192,11 @@ class OpenAIAgent(Agent):
             self.stats["format_retries"] += again > 0
             self.stats["unfinished"] += answered.finish == "length"
             self.stats["refusals"] += answered.refused
-            trace = _trace(answered, own)
-            try:
-                move = self.prompt.read(answered.text, observation)
-            except Unreadable:
-                self.stats["format_failures"] += 1
-                continue
-            return Decision(move if isinstance(move, Select) else answered.text, trace)
-        return Decision(answered.text.strip() or "(an empty message)", trace)  # blank text would pass
+            made = decision(self.prompt, answered.text, observation, _trace(answered, own))
+            if not isinstance(made.move, NoMove):
+                break
+            self.stats["format_failures"] += 1
+        return made
 
 
 def _trace(answered: Answered, seed: int) -> dict[str, Any]:
