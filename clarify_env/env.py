@@ -64,13 +64,10 @@ def check_action(player: str, action: Any, where: str = "step") -> None:
     """Raise ClarifyError where `action` is nothing that `GameEnv.step` takes for an action."""
     move, message, _ = action if isinstance(action, Decision) else (action, None, None)
     if not isinstance(move, _ACTION):
-        raise ClarifyError(
-            f"{where}: {move!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
-        )
+        wrong = f"{move!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
+        raise ClarifyError(f"{where}: {wrong}")
     if not isinstance(message, (str, NoneType)):
-        raise ClarifyError(
-            f"{where}: {message!r:.80}, the message of {player!r}, is no text; give a str or None"
-        )
+        raise ClarifyError(f"{where}: {message!r:.80} of {player!r} is no message; give a str or None")
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):

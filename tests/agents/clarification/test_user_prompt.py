@@ -85,7 +85,7 @@ def test_any_message_is_a_legal_move_or_unreadable(text, last):
         ("A <think>secret</think>painter.<Thinking>secret", "A painter."),
         ("<think>a <think>secret</think> of mine</think>A painter.", "A painter."),
         (
-            "<reasoning>secret</reasoning><reply>A painter,<think>secret</think>\nI think.</reply>",
+            "<thought>a</thought><reply>A painter,<think>b</think>\nI think.</reply>",
             "A painter,\nI think.",
         ),
     ],

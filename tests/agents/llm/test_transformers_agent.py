@@ -17,7 +17,7 @@ from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.agents.llm.truncation import CUT, fit
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import SEEN, Answer, Ask, Enumerate, Reply
+from clarify_env.games.clarification.game import SEEN, Answer, Ask, Reply
 from clarify_env.rollout import rollout
 from clarify_env.testing.agent_checks import check_agent
 
