@@ -16,6 +16,7 @@ import pytest
 import clarify_env
 from clarify_env import ClarifyError, Failed, NoMove, rollout
 from clarify_env.agents import OpenAIAgent, ScriptedUser
+from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.games.clarification import SEEN, Answer
 
 pytest.importorskip("openai")
@@ -266,6 +267,33 @@ def test_messages_that_say_nothing_are_the_models_own_fault(start, message, came
     assert decision.message == came
     assert agent.stats[counter] == agent.stats["requests"] == 3
     assert (agent.stats["messages"], agent.stats["failed"]) == (1, 0)
+
+
+class Plain(AskerPrompt):
+    """An own format: the whole message is the answer."""
+
+    def read(self, text, observation):
+        return Answer(text.strip(" .!"))
+
+
+def test_a_prompt_format_of_ones_own_is_played(start):
+    _, agent = start(write=lambda body: {"content": " Oslo! "}, prompt=Plain())
+    (episode,) = played(agent, 1)
+    assert episode.moves("asker") == [Answer("Oslo")]
+    assert dict(episode.steps[0].messages)["asker"] == " Oslo! "
+    assert dict(episode.steps[0].traces)["asker"]["finish"] == "stop"
+
+
+def test_a_models_thought_as_the_user_is_not_said(start):
+    def write(body):
+        picks = "number of the line" in body["messages"][0]["content"]
+        return {"content": "<think>zebra</think>" + ("1" if picks else "a painter")}
+
+    (_, asker), (_, user) = start(), start(write=write)
+    episodes = played(asker, 12, user)
+    replies = {m.text for e in episodes for m in e.moves("user") if m.kind == "reply"}
+    assert replies == {"a painter"}
+    assert all("zebra" in text for e in episodes for s in e.steps for p, text in s.messages if p == "user")
 
 
 def test_check_names_what_is_wrong_at_the_start(start):
