@@ -237,7 +237,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         for player, action in actions.items():
             kinds, message = legal.get(player, ()), None
             if isinstance(action, Decision):
-                check_action(player, action)
+                if action.message is not None:
+                    check_action(player, action)
                 action, message, trace = action
                 if trace is not None:
                     traces = (*traces, (player, trace))
