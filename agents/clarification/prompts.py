@@ -5,7 +5,7 @@ can always be rendered again: for its next turn, for training, and under other c
 stand in it in the codec's form, whatever else it wrote around them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clarify_env.agent import Observation
 from clarify_env.agents.clarification.belief import canonical
@@ -50,7 +50,8 @@ class AskerPrompt(TaggedPrompt):
 
     def messages(self, observation: Observation) -> list[Message]:
         """Rules, notes and document, question, costs, and the dialogue so far."""
-        return _dialogue(self.opened(_opening(observation)), observation, "asker")
+        opened = self.opened(_opening(observation))
+        return _dialogue(opened, observation, "asker", lambda move: self.write(move, observation))
 
 
 class UserPrompt:
@@ -79,7 +80,7 @@ class UserPrompt:
         final = _options(observation)
         if final is None:
             begun = [*system(self.rules), *self.examples, say("user", opening)]
-            return _dialogue(begun, observation, "user", "The other side asks: ")
+            return _dialogue(begun, observation, "user", lambda move: move.text, "The other side asks: ")
         lines = [f"{k}. {line}" for k, line in enumerate(final, start=1)]
         replies = [turn.move.text for turn in observation["transcript"] if isinstance(turn.move, Reply)]
         said = [f"What you said: {text}" for text in replies]
@@ -142,11 +143,21 @@ def _context(observation: Observation) -> list[str]:
     return ["Before the question:", observation["context"]] if observation.get("context") else []
 
 
-def _dialogue(said: list[Message], observation: Observation, me: str, heard: str = "") -> list[Message]:
-    """The chat after the transcript; `me` is the assistant, `heard` goes before the other side's moves."""
+def _dialogue(
+    said: list[Message], observation: Observation, me: str, own: Callable[[Move], str], heard: str = ""
+) -> list[Message]:
+    """The chat `said`, continued by the transcript; `me` is the assistant.
+
+    Args:
+        said: the chat before the dialogue; it grows.
+        observation: of `me`.
+        me: the player whose prompt this is.
+        own: the message that stands for a move of its own.
+        heard: goes before each move of the other side.
+    """
     for turn in observation["transcript"]:
         if turn.player == me:
-            said.append(say("assistant", encode(turn.move) if me == "asker" else turn.move.text))
+            said.append(say("assistant", own(turn.move)))
         elif said[-1]["role"] == "user":
             said[-1]["content"] += f"\n{heard}{turn.move.text}"
         else:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
-from clarify_env.codec import encode
 from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.records import CONFIDENCE, Hedge, Search, Sure, Unsure
 
@@ -47,7 +46,7 @@ class HelperPrompt(TaggedPrompt):
         for k, move in enumerate(searches):
             texts = [passage.text for passage in observation["passages"] if passage.search == k]
             shown = "\n".join(["Found:", *texts]) if texts else "Found nothing new."
-            chat += [say("assistant", encode(move)), say("user", shown)]
+            chat += [say("assistant", self.write(move, observation)), say("user", shown)]
         return chat
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
-from clarify_env.codec import encode
 from clarify_env.games.pingeval.game import Agree, Propose, Say, counted
 from clarify_env.games.pingeval.names import Person
 from clarify_env.moves import Move
@@ -59,7 +58,7 @@ class PartnerPrompt(TaggedPrompt):
         said = self.opened(*lines)
         for turn in past:
             if turn.player == me:
-                said.append(say("assistant", encode(turn.move)))
+                said.append(say("assistant", self.write(turn.move, observation)))
                 continue
             heard = f"Your partner {_VERBS[type(turn.move)]}: {turn.move.text}"
             if said[-1]["role"] == "user":
