@@ -1,8 +1,8 @@
-"""What a language model reads: a player's observation as chat messages, and its message back as a move.
+"""The prompts of the clarification game: what asker and user read, and how their messages become moves.
 
-A prompt is a function of the observation alone, costs as plain numbers included, so that what a model saw
-can always be rendered again: for its next turn, for training, and under other costs. Its own earlier moves
-stand in it in the codec's form, whatever else it wrote around them.
+A prompt is a function of the observation alone, which holds the costs as plain numbers. So what a model saw
+can be rendered again for its next turn, for training, and under other costs. The model's own earlier moves
+stand there as its prompt writes them, without what else it wrote around them.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,13 +57,13 @@ class AskerPrompt(TaggedPrompt):
 class UserPrompt:
     """The user of the clarification game: it replies to questions, and picks from a final message by number.
 
-    Of a reply the first line counts: a model that goes on to play the other side too is cut off there. What
-    stands in <think> tags before it is not said; as <reply>...</reply> a reply may have several lines.
+    Only the first line of a reply is said, so a model that goes on to play the other side is cut off there; a
+    reply in <reply>...</reply> may have several lines. Thoughts are not said (see `aloud`).
 
     Args:
         rules: the system message while it replies.
         select_rules: the system message when it picks.
-        examples: chat messages between the rules and its first reply, such as worked dialogues.
+        examples: chat messages between the rules and the first question, such as worked dialogues.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class UserPrompt:
         return [*system(self.select_rules), say("user", "\n".join([opening, *said, *lines]))]
 
     def read(self, text: str, observation: Observation) -> Move:
-        """The reply's first line, or the selection by its number, which its line may follow."""
+        """The first line of a reply, or the selection by a number, which the line itself may follow."""
         said = aloud(text)
         final = _options(observation)
         if final is None:
@@ -101,7 +101,7 @@ class UserPrompt:
         return Select(_answers(observation)[at] if at >= 0 else "")
 
     def write(self, move: Move, observation: Observation) -> str:
-        """A reply's text, tagged where that is needed, or the number of the line that a selection takes.
+        """The text of a reply, tagged where that is needed, or the number of the line that is selected.
 
         Raises:
             ClarifyError: another kind of move, a blank reply, or a selection that is no line's whole answer.
@@ -118,9 +118,10 @@ class UserPrompt:
 
 
 def _opening(observation: Observation) -> str:
-    """What an asker is told before the dialogue: context, document, notes, likeliest first, question, costs.
+    """What an asker is told before the dialogue: context, document, notes, question and costs.
 
-    The order of the notes tells nothing, and the costs come last, so that prompts share what is before them.
+    The likeliest note comes first, so that their order tells nothing else. The costs come last, so that
+    prompts under different costs begin alike.
     """
     for key in ("question", "notes", "document", "costs"):
         if key not in observation:

@@ -1,6 +1,6 @@
-"""What a language model reads in collaborative self-play, as a helper and as the asker.
+"""The prompts of collaborative self-play, for a helper and for the asker.
 
-The rules say what a mark stands for; that is how these players come by a convention.
+The rules say what each mark stands for, so that the players share its meaning.
 """
 
 from collections.abc import Sequence

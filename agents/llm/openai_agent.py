@@ -1,4 +1,4 @@
-"""`OpenAIAgent`: a model behind an OpenAI-compatible server plays either player."""
+"""`OpenAIAgent`: a language model behind an OpenAI-compatible server plays any player."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from clarify_env.agents.llm.prompt import Message, Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.errors import ClarifyError, nearest
 
-STATS = (
+_STATS = (
     "messages", "format_failures", "format_retries", "unfinished", "refusals", "failed",
     "requests", "retries", "prompt_tokens", "sampled_tokens", "without_usage",
 )  # fmt: skip
@@ -26,10 +26,10 @@ _HOSTED = "https://api.openai.com/v1"
 class OpenAIAgent(Agent):
     """Plays through any server that speaks OpenAI's chat completions: vLLM, SGLang, llama.cpp, a hosted one.
 
-    The dialogues of a call are asked for together, at most `concurrency` at a time, and come back in order.
-    The seed of a request comes from the dialogue's own generator, so that episodes repeat where the server
-    honours seeds. A dialogue whose request fails for good gets `Failed` with the reason; the others go on. A
-    decision's trace holds the seed, why the message ended, and with `logprobs` the tokens as text with their
+    The messages of all dialogues are requested together, at most `concurrency` at a time. The seed of a
+    request comes from the dialogue's own generator, so that episodes repeat where the server honours seeds.
+    A dialogue whose request fails for good gets `Failed` with the reason; the others go on. The trace of a
+    decision holds the seed and why the message ended; with `logprobs` also the tokens as text and their
     log-probabilities.
 
     `stats` counts: `messages`, `format_failures` (messages that were no move), `format_retries`, `unfinished`
@@ -101,7 +101,7 @@ class OpenAIAgent(Agent):
         self.prompt = prompt or RolePrompt()
         self.concurrency = concurrency
         self.format_retries = format_retries
-        self.stats = dict.fromkeys(STATS, 0)
+        self.stats = dict.fromkeys(_STATS, 0)
         request: dict[str, Any] = {"max_tokens": max_tokens}
         if temperature is not None:
             request["temperature"] = temperature
@@ -110,7 +110,6 @@ class OpenAIAgent(Agent):
             url,
             key or "none",
             request=request,
-            seeded=True,
             logprobs=logprobs,
             extra=extra or {},
             timeout=timeout,
@@ -124,7 +123,7 @@ class OpenAIAgent(Agent):
         return f"OpenAIAgent({self.server.model!r}, {self.server.url!r})"
 
     def check(self) -> None:
-        """Find out before a long run whether the server is there and has the model.
+        """Check before a long run that the server answers and offers the model.
 
         Raises:
             ClarifyError: it cannot be reached, denies access, or offers other models.
@@ -142,7 +141,7 @@ class OpenAIAgent(Agent):
             raise ClarifyError(f"{asked}: the server does not offer it{some}")
 
     def close(self) -> None:
-        """Close the connections; done by itself when the agent is gone or Python ends."""
+        """Close the connections; this happens by itself when the agent is deleted or Python ends."""
         self._background.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""`TransformersAgent`: a causal language model of Hugging Face transformers plays either player."""
+"""`TransformersAgent`: a causal language model of Hugging Face transformers plays any player."""
 
 import logging
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from clarify_env.agent import Agent, Decision, NoMove, Observation
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.agents.llm.prompt import Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
-from clarify_env.agents.llm.sampler import Generator, Sampled
+from clarify_env.agents.llm.sampler import Completion, Generator
 from clarify_env.agents.llm.truncation import fit
 from clarify_env.errors import ClarifyError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
-STATS = (
+_STATS = (
     "messages", "format_failures", "retries", "unfinished", "shortened_prompts",
     "prompt_tokens", "read_tokens", "reused_tokens", "sampled_tokens",
 )  # fmt: skip
 
 
 class TransformersAgent(Agent):
-    """Plays by sampling messages from a language model, any number of dialogues at once.
+    """Plays by sampling messages from a language model, for any number of dialogues at once.
 
     A decision's trace holds the sampled token ids, the stop token included, and their log-probabilities
     under the distribution that they were drawn from. `stats` counts messages, format failures and tokens.
@@ -36,10 +36,10 @@ class TransformersAgent(Agent):
         prompt: how a turn is put to the model; by default `RolePrompt()`, which serves every player.
         temperature: of sampling, >= 0; 0 always takes the likeliest token.
         top_p: share of the probability that is drawn from, in (0, 1].
-        max_tokens: most tokens of a message, >= 1.
+        max_tokens: the most tokens of a message, >= 1.
         format_retries: how often a message that is no move is sampled again, >= 0.
-        rows: messages sampled at the same time; lower it where memory is short.
-        memory: tokens whose keys and values are kept for later turns, >= 0.
+        rows: how many messages are sampled at the same time; lower it where memory is short.
+        memory: how many tokens' keys and values are kept for later turns, >= 0.
         device, dtype: see `LanguageModel.load`.
         seed: of the agent's own generator.
 
@@ -82,9 +82,9 @@ class TransformersAgent(Agent):
         self.max_tokens = max_tokens
         self.format_retries = format_retries
         self.generator = Generator(self.model, rows, memory)
-        self.stats = dict.fromkeys(STATS, 0)
+        self.stats = dict.fromkeys(_STATS, 0)
         if self.model.rewritten:
-            log.warning(
+            _log.warning(
                 "%s: its chat template rewrites earlier turns (%r becomes %r); their keys and values are "
                 "read anew each turn",
                 self.model.name,
@@ -115,7 +115,7 @@ class TransformersAgent(Agent):
         if len(found) <= limit:
             return found
         if not self.stats["shortened_prompts"]:
-            log.warning("%s: a prompt of %d tokens is shortened to %d", self.model.name, len(found), limit)
+            _log.warning("%s: a prompt of %d tokens is shortened to %d", self.model.name, len(found), limit)
         self.stats["shortened_prompts"] += 1
         return ids(fit(observation, lambda shown: len(ids(shown)), limit, self.model.name))
 
@@ -139,8 +139,8 @@ class TransformersAgent(Agent):
         self.stats["messages"] += len(observations)
         return decisions
 
-    def _sample(self, prompts: list[list[int]], rngs: Sequence[np.random.Generator]) -> list[Sampled]:
-        """Messages for these prompts; without chance, equal prompts are read and answered once."""
+    def _sample(self, prompts: list[list[int]], rngs: Sequence[np.random.Generator]) -> list[Completion]:
+        """Messages for these prompts; at temperature 0 equal prompts are answered once."""
         first: dict[tuple[int, ...], int] = {}
         if self.temperature == 0.0:
             which = [first.setdefault(tuple(prompt), len(first)) for prompt in prompts]
@@ -155,7 +155,7 @@ class TransformersAgent(Agent):
         self.stats["reused_tokens"] = self.generator.reused_tokens
         return sampled
 
-    def _decision(self, sampled: Sampled, observation: Observation) -> Decision:
+    def _decision(self, sampled: Completion, observation: Observation) -> Decision:
         trace = {"ids": sampled.ids, "logprobs": [round(p, 6) for p in sampled.logprobs]}
         made = decision(self.prompt, self.model.message(sampled.ids), observation, trace)
         self.stats["unfinished"] += sampled.ids[-1] not in self.model.stop_ids

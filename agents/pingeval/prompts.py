@@ -1,4 +1,4 @@
-"""What a language model reads as a partner of a `pingeval` game, and its message back as a move."""
+"""The prompt of a partner in the pingeval games."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

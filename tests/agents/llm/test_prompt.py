@@ -13,7 +13,7 @@ from clarify_env.agents.clarification.prompts import AskerPrompt, UserPrompt
 from clarify_env.agents.csp.prompts import ChooserPrompt, HelperPrompt
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.agents.llm.prompt import aloud, decision
-from clarify_env.agents.llm.sampler import Generator, Sampled
+from clarify_env.agents.llm.sampler import Completion, Generator
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.agents.pingeval.prompts import PartnerPrompt
 from clarify_env.errors import Unreadable
@@ -56,7 +56,7 @@ class Says(Generator):
 
     def sample(self, prompts, rngs, limit, temperature=1.0, top_p=1.0):
         ids = [self.model.message_ids(next(self.lines)) for _ in prompts]
-        return [Sampled(each, [-0.5] * len(each)) for each in ids]
+        return [Completion(each, [-0.5] * len(each)) for each in ids]
 
 
 @pytest.fixture(scope="module")
