@@ -263,7 +263,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         """The move that `action` stands for, None where it passes, or why the episode has to stop."""
         if player not in self.action_spaces:
             raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
-        check_action(player, action)
+        check_action(player, Decision(action))  # no decision within a decision
         if not kinds:
             passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
             return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
