@@ -203,6 +203,7 @@ class Loop(ABC):
                 batch=settings.parallel,
                 first=first,
                 options=options,
+                states=True,
             )
             for episode in played:
                 yield episode
