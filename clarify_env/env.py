@@ -59,15 +59,23 @@ _Entry = tuple[dict[str, Move], Paid, Messages]
 _INCURRED = itemgetter(1)  # of an entry
 
 
-def read_action(player: str, action: Any, kinds: Kinds, max_chars: int) -> Move | Stop:
-    """The move that an action of a player on turn stands for, or why the episode has to stop.
+def read_action(player: str, action: Any, kinds: Kinds, max_chars: int) -> Move | Stop | None:
+    """The move that an action stands for, None where it passes, or why the episode has to stop.
 
     Args:
         player: whose action it is.
         action: a move, a message, None or `Failed`.
-        kinds: of moves that it may make.
+        kinds: of moves that it may make; none where it is not on turn.
         max_chars: the longest message or move that is let through, in characters.
+
+    Raises:
+        ClarifyError: `action` is nothing of these.
     """
+    if not isinstance(action, ACTION):
+        raise ClarifyError(f"step: {action!r:.80} of {player!r} {NO_ACTION}")
+    if not kinds:
+        passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
+        return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
     if isinstance(action, Failed):
         return Stop(StopReason.FAILED, f"{player}: {action.reason}")
     if isinstance(action, str):
@@ -255,8 +263,10 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             kinds = legal.get(player, ())
             if isinstance(action, kinds) and len(action.text) <= self.max_chars:
                 moves[player] = action
-            elif action is not None or kinds or player not in self.action_spaces:
-                move = self._read_one(player, action, kinds)
+            elif player not in self.action_spaces:
+                raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
+            elif action is not None or kinds:
+                move = read_action(player, action, kinds, self.max_chars)
                 if isinstance(move, Move):
                     moves[player] = move
                 elif stop is None:
@@ -267,17 +277,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             if player not in actions:
                 raise ClarifyError(f"step: no action of {player!r}, who is on turn")
         return moves, said, stop
-
-    def _read_one(self, player: str, action: Any, kinds: Kinds) -> Move | Stop | None:
-        """The move that `action` stands for, None where it passes, or why the episode has to stop."""
-        if player not in self.action_spaces:
-            raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
-        if not isinstance(action, ACTION):
-            raise ClarifyError(f"step: {action!r:.80} of {player!r} {NO_ACTION}")
-        if not kinds:
-            passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
-            return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
-        return read_action(player, action, kinds, self.max_chars)
 
     def _observe(self, state: S) -> Observations:
         game = self.game

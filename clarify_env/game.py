@@ -86,7 +86,7 @@ S = TypeVar("S", bound=StateLike)
 Paid = tuple[tuple[str, float], ...]  # (reward term, quantity) pairs that one step has incurred
 
 
-def altered(game: "Game[S]", by: type["Game[Any]"], **own: Any) -> "Game[S]":
+def altered(game: "Game[S]", by: type, **own: Any) -> "Game[S]":
     """A copy of a game with the methods that the class `by` defines, and with attributes of its own."""
     twin = copy.copy(game)
     twin.__class__ = type(by.__name__, (by, type(game)), {})

@@ -33,7 +33,7 @@ def advance(
     rngs: Sequence[np.random.Generator] = (),
     given: Sequence[Mapping[str, Any]] = (),
 ) -> list[Advanced]:
-    """Play one step from each of these states, none of which is an end, as `GameEnv.step` does.
+    """Play one step from each of these states, as `GameEnv.step` does.
 
     Args:
         env: whose game is played; its own episode is left alone.
@@ -44,7 +44,7 @@ def advance(
             on turn there are left out of account.
 
     Raises:
-        ClarifyError: a player on turn has neither an agent nor an action.
+        ClarifyError: a player on turn has neither an agent nor an action, or a state is an end.
     """
     game = env.game
     legal = [game.legal(state) for state in states]
@@ -59,8 +59,10 @@ def advance(
                 actions[k][player] = decision.action
     found = []
     for state, turn, made in zip(states, legal, actions, strict=True):
-        if missing := turn.keys() - made:
-            raise ClarifyError(f"advance: neither an agent nor an action of {min(missing)!r}, who is on turn")
+        if not turn or turn.keys() - made:
+            raise ClarifyError(
+                f"advance: on turn are {sorted(turn)} (at an end nobody is), with actions of {sorted(made)}"
+            )
         read = {player: read_action(player, made[player], turn[player], env.max_chars) for player in turn}
         moves = {player: move for player, move in read.items() if isinstance(move, Move)}
         stops = [stop for stop in read.values() if isinstance(stop, Stop)]

@@ -364,7 +364,7 @@ def _terms(env: GameEnv[Any]) -> None:
         if "costs" in env.game.options:
             moved = {name: value * 0.7 + 0.013 for name, value in episode.costs.items()}
             for other in (moved, dict.fromkeys(moved, 0.0)):
-                again = play(env, seed, options={"costs": tuple(other.values())}, script=script).episode
+                again = play(env, seed, options={"costs": other}, script=script).episode
                 pair = [(e, e.reward, e.reward_terms) for e in (episode.rescored(**other), again)]
                 same("terms", "an episode re-scored and played again under other costs", *pair)
 

@@ -9,10 +9,10 @@ import clarify_env
 from clarify_env import Agent, ClarifyError, Decision, rollout
 from clarify_env.agents import Random, Script, ScriptedUser
 from clarify_env.costs import CostRange
-from clarify_env.games.clarification import Answer, Ask, Costs, Select, UserModel
+from clarify_env.games.clarification import Answer, Ask, Select, UserModel
 from clarify_env.seeding import child_seed
 
-COSTS = CostRange((0.0, 0.5), (0.0, 0.1), of=Costs)
+COSTS = CostRange(turn=(0.0, 0.5), word=(0.0, 0.1))
 PLAYERS = {"asker": Random(), "user": ScriptedUser(UserModel(noise=0.2, vagueness=0.2))}
 
 
@@ -75,7 +75,7 @@ def test_an_interruption_inside_an_agent_loses_nothing_that_was_yielded(referenc
 
 
 def test_options_pin_what_nature_chooses():
-    pinned = [{"task": i % 30, "intent": 0, "costs": (i / 100, 0.0)} for i in range(40)]
+    pinned = [{"task": i % 30, "intent": 0, "costs": {"turn": i / 100, "word": 0.0}} for i in range(40)]
     episodes = list(rollout(env(), PLAYERS, 40, seed=3, batch=7, options=pinned.__getitem__))
     game = env().game
     assert [e.setup["task"] for e in episodes] == [game.tasks[i % 30].id for i in range(40)]

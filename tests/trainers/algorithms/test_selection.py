@@ -116,7 +116,7 @@ def test_without_re_scoring_an_episode_counts_only_at_its_own_costs():
 
 
 def test_re_scoring_gives_exactly_the_rewards_of_playing_at_those_costs():
-    cells = list(CostGrid((0.0, 0.07, 0.31), (0.003, 0.05), of=Costs))
+    cells = list(CostGrid(of=Costs, turn=(0.0, 0.07, 0.31), word=(0.003, 0.05)))
     env = clarify_env.make("synthetic-v0", size=12)
     for asker in (Random(), AlwaysAsk()):
 
