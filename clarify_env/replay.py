@@ -37,10 +37,10 @@ def states(game: Game[Any], episode: Episode) -> Iterator[Any]:
         return
     costs = game.costs_type(**episode.costs)
     state = game.start(np.random.default_rng(0), pins(game, episode.setup, costs))
-    for step in episode.steps[:-1]:
+    for k in range(len(episode.steps)):
+        if k:
+            state, _ = game.apply(state, dict(episode.steps[k - 1].moves))
         yield state
-        state, _ = game.apply(state, dict(step.moves))
-    yield state
 
 
 def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
@@ -50,7 +50,7 @@ def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
     """
     if failed(episode):
         return
-    for step, state in zip(episode.steps, states(game, episode), strict=False):
+    for step, state in zip(episode.steps, states(game, episode), strict=True):
         moves = dict(step.moves)
         if player in moves:
             yield Choice(state, moves[player], dict(step.traces).get(player))
@@ -79,7 +79,7 @@ def credited(
     found: list[tuple[Choice, float]] = []
     if failed(episode):
         return found
-    for step, state in zip(episode.steps, states(game, episode), strict=False):
+    for step, state in zip(episode.steps, states(game, episode), strict=True):
         if player in game.legal(state):
             move = dict(step.moves).get(player, Pass())
             found.append((Choice(state, move, dict(step.traces).get(player)), 0.0))

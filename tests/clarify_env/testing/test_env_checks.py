@@ -48,6 +48,14 @@ def env_of(game=ClarificationGame, env=GameEnv):
     return env(game(tasks(size=40), clarify_env.FixedCosts(turn=0.1, word=0.01)), "broken-v0")
 
 
+class CountsOtherwise(ClarificationGame):
+    counted = ("accuracy", "words", "asks", "exact")
+
+
+class OpenedByTheUser(ClarificationGame):
+    opening = ("user",)
+
+
 class LeaksIntent(ClarificationGame):
     def observe(self, state, player):
         return {**super().observe(state, player), "document": state.task.interpretations[state.intent].text}
@@ -174,6 +182,8 @@ class OutsideItsSpace(ClarificationGame):
         (env_of(ForgesMoves), "forgery"),
         (env_of(ForgivesMistakes), "illegal"),
         (env_of(env=SharesObjects), "reset"),
+        (env_of(CountsOtherwise), "reset"),
+        (env_of(OpenedByTheUser), "reset"),
         (env_of(OutsideItsSpace), "api"),
     ],
     ids=lambda x: x if isinstance(x, str) else f"{type(x.game).__name__}-{type(x).__name__}",
