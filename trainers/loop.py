@@ -113,7 +113,9 @@ class Loop(ABC):
         starts = {name: copies[id(one)] for name, one in self.learners.items()}
         if self.updated:
             if self.run is None:
-                raise ClarifyError("starts: gone after an update; ask for them before it, or give a run directory")
+                raise ClarifyError(
+                    "starts: gone after an update; ask for them before it, or give a run directory"
+                )
             self.load(self.run.checkpoint(0), starts)
         return starts
 

@@ -172,7 +172,7 @@ def _closed(
                 owners.append(k)
     if not examples:
         return {}
-    scored = learner.measure(examples)
+    scored = learner.logprobs(learner.experience(examples))
     sums_E = row_sums(scored.logprobs_N, scored.rows_N, len(examples)).cpu().double().numpy()
     best: dict[int, tuple[float, Move]] = {}
     for k, example, score in zip(owners, examples, np.round(sums_E, 9).tolist(), strict=True):

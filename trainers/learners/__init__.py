@@ -59,7 +59,8 @@ class Scored(NamedTuple):
 
     def by_row(self) -> list[Tensor]:
         """The log-probabilities of each row's tokens."""
-        return list(self.logprobs_N.split(self.rows_N.bincount(minlength=len(self.rows_B)).tolist()))
+        lengths = self.rows_N.bincount(minlength=len(self.rows_B)).tolist()
+        return list(self.logprobs_N.split(lengths))  # type: ignore[no-untyped-call]
 
     def tokens(self, by_example: Sequence[Tensor]) -> Tensor:
         """other_N: what is known of the tokens of every example, for the tokens of these rows."""

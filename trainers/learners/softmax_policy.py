@@ -167,10 +167,9 @@ class ScorerLearner:
 
     def logprobs(self, batch: Experience, rows: Sequence[int] | None = None) -> Scored:
         """The examples under the current policy, without gradients."""
+        rows_B = torch.as_tensor(range(len(batch.examples)) if rows is None else rows)
         with torch.no_grad():
-            return self._scored(
-                batch.encoded, torch.as_tensor(range(len(batch.examples)) if rows is None else rows)
-            )[0]
+            return self._scored(batch.encoded, rows_B)[0]
 
     def _scored(self, table: _Table, rows_B: torch.Tensor) -> tuple[Scored, float]:
         """These examples under the current policy, and the share of them whose move it prefers."""
