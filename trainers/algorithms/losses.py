@@ -48,23 +48,21 @@ def clipped(
     rows_N: Tensor,
     advantages_B: Tensor,
     clip_range: float = 0.2,
-    high: float | None = None,
 ) -> Tensor:
-    """surrogate_N of PPO (arXiv 1707.06347), token by token: min(r A, clamp(r, 1 - clip_range, 1 + high) A).
+    """surrogate_N of PPO (arXiv 1707.06347), token by token: min(r A, clamp(r, 1 - clip, 1 + clip) A).
 
     Args:
         logprobs_N, old_N: under the current and the sampling policy, whose ratio is r.
         rows_N: row of each token.
         advantages_B: A of each row.
-        clip_range: how far the ratio may fall below 1, in (0, 1).
-        high: how far it may rise above 1; as `clip` by default (arXiv 2503.14476 raises it).
+        clip_range: how far the ratio may leave 1, in (0, 1).
     """
     _alike("clipped", logprobs_N=logprobs_N, old_N=old_N, rows_N=rows_N)
     if not 0.0 < clip_range < 1.0:
         raise ClarifyError(f"clip_range={clip_range!r}: how far a ratio may leave 1, between 0 and 1")
     ratio_N = (logprobs_N - old_N.detach()).exp()
     advantage_N = advantages_B[rows_N]
-    bounded_N = ratio_N.clamp(1.0 - clip_range, 1.0 + (clip_range if high is None else high))
+    bounded_N = ratio_N.clamp(1.0 - clip_range, 1.0 + clip_range)
     return torch.minimum(ratio_N * advantage_N, bounded_N * advantage_N)
 
 
@@ -104,16 +102,10 @@ def grpo(
     return -(row_sums(surrogate_N, rows_N, count) / lengths_B).mean()
 
 
-def value(
-    values_B: Tensor, returns_B: Tensor, old_B: Tensor | None = None, clip_range: float = 0.2
-) -> Tensor:
-    """Half the squared error of the values, the mean over rows; if given, clipped around the old values."""
+def value(values_B: Tensor, returns_B: Tensor) -> Tensor:
+    """Half the squared error of the values, the mean over rows."""
     _alike("value", values_B=values_B, returns_B=returns_B)
-    error_B = (values_B - returns_B) ** 2
-    if old_B is not None:
-        near_B = old_B + (values_B - old_B).clamp(-clip_range, clip_range)
-        error_B = torch.maximum(error_B, (near_B - returns_B) ** 2)
-    return 0.5 * error_B.mean()
+    return 0.5 * ((values_B - returns_B) ** 2).mean()
 
 
 def dpo(margins_P: Tensor, reference_P: Tensor, beta: float = 0.1) -> Tensor:
@@ -128,40 +120,18 @@ def dpo(margins_P: Tensor, reference_P: Tensor, beta: float = 0.1) -> Tensor:
     return -torch.nn.functional.logsigmoid(beta * (margins_P - reference_P)).mean()
 
 
-def distillation(margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor, beta: float = 0.1) -> Tensor:
+def distillation(margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, beta: float = 0.1) -> Tensor:
     """Squared error of the reward difference that the policy implies, the mean over pairs.
 
     Args:
         margins_P, reference_P: as in `dpo`, of any two rows.
-        rewards_P: reward of the first row of a pair less that of the second.
-        beta: > 0 (arXiv 2405.19316, equation 7).
+        rewards_K_P: reward of the first row of a pair less that of the second, by each member of an ensemble;
+            the member that fits best counts.
+        beta: > 0 (arXiv 2405.19316, equation 7, and its pessimistic form).
     """
-    return _distilled(margins_P, reference_P, rewards_P, beta).mean()
-
-
-def _distilled(margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor, beta: float) -> Tensor:
-    _alike("distillation", margins_P=margins_P, reference_P=reference_P, rewards_P=rewards_P)
-    return (rewards_P - beta * (margins_P - reference_P)) ** 2
-
-
-def pessimistic_distillation(
-    margins_P: Tensor,
-    reference_P: Tensor,
-    rewards_K_P: Tensor,
-    divergence: Tensor,
-    beta: float = 0.1,
-    gamma: float = 0.1,
-) -> Tensor:
-    """Distillation of the ensemble member that fits best, plus gamma times KL(reference || policy).
-
-    Args:
-        margins_P, reference_P: as in `dpo`.
-        rewards_K_P: reward differences of each member.
-        divergence: an estimate of KL(reference || policy) over rows that the reference sampled.
-        beta, gamma: > 0 and >= 0 (arXiv 2405.19316, the pessimistic form).
-    """
-    fits_K = torch.stack([_distilled(margins_P, reference_P, r_P, beta).mean() for r_P in rewards_K_P])
-    return fits_K.min() + gamma * divergence
+    _alike("distillation", margins_P=margins_P, reference_P=reference_P, rewards_P=rewards_K_P[0])
+    implied_P = beta * (margins_P - reference_P)
+    return torch.stack([((rewards_P - implied_P) ** 2).mean() for rewards_P in rewards_K_P]).min()
 
 
 def kl(logprobs_N: Tensor, reference_N: Tensor, kind: str = "k3") -> Tensor:

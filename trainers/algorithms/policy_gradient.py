@@ -140,11 +140,11 @@ class Grouped(PolicyGradient):
         "turn": what is paid from it on, compared with the others' decisions of the same turn;
         "branching": what it is worth in `futures` (3) simulated ones of at most `window` (2) exchanges, less
             what its point is worth (`algorithms.simulated_futures`), nothing else of the group;
-        "progress": the same, and `alpha` (3) times its worth to a `prover`: "start", the start policy, or
+        "progress": the same, and `alpha` (3) times its value to a `prover`: "start", the start policy, or
             "best-of-4" of its futures.
     For the last two, `meanings`: "own", the episode's, or "possible", all that the player cannot rule out;
-    and `share` (1): of the decisions, drawn at random, that are branched from. Their metric `simulated` counts
-    the decisions that were made in futures.
+    and `share` (1): of the decisions, drawn at random, that are branched from. The metric `simulated` counts
+    the decisions in futures.
     """
 
     defaults: ClassVar[dict[str, Any]] = {

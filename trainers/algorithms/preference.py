@@ -31,9 +31,9 @@ from clarify_env.trainers.algorithms.best_continuation import (
     BestContinuation,
     Decided,
     Sampled,
+    candidate_values,
     decide,
     prices,
-    worth,
 )
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch, grouped
@@ -123,7 +123,7 @@ def forks(batch: Batch) -> Iterator[Pair]:
         for node in tree.nodes:
             if len(node.edges) < 2:
                 continue
-            values_M_C, moves = worth(node, prices_C_T, found) / node.mass, list(node.edges)
+            values_M_C, moves = candidate_values(node, prices_C_T, found) / node.mass, list(node.edges)
             for c, costs in enumerate(tree.costs):
                 best = int(values_M_C[:, c].argmax())
                 margins_M = values_M_C[best, c] - values_M_C[:, c]
