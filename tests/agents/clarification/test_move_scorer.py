@@ -118,7 +118,7 @@ def test_gradient_of_the_loss_is_softmax_minus_target(views):
         for k, view in enumerate(views)
         if len(view["notes"]) > 1
     ]
-    points_E, targets_E, costs, features, sizes, _ = learner._tensors(examples)
+    points_E, targets_E, costs, features, sizes, _ = learner.experience(examples).encoded
 
     class Given(torch.nn.Module):
         def forward(self, features_R_F, costs_R_2):
@@ -146,7 +146,7 @@ def test_gradient_of_the_weights_against_finite_differences(views):
     examples = [
         Example(v, learner.agent.point(Dialogue.of(v, "test")).moves[0], None, 1.0) for v in views[:8]
     ]
-    points_E, targets_E, costs, features, sizes, _ = learner._tensors(examples)
+    points_E, targets_E, costs, features, sizes, _ = learner.experience(examples).encoded
 
     def loss():
         logprobs = learner._logprobs(features[points_E], sizes[points_E], costs)
@@ -201,7 +201,7 @@ def test_a_move_outside_the_candidates_is_added_to_them(views):
     own = Answer("something that no note says")
     moves = learner.agent.point(Dialogue.of(view, "test")).moves
     assert own not in moves
-    _, targets_E, _, _, sizes, _ = learner._tensors([Example(view, own, None, 1.0)])
+    _, targets_E, _, _, sizes, _ = learner.experience([Example(view, own, None, 1.0)]).encoded
     assert targets_E.tolist() == [len(moves)]
     assert sizes.tolist() == [len(moves) + 1]
     assert learner.update([Example(view, own, None, 1.0)], seed=0)["agreement"] == 1.0
