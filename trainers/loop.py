@@ -100,6 +100,7 @@ class Loop(ABC):
             choose("option", name, self.options)
         self.options |= options or {}
         self.updated = False  # whether the weights are no longer those of the start
+        self.origin = run.checkpoint(0) if run else None
         self.notes: dict[int, dict[str, float]] = defaultdict(dict)
 
     @cached_property
@@ -112,11 +113,11 @@ class Loop(ABC):
         copies = {id(one): one.copy() for one in self.learners.values()}
         starts = {name: copies[id(one)] for name, one in self.learners.items()}
         if self.updated:
-            if self.run is None:
+            if self.origin is None:
                 raise ClarifyError(
                     "starts: gone after an update; ask for them before it, or give a run directory"
                 )
-            self.load(self.run.checkpoint(0), starts)
+            self.load(self.origin, starts)
         return starts
 
     def start_of(self, learner: Learner) -> Learner:

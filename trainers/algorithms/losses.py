@@ -35,7 +35,7 @@ def nll(logprobs_N: Tensor, weights_N: Tensor | None = None) -> Tensor:
 def reinforce(logprobs_N: Tensor, rows_N: Tensor, advantages_B: Tensor) -> Tensor:
     """Policy gradient: minus the advantage times the log-probability of a row, the mean over rows.
 
-    With `credit.leave_one_out` advantages it is RLOO (arXiv 2402.14740). It holds for rows that the
+    With `advantages.leave_one_out` advantages it is RLOO (arXiv 2402.14740). It holds for rows that the
     current policy sampled.
     """
     _alike("reinforce", logprobs_N=logprobs_N, rows_N=rows_N)
@@ -87,7 +87,7 @@ def grpo(
     Args:
         logprobs_N, old_N: under the current and the sampling policy.
         rows_N: row of each token.
-        advantages_B: from `credit.group_advantages`.
+        advantages_B: from `advantages.group_advantages`.
         clip_range: how far a ratio may leave 1.
         by_length: whether a row's sum is divided by its own length, which favours short right answers and
             long wrong ones; without, all rows are divided by

@@ -58,9 +58,9 @@ class Scored(NamedTuple):
     values_B: Tensor
 
     def by_row(self) -> list[Tensor]:
-        """The log-probabilities of each row's tokens."""
-        lengths = self.rows_N.bincount(minlength=len(self.rows_B)).tolist()
-        return list(self.logprobs_N.split(lengths))  # type: ignore[no-untyped-call]
+        """The log-probabilities of each row's tokens, on the CPU."""
+        lengths = self.rows_N.cpu().bincount(minlength=len(self.rows_B)).tolist()
+        return list(self.logprobs_N.cpu().split(lengths))  # type: ignore[no-untyped-call]
 
     def tokens(self, by_example: Sequence[Tensor]) -> Tensor:
         """other_N: what is known of the tokens of every example, for the tokens of these rows."""
