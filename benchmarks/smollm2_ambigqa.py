@@ -126,7 +126,7 @@ def main():
         config.algorithm.gradient_steps,
         config.algorithm.batch_size,
         config.algorithm.learning_rate,
-        part=config.algorithm.microbatch_tokens,
+        microbatch_tokens=config.algorithm.microbatch_tokens,
         lora=16,
     )
     run = RunDirectory(given.out)

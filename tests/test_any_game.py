@@ -162,7 +162,7 @@ def test_training_evaluation_and_report(tmp_path):
     settings = recipe("move-scorer", env="beasts-v0", **budget)
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))
-    assert {"check/reward", "check/right", "check/ask", "check/turn=0.05,word=0/asks"} <= set(lines[-1])
+    assert {"eval/reward", "eval/right", "eval/ask", "eval/turn=0.05,word=0/asks"} <= set(lines[-1])
     assert set(load_team(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
     assert summary["teams"] == ["guessing", "halving"]

@@ -44,7 +44,7 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
         algorithm.gradient_steps,
         algorithm.batch_size,
         algorithm.learning_rate,
-        part=algorithm.microbatch_tokens,
+        microbatch_tokens=algorithm.microbatch_tokens,
         bf16=policy.bf16,
         lora=policy.lora,
     )

@@ -58,26 +58,19 @@ class ReST(Loop):
             raise ClarifyError(f"off_path={off_path!r}: has no effect on the rule {self.options['rule']!r}")
         return rule
 
-    def lessons(self, batch: Batch) -> list[Example]:
+    def examples(self, batch: Batch) -> list[Example]:
         """The moves that the rule keeps."""
         return self.rules[batch.player].select(batch)
 
-    def fit(self, learner: Learner, start: Learner, lessons: list[Example], seed: int) -> dict[str, float]:
+    def fit(self, learner: Learner, examples: list[Example], seed: int) -> dict[str, float]:
         """Imitate them."""
-        return {
-            **learner.update(lessons, seed),
-            "steps": float(self.config.algorithm.gradient_steps if lessons else 0),
-        }
+        steps = float(self.config.algorithm.gradient_steps if examples else 0)
+        return {**learner.update(examples, seed), "steps": steps}
 
-    def describe(self, lessons: list[Any]) -> dict[str, float]:
-        """Shares of the kinds of moves, by weight."""
-        return mix(lessons)
-
-
-def mix(examples: list[Example]) -> dict[str, float]:
-    """The share of each kind of move among examples, by weight."""
-    total = sum(example.weight for example in examples) or 1.0
-    mix: dict[str, float] = {}
-    for example in examples:
-        mix[example.move.kind] = mix.get(example.move.kind, 0.0) + example.weight / total
-    return mix
+    def describe(self, examples: list[Example]) -> dict[str, float]:
+        """The share of each kind of move, by weight."""
+        total = sum(example.weight for example in examples) or 1.0
+        mix: dict[str, float] = {}
+        for example in examples:
+            mix[example.move.kind] = mix.get(example.move.kind, 0.0) + example.weight / total
+        return mix

@@ -54,8 +54,8 @@ class Start(NamedTuple):
     seed: int
 
 
-class Worth(NamedTuple):
-    """What starts are worth.
+class Values(NamedTuple):
+    """The values of starts.
 
     Args:
         returns_S_K: what each future earned from its start on; NaN where an agent failed.
@@ -95,7 +95,7 @@ def futures(
     count: int,
     window: int | None = 2,
     best_of: int = 1,
-) -> Worth:
+) -> Values:
     """Play from each start, all of them at the same time.
 
     Args:
@@ -144,7 +144,7 @@ def futures(
             elif state.stop.reason is StopReason.FAILED:
                 returns_S_K[one.row, one.column] = np.nan
         live = going
-    return Worth(returns_S_K.reshape(len(starts), count, best_of).max(axis=2), decisions_S)
+    return Values(returns_S_K.reshape(len(starts), count, best_of).max(axis=2), decisions_S)
 
 
 def _closed(
@@ -161,7 +161,7 @@ def _closed(
                 owners.append(k)
     if not examples:
         return {}
-    scored = learner.measure(examples)
+    scored = learner.logprobs(learner.experience(examples))
     sums_E = row_sums(scored.logprobs_N, scored.rows_N, len(examples)).cpu().double().numpy()
     best: dict[int, tuple[float, Move]] = {}
     for k, example, score in zip(owners, examples, np.round(sums_E, 9).tolist(), strict=True):
@@ -170,7 +170,7 @@ def _closed(
     return {k: move for k, (_, move) in best.items()}
 
 
-BASELINE = 4  # times as many futures for the worth of a point as for that of a move
+BASELINE = 4  # times as many futures for the value of a point as for that of a move
 
 
 def checked(options: Mapping[str, Any]) -> None:
@@ -236,7 +236,7 @@ def advantages(
 ) -> tuple[list[list[Floats]], float]:
     """Of each group its members' advantages_T, and how many decisions were made to find them.
 
-    The worth of a decision less that of its point, where the policy makes the first move too; both by
+    The value of a decision less that of its point, where the policy makes the first move too; both by
     futures, so that the expected gradient is exact whatever the others of the group did. A prover adds
     `alpha` times the same under its own play: Q^pi + alpha A^mu (arXiv 2410.08146), measured before the move
     and over fresh replies to it.

@@ -64,7 +64,7 @@ class Bars(Logger):
     def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
         """Its numbers in a few words, above the bar."""
         parts = []
-        for shown, part in (("played", "play"), ("greedy", "check")):
+        for shown, part in (("played", "play"), ("greedy", "eval")):
             if f"{part}/reward" in line:
                 asks = f", asks {line[f'{part}/asks']:.2f}" if f"{part}/asks" in line else ""
                 parts.append(f"{shown} reward {line[f'{part}/reward']:+.3f}{asks}")
