@@ -20,7 +20,7 @@ import clarify_env
 from clarify_env.agents import ScriptedUser, make_asker
 from clarify_env.games.clarification import SEEN, UNSEEN, UserModel
 from clarify_env.trainers.evaluation.measure import SCRIPTED, baselines, jobs, measure, optima, pick_questions
-from clarify_env.trainers.experiment import evaluate_agent
+from clarify_env.trainers.evaluation.runs import evaluate_agent
 from clarify_env.trainers.reporting.figures import draw_all
 from clarify_env.trainers.reporting.html import write_report
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from clarify_env.trainers.experiment import evaluate_run, train
+from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings
 

@@ -125,7 +125,7 @@ def train(
             if rank:
                 return
             tasks = eval_tasks or (500 if settings.agent == "move-scorer" else 100)
-            summary = experiment.evaluate_run(run, tasks=tasks, watcher=bars)
+            summary = trainer("evaluation.runs").evaluate_run(run, tasks=tasks, watcher=bars)
         log = log or (None if no_wandb else _wandb(run, settings.to_config()))
         if log:
             log.summary(summary, out)
@@ -137,7 +137,9 @@ def train(
 
 
 def _written(out: Path, summary: dict[str, Any]) -> None:
-    picture = out / ("teams.png" if "teams" in summary else "steerability.png")
+    from clarify_env.trainers.reporting.figures import over_two_costs
+
+    picture = out / ("steerability.png" if over_two_costs(summary) else "teams.png")
     console.print(f"Picture: {picture}; numbers: {out / 'summary.json'}", highlight=False)
 
 
