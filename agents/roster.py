@@ -81,9 +81,9 @@ class Roster(NamedTuple):
     knobs: Callable[..., Any] | None = None
     fixed: tuple[str, ...] = ()
     bound: str | Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None] | None = None
-    informed: Informed = lambda env: env  # noqa: E731
+    informed: Informed = lambda env: env
     partners: tuple[str, ...] = ()
-    person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(  # noqa: E731
+    person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(
         player, env.game.moves[player], write=write
     )
 

@@ -104,7 +104,7 @@ def _known(env: GameEnv[Any]) -> bool:
 
 def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
     """The same game with open notes, which the fixed strategies and the optimum play from."""
-    game = env.game
+    game: Any = env.game
     if game.knowledge == "open":
         return env
     twin, opened = env.fork(), copy.copy(game)

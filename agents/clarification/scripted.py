@@ -170,6 +170,6 @@ def _seen(
     notes, costs = canonical(notes_of(observation, "OptimalAsker")), observation["costs"].tolist()
     if len(costs) != len(Costs._fields):
         raise ClarifyError(
-            f"OptimalAsker: a game of {len(costs)} costs; its optimum is known for {' and '.join(Costs._fields)}"
+            f"OptimalAsker: a game of {len(costs)} costs; an optimum is known for those of a turn and a word"
         )
     return observation["question"], notes, observation["transcript"], Costs(*costs)

@@ -5,7 +5,7 @@ questions (all that is averaged within a question moves together).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -174,7 +174,11 @@ def by_cell(measured: Measured) -> list[dict[str, Any]]:
         {
             "costs": cell._asdict(),
             **dict(zip(measured.names, map(float, mean_C_M[c]), strict=True)),
-            **({"optimum": {n: float(v[:, c].mean()) for n, v in yard.optimum.items()}} if yard.optimum else {}),
+            **(
+                {"optimum": {n: float(v[:, c].mean()) for n, v in yard.optimum.items()}}
+                if yard.optimum
+                else {}
+            ),
             "fixed": {name: float(table[:, c, 0].mean()) for name, table in yard.teams.items()},
         }
         for c, cell in enumerate(measured.cells)

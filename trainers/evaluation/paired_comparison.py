@@ -170,9 +170,7 @@ def compare(runs: Sequence[ByQuestion], seed: int = 0) -> dict[str, Any]:
     return {
         "questions": count,
         "left_out": {run.name: len(run.questions) - count for run in runs},
-        "cells": [
-            {"costs": dict(cell), "seen": bool(parts["seen"][k])} for k, cell in enumerate(cells)
-        ],
+        "cells": [{"costs": dict(cell), "seen": bool(parts["seen"][k])} for k, cell in enumerate(cells)],
         "pairs": pairs,
     }
 

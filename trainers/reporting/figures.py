@@ -115,9 +115,12 @@ def draw_cells(summary: Mapping[str, Any], path: Path) -> None:
     if "optimum" in cells[0]:
         best = [cell["optimum"]["reward"] for cell in cells]
         axes.plot(best, marker="_", lw=1.2, color=COLOURS["optimum"], label=summary["yardstick"])
-    axes.plot([cell["reward"] for cell in cells], marker="o", lw=2, color=COLOURS["agent"], label=summary["agent"])
+    axes.plot(
+        [cell["reward"] for cell in cells], marker="o", lw=2, color=COLOURS["agent"], label=summary["agent"]
+    )
     labels = [
-        " ".join(f"{name} {value:g}" for name, value in cell["costs"].items()) + ("" if cell["seen"] else " *")
+        " ".join(f"{name} {value:g}" for name, value in cell["costs"].items())
+        + ("" if cell["seen"] else " *")
         for cell in cells
     ]
     axes.set_xticks(range(len(cells)), labels, rotation=60, ha="right", fontsize=7)

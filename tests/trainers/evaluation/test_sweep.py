@@ -17,7 +17,6 @@ from clarify_env.trainers.evaluation import sweep
 from clarify_env.trainers.evaluation import sweep as sweep_after
 from clarify_env.trainers.evaluation.measure import baselines, measure, optima, pick_questions
 from clarify_env.trainers.evaluation.sweep import READY, Sweep, narrowed, run_sweep
-from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.reporting import tables as sweep_report
 from clarify_env.trainers.run_directory import RunDirectory
 
