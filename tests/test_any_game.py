@@ -164,7 +164,7 @@ def test_training_evaluation_and_report(tmp_path):
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))
     assert {"check/reward", "check/right", "check/ask", "check/turn=0.05,word=0/asks"} <= set(lines[-1])
-    assert set(load_team(run)) == {"guesser"}
+    assert set(load_run(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
     assert summary["teams"] == ["guessing", "halving"]
     assert summary["measures"] == ["reward", "right", "asks", "ask", "answer"]

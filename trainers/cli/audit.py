@@ -1,7 +1,7 @@
 """The command that takes a user for a test: audit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,7 +58,7 @@ def audit(
 ) -> None:
     """Probe a user: how often does it leak, answer, contradict itself, or pick the wrong branch?"""
     auditing, report = trainer("evaluation.audit"), trainer("reporting.tables")
-    chosen = {"split": split} if given(context, "split") else {}
+    chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
     chosen = clarify_env.registry[env].held_out({**options(data_dir, knowledge=knowledge), **chosen})
     game = clarify_env.make(env, **chosen)
     total = len(auditing.drawn(game, tasks, intents, seed))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,15 +37,14 @@ def crossplay(
     targets: Annotated[
         list[str],
         typer.Argument(
-            help=f"Who plays the first trained player (the asker): names of the game, or {catalog.NAMES}."
+            help=f"Who plays the first player that is trained: names of the game, or {catalog.NAMES}."
         ),
     ],
     users: Annotated[
         str | None,
         typer.Option(
-            help="Who plays the others, names with commas: scripted, embed, noisy:P, vague:P, refusing:P, teams "
-            f"of the game, or {catalog.NAMES}. Default: those that the game names, such as scripted,noisy:0.1,"
-            "vague:0.2."
+            help="Who plays the others, names with commas: scripted, embed, noisy:P, vague:P, refusing:P, a "
+            f"team of the game, or {catalog.NAMES}. Default: scripted,noisy:0.1,vague:0.2, or the teams."
         ),
     ] = None,
     env: Env = "synthetic-v0",
@@ -74,8 +73,8 @@ def crossplay(
             f"crossplay: these runs play several games: {', '.join(sorted(games))}; give --env"
         )
     env = env if given(context, "env") else next(iter(games), env)
-    base = next((s.env_options for s in trained.values() if s.env == env), {})
-    chosen = {"split": split} if given(context, "split") else {}
+    base: dict[str, Any] = next((dict(s.env_options) for s in trained.values() if s.env == env), {})
+    chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
     chosen = clarify_env.registry[env].held_out({**base, **options(data_dir), **chosen})
     game = clarify_env.make(env, **chosen)
     roster = roster_of(game.game)

@@ -29,7 +29,7 @@ def isotoken(
     agent: Annotated[
         str,
         typer.Option(
-            help=f"Who plays, names with commas: scripted teams of the game (such as guess), or {catalog.NAMES}."
+            help=f"Who plays, names with commas: teams of the game (such as guess), or {catalog.NAMES}."
         ),
     ],
     turns: Annotated[str, typer.Option(help="Messages of each player.")] = "2,4,8,16",

@@ -154,8 +154,8 @@ def play(
     agent: Annotated[
         str | None,
         typer.Option(
-            help=f"Who plays the trained players that you do not: a name of the game (optimal, floor), or {NAMES}. "
-            "Default: the best."
+            help="Who plays the trained players that you do not: a name of the game (optimal, floor), or "
+            f"{NAMES}. Default: the best."
         ),
     ] = None,
     costs: Costs = None,

@@ -1,4 +1,4 @@
-"""How good and how steerable a team is: one evaluation of any game, beside its scripted teams and its optimum.
+"""How good and how steerable a team is: one evaluation of any game, beside its teams and optimum.
 
 From measurements by question and costs to the numbers that are reported. Intervals come from a bootstrap over
 questions (all that is averaged within a question moves together).
@@ -170,15 +170,12 @@ def by_cell(measured: Measured) -> list[dict[str, Any]]:
     """Means of everything at each costs."""
     measured = compared(measured)
     mean_C_M, yard = measured.agent_N_C_M.mean(axis=0), measured.yard
+    best = {name: values_N_C.mean(axis=0) for name, values_N_C in yard.optimum.items()}
     return [
         {
             "costs": cell._asdict(),
             **dict(zip(measured.names, map(float, mean_C_M[c]), strict=True)),
-            **(
-                {"optimum": {n: float(v[:, c].mean()) for n, v in yard.optimum.items()}}
-                if yard.optimum
-                else {}
-            ),
+            **({"optimum": {name: float(mean_C[c]) for name, mean_C in best.items()}} if best else {}),
             "fixed": {name: float(table[:, c, 0].mean()) for name, table in yard.teams.items()},
         }
         for c, cell in enumerate(measured.cells)

@@ -39,7 +39,7 @@ def load_run(run: RunDirectory, iteration: int | None = None) -> dict[str, Agent
 
 
 def load_players(folder: str, env: GameEnv[Any], players: Sequence[str]) -> dict[str, Agent]:
-    """The agents that a run trained for these players, as `clarify_env.agents.load` makes them from "run:DIR".
+    """The agents that a run trained for these players, as "run:DIR" names them in `clarify_env.agents.load`.
 
     Raises:
         ClarifyError: there is no run, what its players see or do does not fit the game, or it did not train

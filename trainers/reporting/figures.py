@@ -33,7 +33,7 @@ MARKS = {"agent": "o", "optimum": "_", "always-answer": "v", "always-enumerate":
 
 
 def over_two_costs(summary: Mapping[str, Any]) -> bool:
-    """Whether an evaluation has what the figures over two costs show: what is asked and said, and its optimum."""
+    """Whether an evaluation has what the figures over two costs show: what is asked, said, and optimal."""
     cell = summary["cells"][0]
     return list(cell["costs"]) == ["turn", "word"] and "ask" in cell.get("optimum", {})
 
@@ -53,7 +53,7 @@ def paid(cell: Cell, played: Mapping[str, float], by: str) -> float:
 
 
 def points(summary: Mapping[str, Any], by: str) -> dict[str, list[tuple[float, float]]]:
-    """(paid, accuracy) of the agent and the optimum at each cell, and of each strategy that plays the same at all.
+    """(paid, accuracy) of the agent and the optimum at each cell, and of each fixed strategy.
 
     A fixed strategy plays the same everywhere: it is one point, but one a cell where its costs count.
     """
@@ -107,7 +107,7 @@ def draw_all(summary: Mapping[str, Any], folder: Path) -> dict[str, Path]:
 
 
 def draw_cells(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the reward of the evaluated team, the scripted teams and the optimum at each costs to a PNG file."""
+    """Draw the reward of the evaluated team, the other teams and the optimum at each costs to a PNG file."""
     cells = summary["cells"]
     figure, axes = plt.subplots(figsize=(3 + 0.5 * len(cells), 3.6), constrained_layout=True)
     for known in cells[0]["fixed"]:

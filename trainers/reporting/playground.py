@@ -116,7 +116,7 @@ class Point(NamedTuple):
 
 
 def check_playable(env: GameEnv[Any]) -> None:
-    """Raise ClarifyError where the game has other rules, and so other costs and moves, than the page shows."""
+    """Raise ClarifyError where the game has other rules than the page shows."""
     if type(env.game) is not ClarificationGame:
         raise ClarifyError(
             f"demo {env.name}: the page is made for an asker and a user with notes, not this game"

@@ -62,7 +62,7 @@ def test_a_run_learns_resumes_and_is_loaded(name, options, tmp_path):
     assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
     assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
     assert json.loads((whole.path / "config.json").read_text())["algorithm"] == name
-    assert load_policy(whole).greedy
+    assert load_run(whole)["asker"].greedy
 
 
 @pytest.mark.parametrize(
