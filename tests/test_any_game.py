@@ -17,7 +17,7 @@ from clarify_env.agents.roster import ROSTERS, Roster, register_roster, roster_o
 from clarify_env.costs import made_costs
 from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.trainers.cli.play import play_by_hand
-from clarify_env.trainers.evaluation.runs import evaluate_agent, evaluate_run
+from clarify_env.trainers.evaluation.runs import evaluate_agent, evaluate_run, load_run
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report

@@ -17,6 +17,7 @@ from clarify_env.trainers import algorithms
 from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, tokens_of
 from clarify_env.trainers.algorithms.rloo import RLOO
 from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.experiment import build, train
 from clarify_env.trainers.learners import Objective
 from clarify_env.trainers.recipes import recipe

@@ -18,6 +18,7 @@ from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.game import SEEN, Answer
 from clarify_env.replay import choices, seen
 from clarify_env.rollout import rollout
+from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.experiment import build, train
 from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.language_model import LanguageLearner
