@@ -166,10 +166,12 @@ def test_training_evaluation_and_report(tmp_path):
     assert {"check/reward", "check/right", "check/ask", "check/turn=0.05,word=0/asks"} <= set(lines[-1])
     assert set(load_run(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
-    assert summary["teams"] == ["guessing", "halving"]
+    assert list(summary["fixed"]) == ["guessing", "halving"]
+    assert (summary["yardstick"], summary["floor"]) == ("best team: halving", ["guessing"])
     assert summary["measures"] == ["reward", "right", "asks", "ask", "answer"]
     assert summary["unseen"]["normalized"]["mean"] > 0.9
-    assert "team start" in summary["seen"]
+    assert "team guessing" in summary["seen"]
+    assert "optimum" not in summary["seen"]
     assert [cell["costs"]["turn"] for cell in summary["cells"]] == [0.05, 0.4, 0.1]
     page = write_report([run.path]).read_text(encoding="utf-8")
     assert "beasts-v0" in page
