@@ -148,6 +148,9 @@ def _move_scorer(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agen
 
     if player != "asker":
         raise ClarifyError(f"MoveScorer plays the asker, not {player!r}; train a language model as the user")
+    if env.game.costs_type is not Costs:
+        names = ", ".join(env.game.costs_type._fields)
+        raise ClarifyError(f"MoveScorer knows the costs of a turn and a word; {env.name} has {names}")
     if (held := getattr(env.game, "knowledge", "")) != "open":
         raise ClarifyError(
             f"MoveScorer plays from the asker's notes, and {env.name} with knowledge={held!r} has none; "

@@ -11,7 +11,10 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
     ("arguments", "said"),
     [
         ("play --env synthetc-v0", "unknown environment 'synthetc-v0'; did you mean 'synthetic-v0'?"),
-        ("play --as nobody --agent optimall", "unknown agent or run directory 'optimall'; did you mean 'optimal'?"),
+        (
+            "play --as nobody --agent optimall",
+            "agent or run directory 'optimall'; did you mean 'optimal'?",
+        ),
         ("play --as askr", "unknown player 'askr'; did you mean 'asker'?"),
         ("play --split valid", "unknown split 'valid'"),
         ("play --costs turn=-0.1", "turn_cost=-0.1: a cost is a finite number >= 0"),

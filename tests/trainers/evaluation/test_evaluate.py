@@ -10,7 +10,7 @@ from clarify_env import ClarifyError, CostGrid
 from clarify_env.agents import FIXED, AlwaysAsk, OptimalAsker, Random, ScriptedUser
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification import SEEN, Costs, UserModel
+from clarify_env.games.clarification import SEEN, UNSEEN, Costs, UserModel
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.optimum import Solver
 from clarify_env.storage import read_episodes
@@ -237,11 +237,9 @@ def test_summary_has_what_it_promises(evaluated):
         for value in summary[part].values():
             assert set(value) == {"mean", "low", "high"}
             assert value["low"] <= value["mean"] <= value["high"]
-    seen = [(c["costs"]["turn"], c["costs"]["word"]) for c in summary["cells"] if c["seen"]]
-    assert seen == [tuple(cell) for cell in SEEN]
-    assert not set(seen) & {
-        (c["costs"]["turn"], c["costs"]["word"]) for c in summary["cells"] if not c["seen"]
-    }
+    seen, unseen = ([c["costs"] for c in summary["cells"] if c["seen"] is part] for part in (True, False))
+    assert seen == [cell._asdict() for cell in SEEN]
+    assert unseen == [cell._asdict() for cell in UNSEEN]
 
 
 def test_summary_agrees_with_the_stored_episodes(evaluated):
