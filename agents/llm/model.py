@@ -121,15 +121,13 @@ class LanguageModel:
         device: torch.device = self.model.device
         return device
 
-    def text(self, chat: Sequence[Message], answer: bool = True) -> str:
-        """The chat as the model's template writes it; with `answer`, up to where the model's turn begins."""
+    def text(self, chat: Sequence[Message]) -> str:
+        """The chat as the model's template writes it, up to where the model's turn begins."""
         if self._fold_system and chat and chat[0]["role"] == "system":
             rules, first, *rest = chat
             joined = {"role": "user", "content": f"{rules['content']}\n\n{first['content']}"}
             chat = [joined, *rest]
-        text: str = self.tokenizer.apply_chat_template(
-            list(chat), tokenize=False, add_generation_prompt=answer
-        )
+        text: str = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True)
         return text
 
     def prompt_ids(self, chat: Sequence[Message]) -> list[int]:
