@@ -130,8 +130,8 @@ def distillation(margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, be
         beta: > 0 (arXiv 2405.19316, equation 7, and its pessimistic form).
     """
     _alike("distillation", margins_P=margins_P, reference_P=reference_P, rewards_P=rewards_K_P[0])
-    implied_P = beta * (margins_P - reference_P)
-    return torch.stack([((rewards_P - implied_P) ** 2).mean() for rewards_P in rewards_K_P]).min()
+    fits = [((rewards_P - beta * (margins_P - reference_P)) ** 2).mean() for rewards_P in rewards_K_P]
+    return torch.stack(fits).min()
 
 
 def kl(logprobs_N: Tensor, reference_N: Tensor, kind: str = "k3") -> Tensor:
