@@ -7,7 +7,6 @@ import typer
 
 import clarify_env
 from clarify_env.agents import catalog
-from clarify_env.trainers.cli.given import given
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -17,6 +16,7 @@ from clarify_env.trainers.cli.options import (
     Threads,
     app,
     console,
+    given,
     knobs,
     options,
     trainer,

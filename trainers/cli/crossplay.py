@@ -12,7 +12,6 @@ from clarify_env.agents import catalog
 from clarify_env.agents.roster import others_of, roster_of, teams_of
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.cli.given import given
 from clarify_env.trainers.cli.options import (
     Costs,
     DataDir,
@@ -21,6 +20,7 @@ from clarify_env.trainers.cli.options import (
     Threads,
     app,
     console,
+    given,
     levels,
     options,
     trainer,

@@ -7,13 +7,13 @@ import typer
 from clarify_env.agents import catalog
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make, registry
-from clarify_env.trainers.cli.given import env_of
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
     Knobs,
     Seed,
     app,
+    game_of,
     knobs,
     options,
     trainer,
@@ -39,12 +39,12 @@ def demo(
     knob: Knobs = None,
 ) -> None:
     """Serve a page to try a policy on: move the costs, see what it prefers, answer it to the end."""
-    name = env_of(context, target)
-    game = make(name, **registry[name].held_out(options(data_dir)))
+    name, own = game_of(context, target)
+    game = make(name, **registry[name].held_out({**own, **options(data_dir)}))
     module = trainer("reporting.playground")
     module.check_playable(game)
     told = knobs(knob)
     asker: Any = catalog.load(target, game, "asker", knobs=told, server=server)
-    asker = asker.twin(temperature=1.0) if hasattr(asker, "twin") else asker
+    asker = asker.with_(temperature=1.0) if hasattr(asker, "temperature") else asker
     play = module.Playground(game, asker, UserModel(**told), samples, seed)
     trainer("reporting.playground_page").serve(play, target, host, port)

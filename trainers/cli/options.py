@@ -207,3 +207,26 @@ def written(folder: Path, summary: dict[str, Any]) -> None:
 
     picture = folder / ("steerability.png" if over_two_costs(summary) else "teams.png")
     console.print(f"Picture: {picture}; numbers: {folder / 'summary.json'}", highlight=False)
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Whether this option was typed, whatever its value."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def game_of(context: typer.Context, target: str | None) -> tuple[str, dict[str, Any]]:
+    """The game to play, and the options of a run's own game: --env where it was typed, else that of a run.
+
+    Args:
+        context: of the command, which has --env.
+        target: a run directory, or another name of an agent.
+    """
+    env: str = context.params["env"]
+    folder = Path((target or "run:").removeprefix("run:"))
+    if not target or not (folder / "config.json").is_file():
+        return env, {}
+    config = trainer("config").read_config(trainer("run_directory").RunDirectory(folder))
+    if given(context, "env") and env != config.env:
+        return env, {}
+    return config.env, dict(config.env_options)

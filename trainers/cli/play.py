@@ -26,6 +26,7 @@ from clarify_env.trainers.cli.options import (
     Seed,
     app,
     console,
+    game_of,
     knobs,
     levels,
     options,
@@ -171,6 +172,9 @@ def play(
         if len(values) > 1:
             raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
         prices[f"{name}_cost"] = values[0]
-    chosen = clarify_env.registry[env].held_out(options(data_dir, split=split, env_option=env_option))
+    env, own = game_of(context, agent)
+    chosen = clarify_env.registry[env].held_out(
+        {**own, **options(data_dir, split=split, env_option=env_option)}
+    )
     game = clarify_env.make(env, **prices, **chosen)
     play_by_hand(game, console, who, agent, knobs(knob), task, episodes, seed, server)

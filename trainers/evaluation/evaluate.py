@@ -170,7 +170,9 @@ def by_cell(measured: Measured) -> list[dict[str, Any]]:
     """Means of everything at each costs."""
     measured = compared(measured)
     mean_C_M, yard = measured.agent_N_C_M.mean(axis=0), measured.yard
-    best = {name: values_N_C.mean(axis=0) for name, values_N_C in yard.optimum.items()}
+    best = yard.optimum and dict(
+        zip(yard.optimum, np.stack(list(yard.optimum.values()), axis=2).mean(axis=0).T, strict=True)
+    )
     return [
         {
             "costs": cell._asdict(),
