@@ -28,7 +28,7 @@ from clarify_env.episode import Episode, Step, prices, totals
 from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
-from clarify_env.render import ansi
+from clarify_env.render import ansi, in_words, printable, table
 from clarify_env.spaces import Moves, UnicodeText
 
 S = TypeVar("S", bound=StateLike)
@@ -312,3 +312,29 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _facts(self) -> dict[str, str]:
+        """What everybody may know of the game and of the episode under way, in words."""
+        game = self.game
+        drawn_by = getattr(game, "costs", None)
+        facts = {
+            "players": ", ".join(self.possible_agents),
+            "costs": repr(drawn_by) if drawn_by is not None else ", ".join(game.costs_type._fields),
+            "turns": f"at most {game.max_turns}" if hasattr(game, "max_turns") else "no limit",
+            "tasks": f"{len(game.tasks):,}" if hasattr(game, "tasks") else "drawn by the game",
+        }
+        return {name: printable(text) for name, text in facts.items()}
+
+    def __repr__(self) -> str:
+        facts = "; ".join(f"{name}: {text}" for name, text in self._facts().items())
+        return f"{type(self).__name__}({self.name!r}, {facts})"
+
+    def _repr_html_(self) -> str:
+        rows = self._facts()
+        for player, kinds in self.game.moves.items():
+            rows[f"moves of {player}"] = ", ".join(kind.kind for kind in kinds)
+        if self._state is not None:  # of an episode, only what its players all know
+            stop = self._state.stop
+            at = f"over: {stop.reason}" if stop else f"on turn: {', '.join(self._legal)}"
+            rows["episode"] = f"{len(self._log)} steps at {in_words(self._state.costs._asdict())}; {at}"
+        return table(self.name, rows)

@@ -15,6 +15,7 @@ import numpy as np
 
 from clarify_env.episode import move_kinds
 from clarify_env.errors import ClarifyError
+from clarify_env.render import lines
 from clarify_env.storage import map_records
 
 T = TypeVar("T", bound=Hashable)
@@ -106,18 +107,16 @@ class Episodes:
         self.rows.append((run, self.cells(tuple(costs.values())), meaning, dialogue, position))
 
     def _lines(self, step: Mapping[str, Any]) -> list[tuple[int, int, int, tuple[tuple[int, float], ...]]]:
-        """(player, kind, text, paid) of a step's moves; what the step incurred stands with the last."""
-        shown = [(player, kind, self._text(kind, content)) for player, kind, content in step["moves"]]
-        moved = {player for player, _, _ in shown}
-        messages = step.get("messages", [])
-        shown += [(player, "unreadable", said) for player, said in messages if player not in moved]
-        paid = tuple((self.terms(name), float(quantity)) for name, quantity in step["paid"])
-        if paid and not shown:
-            shown = [("", "", "")]
-        last = len(shown) - 1
+        """(player, kind, text, paid) of each line of a step, as positions."""
+        moves = ((player, kind, self._text(kind, content)) for player, kind, content in step["moves"])
         return [
-            (self.players(player), self.kinds(kind), self.texts(said), paid if k == last else ())
-            for k, (player, kind, said) in enumerate(shown)
+            (
+                self.players(line.player),
+                self.kinds(line.kind),
+                self.texts(line.text),
+                tuple((self.terms(name), float(quantity)) for name, quantity in line.paid),
+            )
+            for line in lines(moves, step.get("messages", []), map(tuple, step["paid"]))
         ]
 
     def _text(self, kind: str, content: Any) -> str:
@@ -137,7 +136,7 @@ class Episodes:
         for k, name in enumerate(("question", "text", "answers")):
             columns[f"meaning_{name}"] = _whole(row[k] for row in self.meanings)
         dialogues = list(self.dialogues)
-        lines = [line for dialogue in dialogues for line in dialogue[2]]
+        shown = [line for dialogue in dialogues for line in dialogue[2]]
         columns["dialogue_stop"] = _whole(d[0] for d in dialogues)
         columns["dialogue_detail"] = _whole(d[1] for d in dialogues)
         columns["dialogue_lines"] = _starts(dialogues, lambda d: len(d[2]))
@@ -145,9 +144,9 @@ class Episodes:
         for k, name in enumerate(self.quantities):
             columns[f"quantity_{name}"] = np.array([c.get(k, np.nan) for c in counted], dtype="<f8")
         for k, name in enumerate(("player", "kind", "text")):
-            columns[f"line_{name}"] = _whole(line[k] for line in lines)
-        columns["line_paid"] = _starts(lines, lambda line: len(line[3]))
-        paid = [pair for line in lines for pair in line[3]]
+            columns[f"line_{name}"] = _whole(line[k] for line in shown)
+        columns["line_paid"] = _starts(shown, lambda line: len(line[3]))
+        paid = [pair for line in shown for pair in line[3]]
         columns["paid_term"] = _whole(pair[0] for pair in paid)
         columns["paid_quantity"] = np.array([pair[1] for pair in paid], dtype="<f8")
         ordered = sorted(columns.items(), key=lambda item: -item[1].itemsize)  # 8-byte numbers first: aligned
