@@ -13,7 +13,7 @@ from clarify_env.trainers.run_directory import RunDirectory, write_json
 ROWS = 40  # episodes per table
 
 
-PICTURES = ("steerability", "surfaces", "frontier", "teams")
+PICTURES = ("steerability", "learning", "surfaces", "frontier")
 
 
 def columns_of(episode: Episode) -> list[str | int]:

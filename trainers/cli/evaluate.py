@@ -116,7 +116,7 @@ def evaluate(
         log.summary(summary, out)
         log.close()
     console.print(results(summary))
-    _written(out, summary)
+    _written(out)
     if report:
         console.print(f"Report: {trainer('reporting.html').write_report([out])}", highlight=False)
 

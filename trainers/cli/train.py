@@ -133,12 +133,11 @@ def train(
         if log:
             log.close()
     console.print(results(summary))
-    _written(out, summary)
+    _written(out)
 
 
-def _written(out: Path, summary: dict[str, Any]) -> None:
-    picture = out / ("teams.png" if "teams" in summary else "steerability.png")
-    console.print(f"Picture: {picture}; numbers: {out / 'summary.json'}", highlight=False)
+def _written(out: Path) -> None:
+    console.print(f"Picture: {out / 'steerability.png'}; numbers: {out / 'summary.json'}", highlight=False)
 
 
 def _progress(line: dict[str, Any]) -> str:

@@ -308,7 +308,7 @@ def evaluate_team(
     processes: int = 1,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a team; writes summary.json, teams.png and the episodes.
+    """Evaluate a team; writes summary.json, the episodes and the pictures.
 
     Args:
         env: the game with the questions to evaluate on.
@@ -387,7 +387,9 @@ def evaluate_team(
         "versions": versions(),
     }
     write_json(out / "summary.json", summary)
-    draw(summary, out / "teams.png")
+    from clarify_env.trainers.reporting.figures import draw_all
+
+    draw_all(summary, out)
     return summary
 
 
@@ -412,27 +414,3 @@ def _summarise(
     return result | {
         f"team {known}": interval(mean_of(row_N), count, seed) for known, row_N in rewards.items()
     }
-
-
-def draw(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the reward of the evaluated team and of the others at each costs."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    cells = summary["cells"]
-    figure, axes = plt.subplots(figsize=(3 + 0.5 * len(cells), 3.6), constrained_layout=True)
-    for known in cells[0]["teams"]:
-        axes.plot([cell["teams"][known] for cell in cells], marker=".", lw=1, alpha=0.7, label=known)
-    axes.plot([cell["reward"] for cell in cells], marker="o", lw=2, color="black", label=summary["agent"])
-    labels = [
-        " ".join(f"{name} {value:g}" for name, value in cell["costs"].items())
-        + ("" if cell["seen"] else " *")
-        for cell in cells
-    ]
-    axes.set_xticks(range(len(cells)), labels, rotation=60, ha="right", fontsize=7)
-    axes.set_title(f"{summary['env']}: reward by costs (* never trained on)", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
