@@ -199,9 +199,11 @@ def points(summary: Summary) -> dict[str, dict[str, list[tuple[float, float]]]]:
     return panels
 
 
-def _grid(rows: int, columns: int, title: str, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+def grid_of(rows: int, columns: int, title: str, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure with that many axes, listed row by row; `size` in inches."""
     figure = Figure(figsize=size)
-    figure.suptitle("\n".join(map(printable, textwrap.wrap(title, int(11 * size[0])))))
+    if title:
+        figure.suptitle("\n".join(map(printable, textwrap.wrap(title, int(11 * size[0])))))
     grid = figure.subplots(rows, columns, squeeze=False)
     return figure, list(grid.flat)
 
@@ -293,7 +295,7 @@ def steerability(summary: Summary, folder: Path) -> Figure:
     told = f"{title_of(summary)}; normalised score at {PARTS[part]} {interval(summary[part]['normalized'])}"
     if found[0].intervals:
         told += "; bands: 95% intervals over questions"
-    figure, grid = _grid(rows, columns, told, (5.4 * columns, 2.7 * rows + 1.1))
+    figure, grid = grid_of(rows, columns, told, (5.4 * columns, 2.7 * rows + 1.1))
     for axes, panel in zip(grid, panels, strict=False):
         panel(axes)
     for axes in grid[len(panels) :]:
@@ -373,7 +375,7 @@ def draw_surfaces(summary: Summary, folder: Path) -> Figure | None:
     if len(costs_of(cells[0])) != 2:
         return None
     title = f"{title_of(summary)}: reward; framed: costs of the training"
-    figure, grid = _grid(1, 3, title, (11.5, 4.0))
+    figure, grid = grid_of(1, 3, title, (11.5, 4.0))
     (_, own), (label, best), (_, gap) = values.items()
     look: dict[str, Any] = {"colours": "YlGnBu", "low": min(own + best), "top": max(own + best)}
     cost_map(grid[0], cells, own, "reward of the agent", **look)
@@ -388,7 +390,7 @@ def draw_frontier(summary: Summary, folder: Path) -> Figure | None:
     if not panels:
         return None
     title = f"{title_of(summary)}: accuracy against what it took"
-    figure, grid = _grid(1, len(panels), title, (11.5, 4.2))
+    figure, grid = grid_of(1, len(panels), title, (11.5, 4.2))
     for axes, (by, found) in zip(grid, panels.items(), strict=True):
         for k, (name, listed) in enumerate(found.items()):
             look = _look(name, summary, k)
@@ -408,7 +410,7 @@ def draw_learning(summary: Summary, folder: Path) -> Figure | None:
     found = learning(RunDirectory(folder).metrics())
     if not found:
         return None
-    figure, (axes,) = _grid(1, 1, f"{summary['agent']} on {summary['env']}: learning", (7.5, 4.0))
+    figure, (axes,) = grid_of(1, 1, f"{summary['agent']} on {summary['env']}: learning", (7.5, 4.0))
     labels = {
         "played": ("as played while learning", FIXED, "s"),
         "checked": ("checked: best-scored moves, training questions", AGENT, "o"),
@@ -447,7 +449,7 @@ def draw_differences(found: Mapping[str, Any]) -> str:
     rows = -(-len(pairs) // columns)
     with matplotlib.rc_context(STYLE):
         title = "difference in reward; framed: costs of the training"
-        figure, grid = _grid(rows, columns, title, (max(6.0, 4.2 * columns), 3.6 * rows + 0.4))
+        figure, grid = grid_of(rows, columns, title, (max(6.0, 4.2 * columns), 3.6 * rows + 0.4))
         for axes, pair in zip(grid, pairs, strict=False):
             values = [value["mean"] for value in pair["cells"]]
             most = max(1e-9, *map(abs, values))

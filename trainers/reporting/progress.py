@@ -13,12 +13,23 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from clarify_env.episode import Episode
+from clarify_env.trainers.reporting.summary import (
+    PARTS,
+    WORDS,
+    cost_label,
+    interval,
+    score_note,
+    scores,
+    title_of,
+    yardstick_of,
+)
 
 
 class Bars:
-    """Shows one progress bar per stage; a `Watcher` of trainers.
+    """Shows one progress bar per stage; a `clarify_env.trainers.loop.Watcher`.
 
     Args:
         console: to draw on.
@@ -44,7 +55,7 @@ class Bars:
         self.progress.stop()
 
     def stage(self, name: str, total: int) -> Callable[[int], object]:
-        """A new bar in place of the last one."""
+        """Show a new bar in place of the last one."""
         for old in self.progress.task_ids:
             self.progress.remove_task(old)
         task = self.progress.add_task(name, total=total)
@@ -55,40 +66,26 @@ class Bars:
         self.episodes = episodes
 
     def print(self, text: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         self.progress.console.print(text, highlight=False)
 
 
 def results(summary: Mapping[str, Any]) -> Group:
-    """The evaluation as two tables: the scores, and asks beside the optimum's by turn cost."""
-    about = f"{summary['split']}, {summary['questions']} questions".lstrip(", ")
-    scores = Table(title=f"{summary['agent']} on {summary['env']} ({about})")
-    parts = [part for part in ("seen", "unseen") if part in summary]
-    for column in ("", *(f"{part} costs" for part in parts)):
-        scores.add_column(column, justify="right" if column else "left", no_wrap=True)
-    names = [
-        "reward",
-        "optimum",
-        "baseline",
-        "normalized",
-        "start",
-        "from_start",
-        "accuracy",
-        "asks",
-        "words",
-    ]
-    if "measures" in summary:
-        names = ["reward", *(n for n in summary["seen"] if n.startswith("team ")), *list(summary["seen"])[1:]]
-    for name in dict.fromkeys(name for name in names if name in summary["seen"]):
-        values = (summary[part][name] for part in parts)
-        scores.add_row(name, *(f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in values))
+    """The evaluation as tables that fit 80 columns: the scores, and the questions asked by their cost."""
+    table = Table(title=title_of(summary))
+    table.add_column("")
+    for part in filter(summary.__contains__, PARTS):
+        table.add_column(f"{part} costs", justify="right", no_wrap=True)
+    for label, found in scores(summary):
+        table.add_row(label, *map(interval, found))
+    note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
     if "monotonicity" not in summary:
-        return Group(scores)
+        return Group(table, note)
     asks = summary["monotonicity"]["asks"]
-    asked = Table(title="questions an episode, by turn cost")
-    asked.add_column("turn cost")
-    for level in asks["turn_cost"]:
-        asked.add_column(f"{level:g}", justify="right")
-    for name in ("agent", "optimum"):
-        asked.add_row(name, *(f"{value:.2f}" for value in asks[name]))
-    return Group(scores, asked)
+    label = yardstick_of(summary)
+    asked = Table(title=WORDS["asks"])
+    for column in (cost_label("turn"), "agent", label):
+        asked.add_column(column, justify="right")
+    for level, own, best in zip(asks["turn_cost"], asks["agent"], asks["optimum"], strict=True):
+        asked.add_row(f"{level:g}", f"{own:.2f}", f"{best:.2f}")
+    return Group(table, note, asked)

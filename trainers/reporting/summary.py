@@ -94,7 +94,7 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, floa
     best = f"team {label.removeprefix('best team: ')}"
     first = ["reward", "optimum", "baseline", *(name for name in parts[0] if name.startswith("team "))]
     names = dict.fromkeys([*first, "normalized", "start", "from_start", *parts[0]])
-    words = {**WORDS, "optimum": label, best: label, **{kind: f"share of moves: {kind}" for kind in kinds}}
+    words = {**WORDS, "optimum": label, best: label, **{kind: f"moves: {kind}" for kind in kinds}}
     return [(words.get(name, name), [part[name] for part in parts]) for name in names if name in parts[0]]
 
 

@@ -80,7 +80,7 @@ def test_train_writes_a_run_and_its_evaluation(trained):
         *("summary.json", "questions.parquet", "steerability.png", "surfaces.png", "frontier.png"),
     }
     assert "iteration 1/1: played reward" in text
-    assert "normalized" in text
+    assert "normalised score" in text
     config = json.loads((out / "config.json").read_text())
     assert (config["tasks"], config["samples"], config["iterations"]) == (2, 4, 1)
     assert len(list(read_episodes(out / "episodes" / "iteration-000.parquet"))) == 8
