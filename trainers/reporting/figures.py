@@ -4,6 +4,7 @@ import io
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,15 +102,12 @@ def curves(summary: Summary, by_question: Mapping[str, Floats] | None = None) ->
         by_question: rewards_N_C by who played, from `rewards_by_question`; without, no intervals.
     """
     found = []
+    rows = [rewards_of(summary, cell) for cell in summary["cells"]]
     for part in ("unseen", "seen"):
         at = [c for c, cell in enumerate(summary["cells"]) if cell["seen"] == (part == "seen")]
         for cost in varied(summary) if at else ():
             groups = _groups(summary["cells"], at, cost)
-            rows = [rewards_of(summary, cell) for cell in summary["cells"]]
-            rewards = {
-                who: [float(np.mean([rows[c][who] for c in group])) for group in groups.values()]
-                for who in rows[0]
-            }
+            rewards = {who: _means(rows, groups, who) for who in rows[0]}
             intervals = {}
             for who, rewards_N_C in (by_question or {}).items():
                 columns = [rewards_N_C[:, group].mean(axis=1) for group in groups.values()]
@@ -121,8 +119,16 @@ def curves(summary: Summary, by_question: Mapping[str, Floats] | None = None) ->
 
 def _groups(cells: Sequence[Cell], at: Sequence[int], cost: str) -> dict[float, list[int]]:
     """The positions among `at` of the cells at each level of a cost, rising."""
-    levels = sorted({costs_of(cells[c])[cost] for c in at})
-    return {level: [c for c in at if costs_of(cells[c])[cost] == level] for level in levels}
+    found: dict[float, list[int]] = {}
+    for c in sorted(at, key=lambda c: costs_of(cells[c])[cost]):
+        found.setdefault(costs_of(cells[c])[cost], []).append(c)
+    return found
+
+
+def _means(
+    rows: Sequence[Mapping[str, Any]], groups: Mapping[float, Sequence[int]], name: str
+) -> list[float]:
+    return [float(np.mean([rows[c][name] for c in group])) for group in groups.values()]
 
 
 def rewards_by_question(summary: Summary, folder: Path) -> dict[str, Floats]:
@@ -162,50 +168,48 @@ def learning(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, fl
     return {shown: points for shown, points in found.items() if points}
 
 
-def surfaces(summary: Summary) -> dict[str, list[float]]:
-    """What the heat maps show at each cell: the agent's reward, the yardstick's, and the gap between them."""
-    label = yardstick_of(summary)
-    rows = [rewards_of(summary, cell) for cell in summary["cells"]]
-    own, best = [row["agent"] for row in rows], [row[label] for row in rows]
-    return {"agent": own, label: best, "gap": [b - a for a, b in zip(own, best, strict=True)]}
-
-
-def paid(cell: Cell, played: Mapping[str, float], by: str) -> float:
-    """What an episode took of a measure, such as `asks`; by `paid` of all, at the costs of the cell."""
-    if by == "paid":
-        return float(sum(price * played[COUNTED[name]] for name, price in costs_of(cell).items()))
-    return float(played[by])
-
-
 def points(summary: Summary) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """By what was taken, (taken, accuracy) of the agent and the optimum at each cell, and of the fixed.
+    """(taken, accuracy) of the agent and the optimum at each cell, and of the fixed strategies.
 
-    A fixed strategy plays the same everywhere: it is one point, but one a cell where its costs count. Empty
-    where nothing is known of optimal play but its reward.
+    By what was taken: each measure that a cost prices, and `paid`, all of them at the costs of the cell. A
+    fixed strategy plays the same everywhere: it is one point, but one a cell where its costs count. Empty
+    where these numbers are not known of the optimum.
     """
     cells = summary["cells"]
-    if "accuracy" not in best_outcome(cells[0]):
+    bests = [best_outcome(cell) for cell in cells]
+    measures = [COUNTED.get(name, name) for name in costs_of(cells[0])]
+    if not {"accuracy", *measures} <= set(bests[0]):
         return {}
-    panels = {}
-    for by in [*(COUNTED[name] for name in costs_of(cells[0])), "paid"]:
-        found = {
-            "agent": [(paid(c, c, by), c["accuracy"]) for c in cells],
-            yardstick_of(summary): [(paid(c, o := best_outcome(c), by), o["accuracy"]) for c in cells],
+    everywhere = {"agent": cells, yardstick_of(summary): bests}
+    fixed = summary.get("fixed", {}).items()
+    everywhere |= {name: [played] * len(cells) for name, played in fixed if "accuracy" in played}
+
+    def paid(cell: Cell, played: Cell) -> float:
+        return float(sum(c * played[m] for c, m in zip(costs_of(cell).values(), measures, strict=True)))
+
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {
+        by: {
+            who: list(dict.fromkeys((float(played[by]), played["accuracy"]) for played in rows))
+            for who, rows in everywhere.items()
         }
-        for name, played in summary.get("fixed", {}).items():
-            at = cells if by == "paid" else cells[:1]
-            found[name] = [(paid(c, played, by), played["accuracy"]) for c in at]
-        panels[by] = found
+        for by in measures
+    }
+    panels["paid"] = {
+        who: [(paid(c, played), played["accuracy"]) for c, played in zip(cells, rows, strict=True)]
+        for who, rows in everywhere.items()
+    }
     return panels
 
 
-def grid_of(rows: int, columns: int, title: str, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure with that many axes, listed row by row; `size` in inches."""
+def grid_of(count: int, columns: int, title: str, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes, `columns` in a row; `size` in inches."""
     figure = Figure(figsize=size)
     if title:
         figure.suptitle("\n".join(map(printable, textwrap.wrap(title, int(11 * size[0])))))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(grid.flat)
+    grid = list(figure.subplots(-(-count // columns), columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, grid[:count]
 
 
 def _look(who: str, summary: Summary, at: int) -> dict[str, Any]:
@@ -241,17 +245,15 @@ def _levels(axes: Axes, cost: str, levels: Sequence[float]) -> None:
 def _mix(axes: Axes, summary: Summary, at: Sequence[int], cost: str, kinds: Mapping[str, str]) -> None:
     """Shares of the moves at each level; on the right of each pair those of the optimum, where known."""
     cells = summary["cells"]
-    groups = _groups(cells, at, cost)
-    both = bool(kinds) and set(kinds) <= set(best_outcome(cells[0]))
-    for x, group in enumerate(groups.values()):
-        for side in (-1, 1) if both else (0,):
-            bottom = 0.0
-            for kind, colour in kinds.items():
-                shown = [best_outcome(cells[c]) if side > 0 else cells[c] for c in group]
-                share = float(np.mean([one[kind] for one in shown]))
-                more: dict[str, Any] = {"alpha": 0.45, "hatch": "//", "edgecolor": PAPER} if side > 0 else {}
-                axes.bar(x + 0.2 * side, share, 0.38, bottom=bottom, color=colour, lw=0, **more)
-                bottom += share
+    bests, groups = [best_outcome(cell) for cell in cells], _groups(cells, at, cost)
+    both = set(kinds) <= set(bests[0])
+    hatched: dict[str, Any] = {"alpha": 0.45, "hatch": "//", "edgecolor": PAPER}
+    for rows, side, look in ((cells, -0.2 * both, {}), (bests, 0.2, hatched))[: 1 + both]:
+        bottom = np.zeros(len(groups))
+        for kind, colour in kinds.items():
+            shares = _means(rows, groups, kind)
+            axes.bar(np.arange(len(groups)) + side, shares, 0.38, bottom=bottom, color=colour, lw=0, **look)
+            bottom += shares
     axes.set_title("moves" + (f" (hatched: {yardstick_of(summary)})" if both else ""))
     axes.set_ylabel("share of the moves")
     axes.set_ylim(0, 1)
@@ -262,14 +264,13 @@ def _count(axes: Axes, summary: Summary, at: Sequence[int], cost: str) -> None:
     """How often an episode incurred what the cost prices."""
     cells, measure = summary["cells"], COUNTED[cost]
     groups, top = _groups(cells, at, cost), 0.0
-    for who, of in (("agent", lambda cell: cell), (yardstick_of(summary), best_outcome)):
-        if measure in of(cells[0]):
-            look = _look(who, summary, 0)
-            means = [float(np.mean([of(cells[c])[measure] for c in group])) for group in groups.values()]
-            axes.plot(range(len(groups)), means, **look)
+    for who, rows in (("agent", cells), (yardstick_of(summary), list(map(best_outcome, cells)))):
+        if measure in rows[0]:
+            means = _means(rows, groups, measure)
+            axes.plot(range(len(groups)), means, **_look(who, summary, 0))
             top = max(top, *means)
     axes.set_title(WORDS.get(measure, measure))
-    axes.set_ylabel(measure if measure != "asks" else "questions")
+    axes.set_ylabel("questions" if measure == "asks" else measure)
     axes.set_ylim(0, 1.1 * top or 1)
     _levels(axes, cost, list(groups))
 
@@ -282,24 +283,18 @@ def steerability(summary: Summary, folder: Path) -> Figure:
     at = [c for c, cell in enumerate(cells) if cell["seen"] == (part == "seen")]
     others = iter(MORE * 9)
     kinds = {kind: KINDS.get(kind) or next(others) for kind in kinds_of(summary)}
-    panels: list[Callable[[Axes], None]] = [
-        lambda axes, curve=curve: draw_curve(axes, curve, summary)  # type: ignore[misc]
-        for curve in found
-    ]
+    panels = [partial(draw_curve, curve=curve, summary=summary) for curve in found]
     if kinds:
-        panels += [lambda axes, c=c: _mix(axes, summary, at, c, kinds) for c in costs]  # type: ignore[misc]
-    counted = [c for c in costs if COUNTED.get(c) in cells[0]]
-    panels += [lambda axes, c=c: _count(axes, summary, at, c) for c in counted]  # type: ignore[misc]
+        panels += [partial(_mix, summary=summary, at=at, cost=c, kinds=kinds) for c in costs]
+    panels += [partial(_count, summary=summary, at=at, cost=c) for c in costs if COUNTED.get(c) in cells[0]]
     columns = max(2, len(costs))
     rows = -(-len(panels) // columns)
     told = f"{title_of(summary)}; normalised score at {PARTS[part]} {interval(summary[part]['normalized'])}"
     if found[0].intervals:
         told += "; bands: 95% intervals over questions"
-    figure, grid = grid_of(rows, columns, told, (5.4 * columns, 2.7 * rows + 1.1))
-    for axes, panel in zip(grid, panels, strict=False):
+    figure, grid = grid_of(len(panels), columns, told, (5.4 * columns, 2.7 * rows + 1.1))
+    for axes, panel in zip(grid, panels, strict=True):
         panel(axes)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
     rewards = grid[: len(found)]
     low, high = zip(*(axes.get_ylim() for axes in rewards), strict=True)
     for axes in rewards:
@@ -371,12 +366,13 @@ def cost_map(
 
 def draw_surfaces(summary: Summary, folder: Path) -> Figure | None:
     """The reward over two costs: agent, yardstick, gap; None where there are not two."""
-    cells, values = summary["cells"], surfaces(summary)
+    cells, label = summary["cells"], yardstick_of(summary)
     if len(costs_of(cells[0])) != 2:
         return None
+    own, best = ([rewards_of(summary, cell)[who] for cell in cells] for who in ("agent", label))
+    gap = [b - a for a, b in zip(own, best, strict=True)]
     title = f"{title_of(summary)}: reward; framed: costs of the training"
-    figure, grid = grid_of(1, 3, title, (11.5, 4.0))
-    (_, own), (label, best), (_, gap) = values.items()
+    figure, grid = grid_of(3, 3, title, (11.5, 4.0))
     look: dict[str, Any] = {"colours": "YlGnBu", "low": min(own + best), "top": max(own + best)}
     cost_map(grid[0], cells, own, "reward of the agent", **look)
     cost_map(grid[1], cells, best, f"reward of the {label}", **look)
@@ -390,7 +386,7 @@ def draw_frontier(summary: Summary, folder: Path) -> Figure | None:
     if not panels:
         return None
     title = f"{title_of(summary)}: accuracy against what it took"
-    figure, grid = grid_of(1, len(panels), title, (11.5, 4.2))
+    figure, grid = grid_of(len(panels), len(panels), title, (11.5, 4.2))
     for axes, (by, found) in zip(grid, panels.items(), strict=True):
         for k, (name, listed) in enumerate(found.items()):
             look = _look(name, summary, k)
@@ -436,6 +432,7 @@ FIGURES: dict[str, Callable[[Summary, Path], Figure | None]] = {
 }
 
 
+@matplotlib.rc_context(STYLE)
 def draw_differences(found: Mapping[str, Any]) -> str:
     """The difference in reward of every two runs at each pair of costs, as an SVG element.
 
@@ -446,32 +443,26 @@ def draw_differences(found: Mapping[str, Any]) -> str:
     if len(costs_of(cells[0])) != 2:
         return ""
     columns = min(3, len(pairs))
-    rows = -(-len(pairs) // columns)
-    with matplotlib.rc_context(STYLE):
-        title = "difference in reward; framed: costs of the training"
-        figure, grid = grid_of(rows, columns, title, (max(6.0, 4.2 * columns), 3.6 * rows + 0.4))
-        for axes, pair in zip(grid, pairs, strict=False):
-            values = [value["mean"] for value in pair["cells"]]
-            most = max(1e-9, *map(abs, values))
-            name = f"{pair['second']} - {pair['first']}"
-            cost_map(axes, cells, values, name, "+", colours="BrBG", low=-most, top=most)
-        for axes in grid[len(pairs) :]:
-            axes.set_visible(False)
-        return inline(figure)
+    size = (max(6.0, 4.2 * columns), 0.4 + 3.6 * -(-len(pairs) // columns))
+    figure, grid = grid_of(len(pairs), columns, "difference in reward; framed: costs of the training", size)
+    for axes, pair in zip(grid, pairs, strict=True):
+        values = [value["mean"] for value in pair["cells"]]
+        most = max(1e-9, *map(abs, values))
+        name = f"{pair['second']} - {pair['first']}"
+        cost_map(axes, cells, values, name, "+", colours="BrBG", low=-most, top=most)
+    return inline(figure)
 
 
+@matplotlib.rc_context(STYLE)
 def draw_all(summary: Summary, folder: Path) -> dict[str, Path]:
     """Draw every figure that there is of a `summary.json` to its folder; returns the PNG files by name.
 
     Each has an SVG file beside it.
     """
-    pictures = {}
-    with matplotlib.rc_context(STYLE):
-        for name, drawn in FIGURES.items():
-            if figure := drawn(summary, folder):
-                pictures[name] = folder / f"{name}.png"
-                save(figure, pictures[name])
-    return pictures
+    drawn = {name: figure for name, draw in FIGURES.items() if (figure := draw(summary, folder))}
+    for name, figure in drawn.items():
+        save(figure, folder / f"{name}.png")
+    return {name: folder / f"{name}.png" for name in drawn}
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -483,14 +474,11 @@ def save(figure: Figure, path: Path) -> None:
         raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
+@matplotlib.rc_context(STYLE)
 def embedded(summary: Summary, folder: Path) -> dict[str, str]:
     """Every figure that there is as an SVG element, for a page whose style sheet has the `THEME`."""
-    found = {}
-    with matplotlib.rc_context(STYLE):
-        for name, drawn in FIGURES.items():
-            if figure := drawn(summary, folder):
-                found[name] = inline(figure)
-    return found
+    drawn = {name: draw(summary, folder) for name, draw in FIGURES.items()}
+    return {name: inline(figure) for name, figure in drawn.items() if figure}
 
 
 def inline(figure: Figure) -> str:
@@ -511,4 +499,5 @@ def _svg(figure: Figure, background: str) -> str:
     made = io.StringIO()
     known = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(made, format="svg", facecolor=background, metadata=known)
-    return re.sub(r"<!DOCTYPE[^>]*>\s*", "", made.getvalue())
+    text = re.sub(r"<!DOCTYPE[^>]*>\s*", "", made.getvalue())
+    return re.sub("<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)  # half the size

@@ -130,6 +130,7 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
     return shown
 
 
+@matplotlib.rc_context(STYLE)
 def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
     """Draw the matrix of normalised scores to a PNG and an SVG file; failed cells say so."""
     matrix = result["matrix"]
@@ -139,14 +140,13 @@ def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
         [[of(cell) for cell in row] for row in rows] for of in (_short, lambda cell: cell["own"])
     )
     title = f"normalised score on {result['env']}; framed: the asker's own user"
-    with matplotlib.rc_context(STYLE):
-        size = (max(7.0, 3.0 + 1.3 * len(users)), 1.8 + 0.6 * len(matrix))
-        figure, (axes,) = grid_of(1, 1, title, size)
-        heat(axes, np.array(scores, dtype=np.float64), texts, framed, "YlGnBu", 0.0, 1.0)
-        axes.set_xticks(range(len(users)), users, rotation=20, ha="right")
-        axes.set_yticks(range(len(matrix)), list(matrix))
-        axes.set_xlabel("user")
-        save(figure, path)
+    size = (max(7.0, 3.0 + 1.3 * len(users)), 1.8 + 0.6 * len(matrix))
+    figure, (axes,) = grid_of(1, 1, title, size)
+    heat(axes, np.array(scores, dtype=np.float64), texts, framed, "YlGnBu", 0.0, 1.0)
+    axes.set_xticks(range(len(users)), users, rotation=20, ha="right")
+    axes.set_yticks(range(len(matrix)), list(matrix))
+    axes.set_xlabel("user")
+    save(figure, path)
 
 
 def _short(cell: Mapping[str, Any]) -> str:
@@ -209,14 +209,14 @@ def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
     axes.set_ylabel("score")
 
 
+@matplotlib.rc_context(STYLE)
 def draw_isotoken(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw the curves of one or several evaluations, side by side, to a PNG and an SVG file."""
-    with matplotlib.rc_context(STYLE):
-        figure, grid = grid_of(1, len(results), "", (1 + 4.8 * len(results), 4.2))
-        for axes, result in zip(grid, results, strict=True):
-            curves(axes, result["rows"], f"{result['env']}, {result['budget']} words a player")
-            axes.legend(fontsize=8)
-        save(figure, path)
+    figure, grid = grid_of(len(results), len(results), "", (1 + 4.8 * len(results), 4.2))
+    for axes, result in zip(grid, results, strict=True):
+        curves(axes, result["rows"], f"{result['env']}, {result['budget']} words a player")
+        axes.legend(fontsize=8)
+    save(figure, path)
 
 
 SCORES = ("unseen", "seen", "others")
@@ -324,36 +324,36 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     return Group(*parts)
 
 
+@matplotlib.rc_context(STYLE)
 def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
     """Scores with intervals, and by game the normalised score against episodes and against tokens."""
     games = result["games"]
-    with matplotlib.rc_context(STYLE):
-        figure, grid = grid_of(len(games), 3, "", (15, 3.4 * len(games)))
-        rows_of_axes = zip(grid[::3], grid[1::3], grid[2::3], strict=True)
-        for (left, *right), (game, rows) in zip(rows_of_axes, games.items(), strict=True):
-            scored = (name for name in rows if rows[name]["unseen_iqm"])
-            names = sorted(scored, key=lambda name: rows[name]["unseen_iqm"]["iqm"])
-            for k, name in enumerate(names):
-                found, colour = rows[name]["unseen_iqm"], f"C{sorted(rows).index(name)}"
-                ends = [found["iqm"] if found[end] is None else found[end] for end in ("low", "high")]
-                left.plot(ends, [k, k], color=colour, lw=3, alpha=0.4)
-                left.plot(rows[name]["unseen"], [k] * len(rows[name]["unseen"]), "|", color=colour)
-                left.plot(found["iqm"], k, "o", color=colour)
-                for at, axes in enumerate(right):
-                    _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
-            left.set_yticks(range(len(names)), names)
-            left.set_title(f"{game}: normalised score, unseen costs")
-            for axes, label in zip(right, ("episodes", "sampled tokens"), strict=True):
-                axes.set_title("normalised score, training questions and costs")
-                axes.set_xlabel(label)
-                axes.set_xscale("log")
-                axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-                axes.xaxis.set_minor_formatter(NullFormatter())
-                axes.set_ylim(-0.5, 1.05)
-            if right[0].get_legend_handles_labels()[0]:
-                right[0].legend(fontsize=8)
-        save(figure, path)
+    figure, grid = grid_of(3 * len(games), 3, "", (15, 3.4 * len(games)))
+    rows_of_axes = zip(grid[::3], grid[1::3], grid[2::3], strict=True)
+    for (left, *right), (game, rows) in zip(rows_of_axes, games.items(), strict=True):
+        scored = (name for name in rows if rows[name]["unseen_iqm"])
+        names = sorted(scored, key=lambda name: rows[name]["unseen_iqm"]["iqm"])
+        for k, name in enumerate(names):
+            found, colour = rows[name]["unseen_iqm"], f"C{sorted(rows).index(name)}"
+            ends = [found["iqm"] if found[end] is None else found[end] for end in ("low", "high")]
+            left.plot(ends, [k, k], color=colour, lw=3, alpha=0.4)
+            left.plot(rows[name]["unseen"], [k] * len(rows[name]["unseen"]), "|", color=colour)
+            left.plot(found["iqm"], k, "o", color=colour)
+            for at, axes in enumerate(right):
+                _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
+        left.set_yticks(range(len(names)), names)
+        left.set_title(f"{game}: normalised score, unseen costs")
+        for axes, label in zip(right, ("episodes", "sampled tokens"), strict=True):
+            axes.set_title("normalised score, training questions and costs")
+            axes.set_xlabel(label)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_ylim(-0.5, 1.05)
+        if right[0].get_legend_handles_labels()[0]:
+            right[0].legend(fontsize=8)
+    save(figure, path)
 
 
 def _curves(axes: Axes, curves: Sequence[Sequence[Sequence[float]]], at: int, colour: str, name: str) -> None:

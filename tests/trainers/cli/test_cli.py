@@ -10,6 +10,7 @@ import time
 import pytest
 
 from clarify_env import read_episodes
+from clarify_env.trainers.reporting.figures import FIGURES
 from clarify_env.trainers.run_directory import RunDirectory
 
 COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "compare", "demo")
@@ -77,7 +78,8 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     names = {path.name for path in out.iterdir()}
     assert names == {
         *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
-        *("summary.json", "questions.parquet", "steerability.png", "surfaces.png", "frontier.png"),
+        *("summary.json", "questions.parquet"),
+        *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg")),
     }
     assert "iteration 1/1: played reward" in text
     assert "normalised score" in text

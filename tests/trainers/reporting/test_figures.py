@@ -102,7 +102,7 @@ def test_the_drawn_lines_are_the_curves(tmp_path):
         assert drawn.pop("own") == curve.rewards["agent"]
         assert drawn == {who: values for who, values in curve.rewards.items() if who != "agent"}
         assert [tick.get_text() for tick in axes.get_xticklabels()] == [f"{x:g}" for x in curve.levels]
-    labels = {axes.get_xlabel() for axes in figure.axes if axes.get_visible()}
+    labels = {axes.get_xlabel() for axes in figure.axes}
     assert labels == {"cost of a question", "cost of a word"}
 
 
@@ -160,7 +160,7 @@ def test_nothing_is_cut_off_and_no_labels_overlap(tmp_path):
     for draw in (figures.steerability, figures.draw_surfaces):
         figure = draw(summary, tmp_path)
         figure.draw_without_rendering()
-        for axes in (axes for axes in figure.axes if axes.get_visible()):
+        for axes in figure.axes:
             boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
             assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
             assert figure.bbox.padded(1).containsx(axes.get_tightbbox().x0)
