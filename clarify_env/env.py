@@ -1,9 +1,9 @@
-"""The PettingZoo environment: a thin shell that turns the pure rules of a game into five dicts.
+"""The PettingZoo environment: it plays the pure rules of a game and returns five dicts at every step.
 
-What an agent meets, whatever the game:
+The same for every game:
 - an observation is a dict; its `role` says whose it is, its `transcript` holds the moves so far, and its
-  `action_mask` says what can be
-  played now: entry 0 is passing, then one entry per kind of `action_space(agent).kinds`;
+  `action_mask` says what can be played now: entry 0 is passing, then one entry per kind of
+  `action_space(agent).kinds`;
 - an action is a `Move`, a message (str) for the codec, or None, which passes. Whoever is not on turn passes;
 - an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
 - `Failed(reason)`, of an agent that could not decide, is no move: it truncates the episode as `failed`;
@@ -59,7 +59,7 @@ _INCURRED = itemgetter(1)  # of an entry
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
-    """A player's action masks by the kinds of moves that it may make (None: not on turn), made once each."""
+    """A player's action masks, cached by the kinds of moves that it may make (None: not on turn)."""
 
     def __init__(self, moves: Kinds) -> None:
         self.moves = moves
@@ -117,7 +117,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
     @property
     def game_state(self) -> S:
-        """The immutable state of the episode; it holds the secrets, so never hand it to an agent."""
+        """The immutable state of the episode. It holds private texts: never hand it to an agent."""
         if self._state is None:
             raise ClarifyError("no episode yet: call reset() first")
         return self._state
@@ -137,8 +137,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
         Args:
             seed: seeds the environment's own generator; None goes on with it.
-            options: pins what nature chooses; for the clarification games `task` (id or position),
-                `intent`, `costs` (turn, word) and `order` (of the notes).
+            options: what nature would draw, by name; `game.options` lists the names, such as `task` (a
+                position or an id) and `costs`.
 
         Raises:
             ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.
@@ -214,7 +214,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         return observations, rewards, dict.fromkeys(players, not cut), dict.fromkeys(players, cut), infos
 
     def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
-        """The moves of the players on turn, the messages as they came, and why the episode has to stop."""
+        """The moves of the players on turn, the messages as they came, and why the episode ends (or None)."""
         if not hasattr(actions, "items"):
             raise ClarifyError(f"step: {actions!r:.80} is no dict of actions by player")
         legal = self._legal
@@ -239,7 +239,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         return moves, said, stop
 
     def _read_one(self, player: str, action: Any, kinds: Kinds) -> Move | Stop | None:
-        """The move that `action` stands for, None where it passes, or why the episode has to stop."""
+        """The move that `action` stands for, None where it passes, or why the episode ends."""
         if player not in self.action_spaces:
             raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
         if not isinstance(action, ACTION):

@@ -1,4 +1,4 @@
-"""The record of an episode: what was drawn, played and paid, enough to score it again under any costs."""
+"""The record of an episode: what was drawn, played and paid. It can be scored again under any costs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -73,10 +73,10 @@ class Episode:
         env: registered id of the environment.
         seed: what `reset` was given, or None.
         setup: what nature chose, as JSON data: the task's id, the intent, texts to read by.
-        costs: the prices of this episode, as "turn" and "word".
+        costs: the prices of this episode by name.
         terms: the cost that prices each reward term, "" for a gain.
         steps: what was played and incurred.
-        quantities: everything counted: accuracy, asks, words, exact.
+        quantities: everything counted, such as accuracy and words.
         stop: the StopReason, or None while the episode goes on.
         detail: the reason in words, where there is more to say.
         index: position in the collection it belongs to, or None.
