@@ -21,7 +21,6 @@ from clarify_env.render import printable
 from clarify_env.trainers.evaluation.paired_comparison import FILE, frontier
 from clarify_env.trainers.evaluation.statistics import paired
 from clarify_env.trainers.reporting.summary import (
-    COUNTED,
     PARTS,
     WORDS,
     Cell,
@@ -31,6 +30,7 @@ from clarify_env.trainers.reporting.summary import (
     costs_of,
     interval,
     kinds_of,
+    paid_for,
     rewards_of,
     title_of,
     varied,
@@ -177,7 +177,7 @@ def points(summary: Summary) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """
     cells = summary["cells"]
     bests = [best_outcome(cell) for cell in cells]
-    measures = [COUNTED.get(name, name) for name in costs_of(cells[0])]
+    measures = [paid_for(summary).get(name, name) for name in costs_of(cells[0])]
     if not {"accuracy", *measures} <= set(bests[0]):
         return {}
     everywhere = {"agent": cells, yardstick_of(summary): bests}
@@ -262,7 +262,7 @@ def _mix(axes: Axes, summary: Summary, at: Sequence[int], cost: str, kinds: Mapp
 
 def _count(axes: Axes, summary: Summary, at: Sequence[int], cost: str) -> None:
     """How often an episode incurred what the cost prices."""
-    cells, measure = summary["cells"], COUNTED[cost]
+    cells, measure = summary["cells"], paid_for(summary)[cost]
     groups, top = _groups(cells, at, cost), 0.0
     for who, rows in (("agent", cells), (yardstick_of(summary), list(map(best_outcome, cells)))):
         if measure in rows[0]:
@@ -286,7 +286,8 @@ def steerability(summary: Summary, folder: Path) -> Figure:
     panels = [partial(draw_curve, curve=curve, summary=summary) for curve in found]
     if kinds:
         panels += [partial(_mix, summary=summary, at=at, cost=c, kinds=kinds) for c in costs]
-    panels += [partial(_count, summary=summary, at=at, cost=c) for c in costs if COUNTED.get(c) in cells[0]]
+    counted = [c for c in costs if paid_for(summary).get(c) in cells[0]]
+    panels += [partial(_count, summary=summary, at=at, cost=c) for c in counted]
     columns = max(2, len(costs))
     rows = -(-len(panels) // columns)
     told = f"{title_of(summary)}; normalised score at {PARTS[part]} {interval(summary[part]['normalized'])}"

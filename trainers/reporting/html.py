@@ -132,7 +132,7 @@ def _provenance(summary: Mapping[str, Any], config: Any) -> str:
         "questions": f"{summary['questions']:,}, {summary.get('questions_left_out', 0):,} left out",
         "episodes": f"{summary['episodes']:,}, of which {summary.get('failed', 0):,} failed",
         "seed": summary["seed"],
-        "user's knobs": json.dumps(summary.get("user", {})),
+        "knobs of the scripted players": json.dumps(summary.get("knobs", summary.get("user", {}))),
         "git": git["commit"] + (", modified" if git["modified"] else "") if git else "no checkout",
         "python": versions.get("python"),
         "platform": versions.get("platform"),
@@ -166,10 +166,16 @@ def _comparison(found: Mapping[str, Any]) -> str:
             ]
             rows.append([f"{pair['second']} - {pair['first']}", part, *shown])
     head = ["", "costs", *found["pairs"][0]["all"]]
-    figure = draw_differences(found)
-    return f'<p id="compared">{escape(told)}</p>{table(head, rows)}' + (
-        f'<div class="scroll">{figure}</div>' if figure else ""
-    )
+    told = f'<p id="compared">{escape(told)}</p>{table(head, rows)}'
+    if figure := draw_differences(found):
+        return f'{told}<div class="scroll">{figure}</div>'
+    cells, pairs = found["cells"], found["pairs"]
+    columns = [*map(cost_label, costs_of(cells[0])), *(f"{p['second']} - {p['first']}" for p in pairs)]
+    lines = [
+        [*(f"{x:g}" for x in costs_of(c).values()), *(interval(p["cells"][k], sign="+") for p in pairs)]
+        for k, c in enumerate(cells)
+    ]
+    return f"{told}{table(columns, lines)}"
 
 
 def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0, most: int = MOST) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
@@ -23,8 +24,8 @@ from clarify_env.trainers.reporting.summary import (
     interval,
     score_note,
     scores,
+    steps_of,
     title_of,
-    yardstick_of,
 )
 
 
@@ -71,7 +72,7 @@ class Bars:
 
 
 def results(summary: Mapping[str, Any]) -> Group:
-    """The evaluation as tables that fit 80 columns: the scores, and the questions asked by their cost."""
+    """The evaluation as tables that fit 80 columns: the scores, and what is paid for by its cost."""
     table = Table(title=title_of(summary))
     table.add_column("")
     for part in filter(summary.__contains__, PARTS):
@@ -79,13 +80,12 @@ def results(summary: Mapping[str, Any]) -> Group:
     for label, found in scores(summary):
         table.add_row(label, *map(interval, found))
     note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
-    if "monotonicity" not in summary:
-        return Group(table, note)
-    asks = summary["monotonicity"]["asks"]
-    label = yardstick_of(summary)
-    asked = Table(title=WORDS["asks"])
-    for column in (cost_label("turn"), "agent", label):
-        asked.add_column(column, justify="right")
-    for level, own, best in zip(asks["turn_cost"], asks["agent"], asks["optimum"], strict=True):
-        asked.add_row(f"{level:g}", f"{own:.2f}", f"{best:.2f}")
-    return Group(table, note, asked)
+    counted = []
+    for measure, cost, levels, means in steps_of(summary):
+        paid = Table(title=WORDS.get(measure, measure))
+        for column in (cost_label(cost), *means):
+            paid.add_column(column, justify="right")
+        for level, *values in zip(levels, *means.values(), strict=True):
+            paid.add_row(f"{level:g}", *(f"{value:.2f}" for value in values))
+        counted.append(paid)
+    return Group(table, note, Columns(counted))

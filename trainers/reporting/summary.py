@@ -68,6 +68,30 @@ def rewards_of(summary: Mapping[str, Any], cell: Cell) -> dict[str, float]:
     return {**rewards, label: best}
 
 
+def paid_for(summary: Mapping[str, Any]) -> dict[str, str]:
+    """By cost, the measure of what it is paid for, such as "asks" for "turn"."""
+    listed = summary.get("monotonicity", {}).items()
+    return COUNTED | {found["cost"]: measure for measure, found in listed if "cost" in found}
+
+
+def steps_of(summary: Mapping[str, Any]) -> list[tuple[str, str, list[float], dict[str, list[float]]]]:
+    """For each measure that a cost prices: the measure, the cost, its levels, and the means by who played."""
+    found = []
+    for measure, one in summary.get("monotonicity", {}).items():
+        cost = one.get("cost") or ("turn" if measure == "asks" else "word")
+        levels = one["levels"] if "levels" in one else one[f"{cost}_cost"]
+        means = {"agent": one["agent"]} | (
+            {yardstick_of(summary): one["optimum"]} if "optimum" in one else {}
+        )
+        found.append((measure, cost, levels, means))
+    return found
+
+
+def floor_of(summary: Mapping[str, Any]) -> list[str]:
+    """The strategies or teams the best of which is the 0 of the normalised score."""
+    return list(summary.get("floor") or summary.get("teams", [])[:1] or summary.get("fixed", {}))
+
+
 def best_outcome(cell: Cell) -> Mapping[str, float]:
     """What optimal play comes to in a cell, reward, accuracy and moves, where that is known."""
     found = cell.get("optimum")
@@ -90,17 +114,20 @@ def kinds_of(summary: Mapping[str, Any]) -> list[str]:
 def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, float]]]]:
     """The lines of a table of scores: a label, and for each part that was evaluated mean, low and high."""
     parts = [summary[part] for part in PARTS if part in summary]
-    label, kinds = yardstick_of(summary), kinds_of(summary)
+    label, kinds, known = yardstick_of(summary), kinds_of(summary), list(parts[0])
+    teams = [name for name in known if name.startswith("team ")]
+    low = ["baseline"] if len(floor_of(summary)) > 1 else []  # of a single team it is that team's line
+    names = dict.fromkeys(["reward", "optimum", *low, *teams, "normalized", "start", "from_start", *known])
     best = f"team {label.removeprefix('best team: ')}"
-    first = ["reward", "optimum", "baseline", *(name for name in parts[0] if name.startswith("team "))]
-    names = dict.fromkeys([*first, "normalized", "start", "from_start", *parts[0]])
     words = {**WORDS, "optimum": label, best: label, **{kind: f"moves: {kind}" for kind in kinds}}
-    return [(words.get(name, name), [part[name] for part in parts]) for name in names if name in parts[0]]
+    shown = [name for name in names if name in known and (low or name != "baseline")]
+    return [(words.get(name, name), [part[name] for part in parts]) for name in shown]
 
 
 def score_note(summary: Mapping[str, Any]) -> str:
     """What 0 and 1 of the normalised score are."""
-    low = f"the team {summary['teams'][0]}" if "teams" in summary else "the best single fixed strategy"
+    floor = floor_of(summary)
+    low = "the best single one of the fixed strategies" if len(floor) > 1 else f"the team {floor[0]}"
     return f"Normalised score: 0 = {low}, 1 = the {yardstick_of(summary)}, over the same costs."
 
 
