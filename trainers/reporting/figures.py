@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    "font.sans-serif": ["DejaVu Sans", "sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
     "svg.fonttype": "none",
     "svg.hashsalt": "clarify_env",
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
@@ -492,7 +493,8 @@ def inline(figure: Figure) -> str:
     size = f"width:100%;height:auto;max-width:{width:.0f}pt;min-width:{0.7 * width:.0f}pt"
     head, rest = text[text.index("<svg") :].split(">", 1)
     head = re.sub(r' (width|height)="[^"]*"', "", head)
-    return f'{head} role="img" style="{size}">{rest}'
+    about = escape(figure.get_suptitle())
+    return f'{head} role="img" aria-label="{about}" style="{size}">{rest}'
 
 
 def _svg(figure: Figure, background: str) -> str:

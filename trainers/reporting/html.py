@@ -19,6 +19,7 @@ from clarify_env.trainers.reporting.figures import draw_differences, embedded
 from clarify_env.trainers.reporting.html_episodes import MOST, Episodes
 from clarify_env.trainers.reporting.summary import (
     PARTS,
+    WORDS,
     best_outcome,
     cost_label,
     costs_of,
@@ -110,9 +111,10 @@ def _cells(summary: Mapping[str, Any]) -> str:
     measures = [
         name for name, value in cells[0].items() if type(value) is float and not name.endswith("_cost")
     ]
+    words = [WORDS.get(name, name) for name in measures]
     others = [name for name in rewards_of(summary, cells[0]) if name != "agent"]
     best = [name for name in best_outcome(cells[0]) if name != "reward"]
-    head = [*map(cost_label, costs_of(cells[0])), "costs", *measures, *(f"reward: {name}" for name in others)]
+    head = [*map(cost_label, costs_of(cells[0])), "costs", *words, *(f"reward: {name}" for name in others)]
     rows = []
     for cell in cells:
         rewards, outcome = rewards_of(summary, cell), best_outcome(cell)
@@ -228,6 +230,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0
         if len(folders) == 1
         else f"{len(folders)} runs on {first['env']}"
     )
+    headings = {"scores": "Scores", **{n: SECTIONS[n][0] for n in SECTIONS}, "comparison": "Comparison"}
     content = {"scores": _section("scores", "Scores", _by_run(sections["scores"]))}
     for name, (heading, about) in SECTIONS.items():
         if any(sections[name]):
@@ -240,7 +243,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0
         about=_by_run(
             f"<p>{escape(title_of(s))}; {s['episodes']:,} episodes; seed {s['seed']}</p>" for s in summaries
         ),
-        nav=" ".join(f'<a href="#{name}">{name.capitalize()}</a>' for name in content),
+        nav=" ".join(f'<a href="#{name}">{headings[name]}</a>' for name in content),
         results="\n".join(content.values()),
         provenance=_by_run(sections["provenance"]),
         data=json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),

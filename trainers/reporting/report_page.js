@@ -42,14 +42,14 @@ async function unpack(base64) {
   return header;
 }
 
-/* What every episode earned, and each dialogue's sequence of asker's moves. */
+/* What every episode earned, and each dialogue's sequence of moves: the asker's, in a game without one everybody's. */
 function prepare(store) {
   const dialogues = store.dialogue_stop.length, terms = store.terms.length, summed = new Float64Array(dialogues * terms);
   const patterns = new Map(), ofDialogue = new Uint32Array(dialogues), asker = store.players.indexOf("asker");
   for (let d = 0; d < dialogues; d++) {
     const moves = [];
     for (let l = store.dialogue_lines[d]; l < store.dialogue_lines[d + 1]; l++) {
-      if (store.line_player[l] === asker) moves.push(store.kinds[store.line_kind[l]]);
+      if (asker < 0 || store.line_player[l] === asker) moves.push(store.kinds[store.line_kind[l]]);
       for (let p = store.line_paid[l]; p < store.line_paid[l + 1]; p++)
         summed[d * terms + store.paid_term[p]] += store.paid_quantity[p];
     }
