@@ -1,4 +1,4 @@
-"""Costs of an episode, a NamedTuple that the game defines: fixed, or drawn anew for every episode."""
+"""Costs: what a question and a word cost, or what else a game counts; fixed, or drawn for every episode."""
 
 import math
 from collections import namedtuple
@@ -15,7 +15,7 @@ C = TypeVar("C", bound=tuple[float, ...])
 
 
 def price(name: str, value: float) -> float:
-    """`value` as a float; raises ClarifyError unless it is a finite number >= 0."""
+    """`value` as a plain float, or a ClarifyError where it is negative, NaN, infinite or no number."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -26,17 +26,17 @@ def price(name: str, value: float) -> float:
 
 
 def checked(costs: C) -> C:
-    """`costs` as floats; raises ClarifyError where one is not a finite number >= 0."""
+    """`costs` as plain floats, or a ClarifyError where one is no cost."""
     made: Any = type(costs)  # mypy has no type for "some NamedTuple"
     checked: C = made(*map(price, made._fields, costs))
     return checked
 
 
 def made_costs(of: type[C], values: Any, who: str) -> C:
-    """Costs of the kind `of` with these values, checked.
+    """The costs of this kind with these values, checked.
 
     Raises:
-        ClarifyError: `values` has another length, or a value is not a finite number >= 0.
+        ClarifyError: `values` has another length, or holds something that is no cost.
     """
     fields = getattr(of, "_fields", ())
     listed = tuple(values) if isinstance(values, (tuple, list, np.ndarray)) else ()
@@ -51,14 +51,14 @@ def _of_names(names: tuple[str, ...]) -> type[Any]:
 
 
 def _kind(who: str, positional: tuple[Any, ...], named: Mapping[str, Any]) -> type[Any]:
-    """A NamedTuple type with the given names."""
+    """A kind of costs that has just the named ones."""
     if positional:
         raise ClarifyError(f"{who}{positional!r:.60}: name the costs, as in turn=..., or give of=...")
     return _of_names(tuple(named))
 
 
 def _named(who: str, of: type[Any], positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, positionally or by name, for fields of `of`."""
+    """What is given for each field of `of`, those left out with its default."""
     fields = of._fields
     for name in named:
         choose(f"cost of {who}", name, fields)
@@ -70,7 +70,7 @@ def _named(who: str, of: type[Any], positional: tuple[Any, ...], named: Mapping[
 
 
 def _listed(who: str, name: str, values: Iterable[float], count: int | None = None) -> tuple[float, ...]:
-    """The values as a tuple; raises ClarifyError for a single number or another length."""
+    """The values as a tuple, or a ClarifyError where it is one number or of another length."""
     listed = tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else ()
     if not listed or (count is not None and len(listed) != count):
         wanted = "a list of at least one cost" if count is None else "the pair (lowest, highest)"
@@ -175,7 +175,7 @@ class CostRange:
 
 
 class CheckedCosts:
-    """Another sampler's costs, checked and converted to the kind `of`.
+    """What another sampler draws, checked and made costs of a kind.
 
     Args:
         sampler: anything whose `sample(rng)` gives a sequence such as (turn, word).
@@ -187,7 +187,7 @@ class CheckedCosts:
         self.of = of
 
     def sample(self, rng: np.random.Generator) -> Any:
-        """The costs that the sampler draws; raises ClarifyError where they are invalid."""
+        """The costs; raises ClarifyError where there are none."""
         return made_costs(self.of, self.sampler.sample(rng), f"{self.sampler!r:.60}.sample(rng)")
 
     def __repr__(self) -> str:
@@ -195,7 +195,7 @@ class CheckedCosts:
 
 
 def bound(costs: Any, of: type[Any]) -> Any:
-    """`costs` as a sampler of the kind `of`; fields that it leaves out have their defaults.
+    """A sampler whose costs are of the kind `of`; what it leaves out has the kind's defaults.
 
     Raises:
         ClarifyError: it names a cost that the kind does not have, or has no `sample(rng)`.

@@ -214,7 +214,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         return observations, rewards, dict.fromkeys(players, not cut), dict.fromkeys(players, cut), infos
 
     def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
-        """The moves of the players on turn, the messages as they came, and why the episode ends (or None)."""
+        """The moves of the players on turn, the messages as they came, and why the episode has to stop."""
         if not hasattr(actions, "items"):
             raise ClarifyError(f"step: {actions!r:.80} is no dict of actions by player")
         legal = self._legal
@@ -239,7 +239,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         return moves, said, stop
 
     def _read_one(self, player: str, action: Any, kinds: Kinds) -> Move | Stop | None:
-        """The move that `action` stands for, None where it passes, or why the episode ends."""
+        """The move that `action` stands for, None where it passes, or why the episode has to stop."""
         if player not in self.action_spaces:
             raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
         if not isinstance(action, ACTION):
