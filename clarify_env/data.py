@@ -1,4 +1,4 @@
-"""Data files: finding, reading and downloading them, and turning their records into tasks."""
+"""Data files: where they lie, and making tasks of them with errors that name file and position."""
 
 import json
 import os

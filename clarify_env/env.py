@@ -137,8 +137,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
         Args:
             seed: seeds the environment's own generator; None goes on with it.
-            options: what nature would draw, by name; `game.options` lists the names, such as `task` (a
-                position or an id) and `costs`.
+            options: pins what nature chooses; for the clarification games `task` (id or position),
+                `intent`, `costs` (turn, word) and `order` (of the notes).
 
         Raises:
             ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.

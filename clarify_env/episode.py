@@ -73,7 +73,7 @@ class Episode:
         env: registered id of the environment.
         seed: what `reset` was given, or None.
         setup: what nature chose, as JSON data: the task's id, the intent, texts to read by.
-        costs: the prices of this episode by name.
+        costs: the prices of this episode, as "turn" and "word".
         terms: the cost that prices each reward term, "" for a gain.
         steps: what was played and incurred.
         quantities: everything counted, such as accuracy and words.
