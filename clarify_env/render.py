@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
+from clarify_env.codec import is_form_of
+from clarify_env.moves import Move
+
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -25,29 +28,42 @@ _LEFT, _WRAP = "text-align:left;vertical-align:top", "white-space:pre-wrap;overf
 
 
 class Line(NamedTuple):
-    """A move as it is shown; `paid` are the (reward term, quantity) pairs that its step incurred."""
+    """A move as it is shown.
+
+    Args:
+        player: who made it.
+        kind: of the move, "unreadable" for a message that was none.
+        text: of the move.
+        message: the text as it came, "" where it says no more than the move.
+        paid: the (reward term, quantity) pairs that its step incurred.
+    """
 
     player: str
     kind: str
     text: str
+    message: str = ""
     paid: tuple[tuple[str, float], ...] = ()
 
 
 def lines(
-    moves: Iterable[tuple[str, str, str]],
+    moves: Iterable[tuple[str, Move]],
     messages: Iterable[tuple[str, str]],
     paid: Iterable[tuple[str, float]],
 ) -> list[Line]:
     """What is shown of a step: its moves, then the messages that were no move.
 
     Args:
-        moves: (player, kind, text) of each.
+        moves: (player, move) of each.
         messages: (player, text) of the actions that came as text.
         paid: what the step incurred; it stands with the last line.
     """
-    shown = [Line(*move) for move in moves]
-    moved = {line.player for line in shown}
-    shown += [Line(player, "unreadable", text) for player, text in messages if player not in moved]
+    came = dict(messages)
+    shown = []
+    for player, move in moves:
+        message = came.pop(player, "")
+        more = message if message and not is_form_of(message, move) else ""
+        shown.append(Line(player, move.kind, move.text, more))
+    shown += [Line(player, "unreadable", text) for player, text in came.items()]
     paid = tuple(paid)
     if paid and not shown:
         shown = [Line("", "", "")]
@@ -58,11 +74,7 @@ def lines(
 
 def said(episode: Any) -> list[Line]:
     """The lines of all steps of an episode."""
-    return [
-        line
-        for step in episode.steps
-        for line in lines(((p, move.kind, move.text) for p, move in step.moves), step.messages, step.paid)
-    ]
+    return [line for step in episode.steps for line in lines(step.moves, step.messages, step.paid)]
 
 
 def payments(episode: Any, paid: Iterable[tuple[str, float]]) -> str:
@@ -97,7 +109,7 @@ def ansi(episode: Any) -> str:
         first, *rest = [printable(line) for line in _text(value).splitlines()] or [""]
         shown.append("\n  ".join([f"{_DIM}{name}:{_RESET} {first}", *rest]))
     colours: dict[str, str] = {}
-    for player, kind, text, paid in said(episode):
+    for player, kind, text, _, paid in said(episode):
         colour = colours.setdefault(player, _COLOURS[len(colours) % len(_COLOURS)])
         note = f"  {_DIM}{payments(episode, paid)}{_RESET}" if paid else ""
         shown.append(f"{colour}{player}{_RESET} {kind}: {printable(text)}{note}")
@@ -110,13 +122,14 @@ def ansi(episode: Any) -> str:
 def moves_html(episode: Any) -> str:
     """The moves of an `Episode` with the reward terms that each incurred, and the total, as HTML."""
     parts, colours = [], dict[str, str]()
-    for player, kind, text, paid in said(episode):
+    for player, kind, text, message, paid in said(episode):
         colour = colours.setdefault(player, _BORDERS[len(colours) % len(_BORDERS)])
         who = f"{escape(player)}, {escape(kind)} "
+        more = f"<div><small>as it came: {_escaped(message)}</small></div>" if message else ""
         parts.append(
             f'<div class="said" style="border-left:4px solid {colour};padding:.1em .7em;margin:.4em 0">{who}'
             f"<strong>{escape(payments(episode, paid)) or 'no reward term'}</strong>"
-            f'<div style="{_WRAP}">{_escaped(text) or "(nothing)"}</div></div>'
+            f'<div style="{_WRAP}">{_escaped(text) or "(nothing)"}{more}</div></div>'
         )
     terms = ", ".join(f"{escape(name)} {value:+.3f}" for name, value in episode.reward_terms.items())
     detail = f" {_escaped(episode.detail)}" if episode.detail else ""

@@ -97,6 +97,12 @@ def test_an_unreadable_message_and_a_shared_payment_are_shown_once(env):
     assert "asker, unreadable" in episode._repr_html_()
     assert "no tags &lt;script&gt;" in episode._repr_html_()
     assert "unreadable: no tags <script>" in ansi(episode)
+    env.reset()
+    env.step({"asker": "Let me <b>think</b>. <ask>Which work?</ask>", "user": None})
+    env.step({"asker": None, "user": "<reply>The novel.</reply>"})
+    page = env.episode()._repr_html_()
+    assert page.count("as it came: ") == 1  # the reply says no more than its move
+    assert "as it came: Let me &lt;b&gt;think&lt;/b&gt;. &lt;ask&gt;Which work?" in page
     csp = clarify_env.make("csp-v0", size=4)
     csp.reset(seed=0)
     csp.step(dict.fromkeys(("helper1", "helper2"), "<search>the capital</search>"))

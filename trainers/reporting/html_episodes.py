@@ -21,6 +21,9 @@ from clarify_env.storage import map_records
 T = TypeVar("T", bound=Hashable)
 
 
+_Line = tuple[int, int, int, int, tuple[tuple[int, float], ...]]
+
+
 MOST = 200_000  # episodes of a page
 
 
@@ -106,21 +109,19 @@ class Episodes:
         )
         self.rows.append((run, self.cells(tuple(costs.values())), meaning, dialogue, position))
 
-    def _lines(self, step: Mapping[str, Any]) -> list[tuple[int, int, int, tuple[tuple[int, float], ...]]]:
-        """(player, kind, text, paid) of each line of a step, as positions."""
-        moves = ((player, kind, self._text(kind, content)) for player, kind, content in step["moves"])
+    def _lines(self, step: Mapping[str, Any]) -> list[_Line]:
+        """Each line of a step, as positions."""
+        moves = ((player, self._read[kind](content)) for player, kind, content in step["moves"])
         return [
             (
                 self.players(line.player),
                 self.kinds(line.kind),
                 self.texts(line.text),
+                self.texts(line.message),
                 tuple((self.terms(name), float(quantity)) for name, quantity in line.paid),
             )
             for line in lines(moves, step.get("messages", []), map(tuple, step["paid"]))
         ]
-
-    def _text(self, kind: str, content: Any) -> str:
-        return content if isinstance(content, str) else self._read[kind](content).text
 
     def pack(self) -> str:
         """Header and columns, deflated, as base64.
@@ -143,10 +144,10 @@ class Episodes:
         counted = [dict(d[3]) for d in dialogues]
         for k, name in enumerate(self.quantities):
             columns[f"quantity_{name}"] = np.array([c.get(k, np.nan) for c in counted], dtype="<f8")
-        for k, name in enumerate(("player", "kind", "text")):
+        for k, name in enumerate(("player", "kind", "text", "message")):
             columns[f"line_{name}"] = _whole(line[k] for line in shown)
-        columns["line_paid"] = _starts(shown, lambda line: len(line[3]))
-        paid = [pair for line in shown for pair in line[3]]
+        columns["line_paid"] = _starts(shown, lambda line: len(line[4]))
+        paid = [pair for line in shown for pair in line[4]]
         columns["paid_term"] = _whole(pair[0] for pair in paid)
         columns["paid_quantity"] = np.array([pair[1] for pair in paid], dtype="<f8")
         ordered = sorted(columns.items(), key=lambda item: -item[1].itemsize)  # 8-byte numbers first: aligned
