@@ -6,7 +6,8 @@ python examples/train.py --out runs/example
 import argparse
 
 from clarify_env.trainers.evaluation.parallel import set_threads
-from clarify_env.trainers.experiment import evaluate_run, train
+from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.reporting.progress import results
 from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings

@@ -16,7 +16,8 @@ from clarify_env import Agent, CostGrid, GameEnv
 from clarify_env.agents.roster import Roster, register_roster
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.games.clarification import Answer, Ask, Costs
-from clarify_env.trainers.experiment import evaluate_run, train
+from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 

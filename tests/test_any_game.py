@@ -17,7 +17,8 @@ from clarify_env.agents.roster import ROSTERS, Roster, register_roster, roster_o
 from clarify_env.costs import made_costs
 from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.trainers.cli.play import play_by_hand
-from clarify_env.trainers.experiment import evaluate_agent, evaluate_run, load_team, train
+from clarify_env.trainers.evaluation.runs import evaluate_agent, evaluate_run, load_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.run_directory import RunDirectory
@@ -163,12 +164,14 @@ def test_training_evaluation_and_report(tmp_path):
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))
     assert {"check/reward", "check/right", "check/ask", "check/turn=0.05,word=0/asks"} <= set(lines[-1])
-    assert set(load_team(run)) == {"guesser"}
+    assert set(load_run(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
-    assert summary["teams"] == ["guessing", "halving"]
+    assert list(summary["fixed"]) == ["guessing", "halving"]
+    assert (summary["yardstick"], summary["floor"]) == ("best team: halving", ["guessing"])
     assert summary["measures"] == ["reward", "right", "asks", "ask", "answer"]
     assert summary["unseen"]["normalized"]["mean"] > 0.9
-    assert "team start" in summary["seen"]
+    assert "team guessing" in summary["seen"]
+    assert "optimum" not in summary["seen"]
     assert [cell["costs"]["turn"] for cell in summary["cells"]] == [0.05, 0.4, 0.1]
     page = write_report([run.path]).read_text(encoding="utf-8")
     assert "beasts-v0" in page

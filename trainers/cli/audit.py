@@ -1,14 +1,13 @@
 """The command that takes a user for a test: audit."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import clarify_env
 from clarify_env.agents import catalog
-from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.trainers.cli.given import given, knobs
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -32,11 +31,10 @@ from clarify_env.trainers.reporting.progress import Bars
     "clarify-env audit server:MODEL --server http://localhost:8000/v1"
 )
 def audit(
+    context: typer.Context,
     user: Annotated[
         str,
-        typer.Argument(
-            help="scripted, embed, or a language model: small, a folder, GGUF file or hub id, server:MODEL."
-        ),
+        typer.Argument(help=f"scripted, embed, noisy:P, vague:P, refusing:P, or {catalog.NAMES}."),
     ] = "scripted",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
@@ -60,13 +58,14 @@ def audit(
 ) -> None:
     """Probe a user: how often does it leak, answer, contradict itself, or pick the wrong branch?"""
     auditing, report = trainer("evaluation.audit"), trainer("reporting.tables")
-    game = clarify_env.make(env, **options(data_dir, split=split, knowledge=knowledge))
-    model = UserModel(noise, vagueness, refusal)
+    chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
+    chosen = clarify_env.registry[env].held_out({**options(data_dir, knowledge=knowledge), **chosen})
+    game = clarify_env.make(env, **chosen)
+    total = len(auditing.drawn(game, tasks, intents, seed))
     if user != "scripted":
         trainer("evaluation.parallel").set_threads(threads)
     sampling = {"temperature": temperature, "max_tokens": max_tokens}
-    player = catalog.load(user, game, "user", knobs=asdict(model), server=server, **sampling)
-    total = len(auditing.drawn(game, tasks, intents, seed))
+    player = catalog.load(user, game, "user", knobs=knobs(context), server=server, **sampling)
     with Bars(console) as bars:
         found = auditing.audit(
             game,

@@ -1,15 +1,13 @@
 """The command that serves the playground."""
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from clarify_env.agents import catalog
-from clarify_env.env import GameEnv
 from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.registry import make
+from clarify_env.registry import make, registry
+from clarify_env.trainers.cli.given import env_of, knobs
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -23,27 +21,12 @@ from clarify_env.trainers.cli.options import (
 )
 
 
-def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | None = None) -> Any:
-    """The policy of a run directory, or the agent of this name; a language model draws its messages.
-
-    Args:
-        target: the folder or the name.
-        env: the game that it plays.
-        user: that the optimal asker counts on.
-        server: address for server:MODEL.
-    """
-    experiment = trainer("experiment")
-    if (Path(target) / "config.json").is_file():
-        policy = experiment.load_policy(trainer("run_directory").RunDirectory(target))
-        return policy.twin(temperature=1.0) if hasattr(policy, "twin") else policy
-    return catalog.load(target, env, "asker", knobs=asdict(user), server=server, temperature=1.0)
-
-
 @app.command(
     epilog="Examples: clarify-env demo  |  clarify-env demo runs/move-scorer-synthetic-v0-seed0  |  "
     "clarify-env demo small --samples 16  |  clarify-env demo optimal --env ambigqa-v0 --data-dir DIR"
 )
 def demo(
+    context: typer.Context,
     target: Annotated[
         str, typer.Argument(help="A run directory, or an agent as for `clarify-env evaluate`.")
     ] = "optimal",
@@ -59,8 +42,12 @@ def demo(
     refusal: Refusal = 0.0,
 ) -> None:
     """Serve a page to try a policy on: move the costs, see what it prefers, answer it to the end."""
-    game = make(env, **options(data_dir, split="validation"))
-    user = UserModel(noise, vagueness, refusal)
-    asker = asker_to_try(target, game, user, server)
-    play = trainer("reporting.playground").Playground(game, asker, user, samples, seed)
+    name = env_of(context, target)
+    game = make(name, **registry[name].held_out(options(data_dir)))
+    module = trainer("reporting.playground")
+    module.check_playable(game)
+    told = knobs(context)
+    asker: Any = catalog.load(target, game, "asker", knobs=told, server=server)
+    asker = asker.twin(temperature=1.0) if hasattr(asker, "twin") else asker
+    play = module.Playground(game, asker, UserModel(**told), samples, seed)
     trainer("reporting.playground_page").serve(play, target, host, port)

@@ -1,18 +1,22 @@
 """The command `isotoken`: a fixed budget of words over few or many turns."""
 
-import inspect
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import clarify_env
+from clarify_env.agent import Agent
 from clarify_env.agents import catalog
 from clarify_env.agents.roster import roster_of
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli.options import Seed, Threads, app, console, trainer
 from clarify_env.trainers.reporting.progress import Bars
+
+Players = Callable[[GameEnv[Any]], Mapping[str, Agent]]
 
 
 @app.command(
@@ -25,8 +29,7 @@ def isotoken(
     agent: Annotated[
         str,
         typer.Option(
-            help="Who plays, names with commas: scripted teams of the game (such as guess), run directories, "
-            "small, model:FOLDER_OR_HUB_ID, server:MODEL."
+            help=f"Who plays, names with commas: teams of the game (such as guess), or {catalog.NAMES}."
         ),
     ],
     turns: Annotated[str, typer.Option(help="Messages of each player.")] = "2,4,8,16",
@@ -49,14 +52,11 @@ def isotoken(
     """Spread a fixed budget of words over few or many turns, beside controls that take the messages away."""
     evaluation, shown = trainer("evaluation.isotoken"), trainer("reporting.tables")
     trainer("evaluation.parallel").set_threads(threads)
-    known = inspect.signature(clarify_env.registry[env].load()).parameters
-    if not {"turns", "budget"} <= set(known):
-        fit = ", ".join(
-            id
-            for id, spec in clarify_env.registry.items()
-            if {"turns", "budget"} <= set(inspect.signature(spec.load()).parameters)
+    takes = [id for id, spec in clarify_env.registry.items() if {"turns", "budget"} <= set(spec.options)]
+    if not {"turns", "budget"} <= set(clarify_env.registry[env].options):
+        raise ClarifyError(
+            f"isotoken {env}: this game takes no turns and budget; these do: {', '.join(takes)}"
         )
-        raise ClarifyError(f"isotoken {env}: this game takes no turns and budget; these do: {fit}")
     chosen = {"split": split, **dict(map(_option, option or ()))}
 
     def make(count: int) -> Any:
@@ -65,11 +65,9 @@ def isotoken(
     listed = _numbers(turns)
     names = agent.split(",")
     game = make(max(listed))  # with a mistake in its options, or in a name, nothing is played
-    made = {Path(name).name: _players(name, env, server) for name in names}
+    made = {Path(name).name: _players(name, game, server) for name in names}
     if len(made) < len(names):
         raise ClarifyError(f"--agent {agent}: two of these have the same name")
-    for players in made.values():
-        players(game)
     out = out or Path("runs") / f"isotoken-{env}"
     chosen_controls = [] if controls == "none" else controls.split(",")
     result: dict[str, Any] = {
@@ -105,16 +103,8 @@ def _numbers(text: str) -> list[int]:
         raise ClarifyError(f"--turns {text!r}: whole numbers with commas, such as 2,4,8,16") from None
 
 
-def _players(name: str, env: str, server: str | None) -> Any:
-    """Builds who plays every role of a game, by the name of a team, a run or a language model."""
-    if (Path(name) / "config.json").is_file():
-        trained: Any = trainer("experiment").load_team(trainer("run_directory").RunDirectory(name))
-        return lambda game: trained
-    if name == "small" or name.partition(":")[0] in ("model", "server"):
-        model = catalog.language_model(name, server)
-        return lambda game: dict.fromkeys(game.possible_agents, model)
-    return lambda game: _teams(game)[choose(f"team of {env}", name, _teams(game))](game, {})
-
-
-def _teams(game: Any) -> Any:
-    return roster_of(game.game).teams
+def _players(name: str, game: GameEnv[Any], server: str | None) -> Players:
+    """Who plays every seat of a game: a scripted team made for each, anybody else made once."""
+    made = catalog.load_team(name, game, game.possible_agents, server=server)
+    scripted = name in roster_of(game.game).teams
+    return lambda env: catalog.load_team(name, env, env.possible_agents) if scripted else made

@@ -125,7 +125,7 @@ def train(
             if rank:
                 return
             tasks = eval_tasks or (500 if settings.agent == "move-scorer" else 100)
-            summary = experiment.evaluate_run(run, tasks=tasks, watcher=bars)
+            summary = trainer("evaluation.runs").evaluate_run(run, tasks=tasks, watcher=bars)
         log = log or (None if no_wandb else _wandb(run, settings.to_config()))
         if log:
             log.summary(summary, out)

@@ -114,14 +114,14 @@ def _percent(share: float | None, digits: int = 1) -> str:
 
 
 def crossplay_table(result: Mapping[str, Any]) -> Table:
-    """Normalised scores by asker and user, and by row the own user's, the others' mean and the drop.
+    """Normalised scores by player and partner, and by row the own partner's, the others' mean and the drop.
 
     Args:
         result: what `crossplay` returned.
     """
     users = list(next(iter(result["matrix"].values())))
-    title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own user"
-    shown = _table(title, ("asker", *users, "own", "others", "drop"))
+    title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
+    shown = _table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
         ends = (f"{row[name]['mean']:.3f}" if name in row else "" for name in ("own", "others"))
@@ -139,13 +139,14 @@ def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
     texts, framed = (
         [[of(cell) for cell in row] for row in rows] for of in (_short, lambda cell: cell["own"])
     )
-    title = f"normalised score on {result['env']}; framed: the asker's own user"
+    title = f"normalised score on {result['env']}; framed: the own partner"
     size = (max(7.0, 3.0 + 1.3 * len(users)), 1.8 + 0.6 * len(matrix))
     figure, (axes,) = grid_of(1, 1, title, size)
     heat(axes, np.array(scores, dtype=np.float64), texts, framed, "YlGnBu", 0.0, 1.0)
     axes.set_xticks(range(len(users)), users, rotation=20, ha="right")
     axes.set_yticks(range(len(matrix)), list(matrix))
-    axes.set_xlabel("user")
+    axes.set_xlabel("partner")
+    axes.set_ylabel(result["player"])
     save(figure, path)
 
 
@@ -270,7 +271,8 @@ def collect(
             continue
         summary, lines = read_json(run.path / "summary.json"), run.metrics()
         row["seeds"].append(cell.seed)
-        row["unseen"].append(summary["unseen"]["normalized"]["mean"])
+        row["unseen"].append(summary.get("unseen", summary["seen"])["normalized"]["mean"])
+        row["yardstick"] = summary["yardstick"]
         row["seen"].append(summary["seen"]["normalized"]["mean"])
         for name, metric in SPENT.items():
             row[name].append(sum(line.get(metric, 0.0) for line in lines))
@@ -318,10 +320,17 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
             for seed, why in row["failed"].items()
         ]
     parts.append(
-        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = optimum). > next: chance that a run "
-        "beats one of the next line. others: with users that no run was trained with."
+        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = "
+        f"{' or '.join(_ones(result)) or 'the best play'}). > next: chance that a run beats one of the next "
+        "line. others: with partners that no run was trained with."
     )
     return Group(*parts)
+
+
+def _ones(result: Mapping[str, Any]) -> list[str]:
+    """What the 1 of the scores is, in each of the games."""
+    rows = [row for game in result["games"].values() for row in game.values()]
+    return list(dict.fromkeys(row["yardstick"] for row in rows if "yardstick" in row))
 
 
 @matplotlib.rc_context(STYLE)

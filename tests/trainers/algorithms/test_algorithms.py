@@ -17,7 +17,8 @@ from clarify_env.trainers import algorithms
 from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, tokens_of
 from clarify_env.trainers.algorithms.rloo import RLOO
 from clarify_env.trainers.algorithms.selection import Batch
-from clarify_env.trainers.experiment import build, load_policy, train
+from clarify_env.trainers.evaluation.runs import load_run
+from clarify_env.trainers.experiment import build, train
 from clarify_env.trainers.learners import Objective
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
@@ -62,7 +63,7 @@ def test_a_run_learns_resumes_and_is_loaded(name, options, tmp_path):
     assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
     assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
     assert json.loads((whole.path / "config.json").read_text())["algorithm"] == name
-    assert load_policy(whole).greedy
+    assert load_run(whole)["asker"].greedy
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_person_plays_the_asker(command):
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out
     assert "turn_cost -0.250" in out
-    assert "Optimal play with open notes earns +" in out
+    assert "The optimum on this question is +" in out
 
 
 def test_a_person_plays_the_user_and_both(command):
@@ -113,7 +113,7 @@ def test_crossplay_knows_the_user_of_a_runs_training(trained, tmp_path, command)
     assert {asker: row["own_user"] for asker, row in result["rows"].items()} == {
         trained[0].name: "scripted", "optimal": "scripted",
     }  # fmt: skip
-    assert result["costs"] == [[0.1, 0.01]]
+    assert result["costs"] == [{"turn": 0.1, "word": 0.01}]
     assert result["questions"] == 3
 
 

@@ -11,7 +11,10 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
     ("arguments", "said"),
     [
         ("play --env synthetc-v0", "unknown environment 'synthetc-v0'; did you mean 'synthetic-v0'?"),
-        ("play --as nobody --agent optimall", "unknown agent 'optimall'; did you mean 'optimal'?"),
+        (
+            "play --as nobody --agent optimall",
+            "agent or run directory 'optimall'; did you mean 'optimal'?",
+        ),
         ("play --as askr", "unknown player 'askr'; did you mean 'asker'?"),
         ("play --split valid", "unknown split 'valid'"),
         ("play --costs turn=-0.1", "turn_cost=-0.1: a cost is a finite number >= 0"),
@@ -30,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("train --resume --out nowhere", "nowhere: no run directory; it has no config.json"),
         ("evaluate optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
         ("crossplay optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
-        ("crossplay optimal optimal", "two askers are called 'optimal'"),
+        ("crossplay optimal optimal", "two players are called 'optimal'"),
         (
             "crossplay optimal --users scriptd",
             "unknown agent or run directory 'scriptd'; did you mean 'scripted'?",

@@ -17,7 +17,7 @@ from clarify_env.games.clarification import Costs
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.rollout import rollout
 from clarify_env.storage import read_episodes
-from clarify_env.trainers import experiment
+from clarify_env.trainers.evaluation.evaluate import evaluate
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.reporting.html_episodes import Episodes
 
@@ -39,7 +39,7 @@ TASKS = [
 
 def evaluated(folder, asker, name):
     env = GameEnv(ClarificationGame(TASKS, FixedCosts()), "hand-v0")
-    experiment.evaluate(env, asker, name, folder, split="made", **GRIDS)
+    evaluate(env, {"asker": asker}, name, folder, split="made", **GRIDS)
     return folder
 
 
