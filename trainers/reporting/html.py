@@ -108,9 +108,7 @@ def _scores(summary: Mapping[str, Any]) -> str:
 def _cells(summary: Mapping[str, Any]) -> str:
     """Every number of every cell."""
     cells, label = summary["cells"], yardstick_of(summary)
-    measures = [
-        name for name, value in cells[0].items() if type(value) is float and not name.endswith("_cost")
-    ]
+    measures = [name for name, value in cells[0].items() if type(value) is float]
     words = [WORDS.get(name, name) for name in measures]
     others = [name for name in rewards_of(summary, cells[0]) if name != "agent"]
     best = [name for name in best_outcome(cells[0]) if name != "reward"]
@@ -134,7 +132,7 @@ def _provenance(summary: Mapping[str, Any], config: Any) -> str:
         "questions": f"{summary['questions']:,}, {summary.get('questions_left_out', 0):,} left out",
         "episodes": f"{summary['episodes']:,}, of which {summary.get('failed', 0):,} failed",
         "seed": summary["seed"],
-        "knobs of the scripted players": json.dumps(summary.get("knobs", summary.get("user", {}))),
+        "knobs of the scripted players": json.dumps(summary["knobs"]),
         "git": git["commit"] + (", modified" if git["modified"] else "") if git else "no checkout",
         "python": versions.get("python"),
         "platform": versions.get("platform"),

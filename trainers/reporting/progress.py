@@ -24,8 +24,8 @@ from clarify_env.trainers.reporting.summary import (
     interval,
     score_note,
     scores,
-    steps_of,
     title_of,
+    yardstick_of,
 )
 
 
@@ -81,11 +81,13 @@ def results(summary: Mapping[str, Any]) -> Group:
         table.add_row(label, *map(interval, found))
     note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
     counted = []
-    for measure, cost, levels, means in steps_of(summary):
+    for measure, found in summary["monotonicity"].items():
         paid = Table(title=WORDS.get(measure, measure))
-        for column in (cost_label(cost), *means):
+        played = [name for name in ("agent", "optimum") if name in found]
+        shown = [yardstick_of(summary) if name == "optimum" else name for name in played]
+        for column in (cost_label(found["cost"]), *shown):
             paid.add_column(column, justify="right")
-        for level, *values in zip(levels, *means.values(), strict=True):
+        for level, *values in zip(found["levels"], *(found[name] for name in played), strict=True):
             paid.add_row(f"{level:g}", *(f"{value:.2f}" for value in values))
         counted.append(paid)
     return Group(table, note, Columns(counted))

@@ -16,9 +16,6 @@ const fixed = (x, digits = 3) => (Number.isNaN(x) ? "–" : x.toFixed(digits));
 const signed = (x, digits = 3) => (x >= 0 ? "+" : "−") + Math.abs(x).toFixed(digits);
 const number = (x) => x.toLocaleString("en-US");
 
-/* Of a cell its prices, in the order in which its game names them. */
-const pricesOf = (c) => (c.costs ? Object.values(c.costs) : [c.turn_cost, c.word_cost]);
-
 $("run").append(...data.runs.map((run, k) => el("option", { value: k }, run.name)));
 $("choose").hidden = data.runs.length < 2;
 function showRun() {
@@ -229,7 +226,7 @@ function fill(store) {
   add("f-stop", "any", by(store.dialogue_stop).map(([k, n]) => [k, `${store.texts[k] || "unfinished"} (${number(n)})`]));
   $("l-run").hidden = data.runs.length < 2;
   store.cellSeen = data.runs.map((run) => store.cells.map((cell) =>
-    run.summary.cells.some((c) => c.seen && pricesOf(c).every((price, k) => price === cell[k]))));
+    run.summary.cells.some((c) => c.seen && Object.values(c.costs).every((price, k) => price === cell[k]))));
 }
 
 async function open() {

@@ -21,7 +21,6 @@ WORDS = {
     "baseline": "best fixed strategy",
     "normalized": "normalised score",
     "start": "before training",
-    "team start": "before training",
     "from_start": "gained of what was left",
     "asks": "questions an episode",
     "searches": "searches an episode",
@@ -34,7 +33,7 @@ WORDS = {
 
 def costs_of(cell: Cell) -> dict[str, float]:
     """The costs of a cell by name."""
-    return dict(cell["costs"]) if "costs" in cell else {"turn": cell["turn_cost"], "word": cell["word_cost"]}
+    return dict(cell["costs"])
 
 
 def cost_label(name: str) -> str:
@@ -50,52 +49,27 @@ def varied(summary: Mapping[str, Any]) -> list[str]:
 
 
 def yardstick_of(summary: Mapping[str, Any]) -> str:
-    """What the score is measured against: "optimum", or "best team: NAME" where no optimum is known."""
-    if "yardstick" in summary:
-        return str(summary["yardstick"])
-    return "optimum" if "optimum" in summary["cells"][0] else f"best team: {summary['teams'][-1]}"
+    """What the score is measured against: "optimum", "ceiling", or "best team: NAME" where none is known."""
+    return str(summary["yardstick"])
 
 
 def rewards_of(summary: Mapping[str, Any], cell: Cell) -> dict[str, float]:
     """Rewards in a cell by who played: "agent", fixed strategies and teams by name, last the yardstick."""
     label = yardstick_of(summary)
-    rewards = {"agent": cell["reward"], **cell.get("fixed", {}), **cell.get("teams", {})}
+    rewards = {"agent": cell["reward"], **cell["fixed"]}
     best = rewards.pop(label.removeprefix("best team: "), None)
-    if "optimum" in cell:
-        best = outcome["reward"] if isinstance(outcome := cell["optimum"], Mapping) else outcome
-    if "start" in rewards:
-        rewards[WORDS["start"]] = rewards.pop("start")
-    return {**rewards, label: best}
+    return {**rewards, label: best_outcome(cell).get("reward", best)}
 
 
 def paid_for(summary: Mapping[str, Any]) -> dict[str, str]:
     """By cost, the measure of what it is paid for, such as "asks" for "turn"."""
-    listed = summary.get("monotonicity", {}).items()
-    return COUNTED | {found["cost"]: measure for measure, found in listed if "cost" in found}
-
-
-def steps_of(summary: Mapping[str, Any]) -> list[tuple[str, str, list[float], dict[str, list[float]]]]:
-    """For each measure that a cost prices: the measure, the cost, its levels, and the means by who played."""
-    found = []
-    for measure, one in summary.get("monotonicity", {}).items():
-        cost = one.get("cost") or ("turn" if measure == "asks" else "word")
-        levels = one["levels"] if "levels" in one else one[f"{cost}_cost"]
-        means = {"agent": one["agent"]} | (
-            {yardstick_of(summary): one["optimum"]} if "optimum" in one else {}
-        )
-        found.append((measure, cost, levels, means))
-    return found
-
-
-def floor_of(summary: Mapping[str, Any]) -> list[str]:
-    """The strategies or teams the best of which is the 0 of the normalised score."""
-    return list(summary.get("floor") or summary.get("teams", [])[:1] or summary.get("fixed", {}))
+    return COUNTED | {found["cost"]: measure for measure, found in summary["monotonicity"].items()}
 
 
 def best_outcome(cell: Cell) -> Mapping[str, float]:
     """What optimal play comes to in a cell, reward, accuracy and moves, where that is known."""
-    found = cell.get("optimum")
-    return found if isinstance(found, Mapping) else {}
+    found: Mapping[str, float] = cell.get("optimum", {})
+    return found
 
 
 def ceiling_of(summary: Mapping[str, Any], part: str) -> float | None:
@@ -116,7 +90,7 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, floa
     parts = [summary[part] for part in PARTS if part in summary]
     label, kinds, known = yardstick_of(summary), kinds_of(summary), list(parts[0])
     teams = [name for name in known if name.startswith("team ")]
-    low = ["baseline"] if len(floor_of(summary)) > 1 else []  # of a single team it is that team's line
+    low = ["baseline"] if len(summary["floor"]) > 1 else []  # of a single team it is that team's line
     names = dict.fromkeys(["reward", "optimum", *low, *teams, "normalized", "start", "from_start", *known])
     best = f"team {label.removeprefix('best team: ')}"
     words = {**WORDS, "optimum": label, best: label, **{kind: f"moves: {kind}" for kind in kinds}}
@@ -126,7 +100,7 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, floa
 
 def score_note(summary: Mapping[str, Any]) -> str:
     """What 0 and 1 of the normalised score are."""
-    floor = floor_of(summary)
+    floor = summary["floor"]
     low = "the best single one of the fixed strategies" if len(floor) > 1 else f"the team {floor[0]}"
     return f"Normalised score: 0 = {low}, 1 = the {yardstick_of(summary)}, over the same costs."
 
