@@ -135,7 +135,7 @@ def test_reports_of_one_and_of_several(trained, tmp_path, command, mistake):
     assert "</html>" in (again / "report.html").read_text()
     code, text, err = command("report", trained[0], again, "--out", tmp_path / "both.html")
     assert code == 0, err
-    assert '"comparison": {"questions": 3' in (tmp_path / "both.html").read_text()
+    assert "on the same 3 questions" in (tmp_path / "both.html").read_text()
     assert "no summary.json; evaluate it first" in mistake("report", tmp_path)
 
 
