@@ -62,8 +62,8 @@ class Roster(NamedTuple):
             game's usual one), the knobs, and what stands behind the colon of "name:argument" ("" without).
         recipe: what the small policies change of the usual training settings.
         knobs: checks what the teams can be told, such as noise=0.1: takes them by name, all with defaults.
-        fixed: teams that never look at the costs, the best of which is the 0 of a normalised score; they are
-            played once, and priced at all costs. Empty: the first team is the 0.
+        fixed: teams that never look at the costs; they are played once, and priced at all costs. Beside a
+            bound the best of them is the 0 of a normalised score; without, or with none, the first team is.
         bound: computes what the best play yields, which is the 1 of a normalised score: from the environment
             and the players that the evaluated ones play with; None where it is not known for exactly these
             rules. The last team is its player. Without a bound the best team is the 1.

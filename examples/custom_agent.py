@@ -9,7 +9,7 @@ import numpy as np
 
 import clarify_env
 from clarify_env import Agent
-from clarify_env.agents import FIXED, ScriptedUser
+from clarify_env.agents import FIXED, ScriptedUser, load
 from clarify_env.agents.clarification.belief import belief
 from clarify_env.games.clarification import UNSEEN, Answer
 from clarify_env.games.clarification.optimum import questions
@@ -42,8 +42,8 @@ def main() -> None:
     check_agent(AskIfCheap(), env)
     some, cells = range(chosen.questions), list(UNSEEN)
     print(f"{'asker':<18} " + " ".join(f"{name:>9}" for name in measures_of(env, "asker")[:4]))
-    for name, make in {"ask-if-cheap": AskIfCheap, **FIXED}.items():
-        means = measure(env, {"asker": make(), "user": ScriptedUser()}, some, cells).mean(axis=(0, 1))
+    for name, asker in {"ask-if-cheap": AskIfCheap(), **{n: load(n, env, "asker") for n in FIXED}}.items():
+        means = measure(env, {"asker": asker, "user": ScriptedUser()}, some, cells).mean(axis=(0, 1))
         print(f"{name:<18} " + " ".join(f"{value:>9.3f}" for value in means[:4]))
     yard = yardsticks(env, some, cells)
     best = [values.mean() for values in yard.optimum.values()]

@@ -21,7 +21,7 @@ class Yardsticks(NamedTuple):
     Args:
         teams: measured_N_C_M of each scripted team, but for the one that plays the bound.
         optimum: what the best play yields, values_N_C by name, "reward" first; empty where it is not known.
-        floor: the teams the best of which is the 0.
+        floor: the teams the best of which is the 0: the fixed ones, or where the 1 is a team the first.
         name: of the 1: "optimum", "ceiling", or "best team: NAME".
     """
 
@@ -96,7 +96,8 @@ def yardsticks(
             names = measures_of(informed, roster.trained[0])
             table = priced(table[:, 0], names, env.game.terms, cells)
         teams[name] = table
-    floor = tuple(name for name in roster.fixed if name in teams) or (next(iter(teams)),)
+    fixed = tuple(name for name in roster.fixed if name in teams) if bound else ()
+    floor = fixed or (next(iter(teams)),)  # the 0 and the 1 are both teams: not the same one
     best = max(teams, key=lambda name: float(np.nan_to_num(_mean(teams[name]), nan=-np.inf)))
     return Yardsticks(teams, optimum, floor, bound.name if bound else f"best team: {best}")
 

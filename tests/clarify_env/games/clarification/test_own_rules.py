@@ -93,7 +93,11 @@ def test_its_evaluation_knows_no_optimum_and_prices_every_term(env, tmp_path):
     assert [cell["costs"]["reply"] for cell in told["cells"]] == [0.0, 0.5, 0.2]
     answered = [cell["fixed"]["always-answer"] for cell in told["cells"]]
     assert answered == pytest.approx([0.75 - 0.01] * 3)
-    assert told["yardstick"].startswith("best team: always-")
+    # both answers under labels of one word: four words of answers and two of labels
+    listed = [cell["fixed"]["always-enumerate"] for cell in told["cells"]]
+    assert listed == pytest.approx([1.0 - 0.06] * 3)
+    assert (told["yardstick"], told["floor"]) == ("best team: always-enumerate", ["always-answer"])
+    assert told["unseen"]["normalized"]["mean"] == pytest.approx((0.735 - 0.74) / (0.94 - 0.74))
     assert "optimum" not in told["seen"]
     assert not any("optimum" in cell for cell in told["cells"])
     assert (told["monotonicity"]["replies"]["cost"], told["monotonicity"]["replies"]["levels"]) == (
