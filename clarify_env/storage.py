@@ -41,7 +41,7 @@ def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) ->
 
 
 def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterator[Episode]:
-    """Write `episodes` to a file and yield each one; see `writing`."""
+    """Pass `episodes` on one by one while they are written to a file; see `writing`."""
     with writing(path) as add:
         for episode in episodes:
             add(row(episode))

@@ -43,20 +43,12 @@ Summary = Mapping[str, Any]
 
 
 INK, AGENT, FIXED, LINE, PAPER = "#1b1f24", "#0b6fa4", "#7d8690", "#d0d7de", "#ffffff"
-
-
 KINDS = {"ask": "#b83245", "enumerate": "#c98a12", "answer": "#00798c"}
-
-
 MORE = ("#7b5ea7", "#5a9a4b", "#b0603a", "#4a7fc1", "#a05a8a", "#8a8a2b")  # for other kinds of moves
-
-
 # The report's style sheet has a value of each for light and for dark pages.
 THEME = {INK: "ink", AGENT: "agent", FIXED: "fixed", LINE: "line", PAPER: "paper"} | {
     colour: kind for kind, colour in KINDS.items()
 }
-
-
 DASHES, MARKERS = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))), "vs^Dx"
 
 
