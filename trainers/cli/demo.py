@@ -7,7 +7,7 @@ import typer
 from clarify_env.agents import catalog
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make, registry
-from clarify_env.trainers.cli.given import env_of, knobs
+from clarify_env.trainers.cli.given import game_of, knobs
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -42,8 +42,8 @@ def demo(
     refusal: Refusal = 0.0,
 ) -> None:
     """Serve a page to try a policy on: move the costs, see what it prefers, answer it to the end."""
-    name = env_of(context, target)
-    game = make(name, **registry[name].held_out(options(data_dir)))
+    name, own = game_of(context, target)
+    game = make(name, **registry[name].held_out({**own, **options(data_dir)}))
     module = trainer("reporting.playground")
     module.check_playable(game)
     told = knobs(context)

@@ -7,7 +7,7 @@ import typer
 
 from clarify_env.agents.catalog import NAMES
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.cli.given import env_of, given, knobs
+from clarify_env.trainers.cli.given import game_of, given, knobs
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -76,7 +76,7 @@ def evaluate(
     is_run = (folder / "config.json").is_file()
     if checkpoint is not None and not is_run:
         raise ClarifyError(f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints")
-    game = env_of(context, target)
+    game, _ = game_of(context, target)
     with Bars(console) as bars:
         common: dict[str, Any] = {"tasks": eval_tasks, "env_options": chosen}
         common |= {"processes": processes, "watcher": bars}

@@ -1,8 +1,11 @@
 """What a person typed, as against what stands there by default."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
+
+from clarify_env.trainers.cli.options import trainer
 
 KNOBS = ("noise", "vagueness", "refusal")
 
@@ -18,15 +21,18 @@ def knobs(context: typer.Context) -> dict[str, Any]:
     return {name: context.params[name] for name in KNOBS if given(context, name)}
 
 
-def env_of(context: typer.Context, target: str) -> str:
-    """The game to play: --env where it was typed, else that of a run, else the default."""
-    from pathlib import Path
+def game_of(context: typer.Context, target: str | None) -> tuple[str, dict[str, Any]]:
+    """The game to play, and the options of a run's own game: --env where it was typed, else that of a run.
 
-    from clarify_env.trainers.cli.options import trainer
-
+    Args:
+        context: of the command, which has --env.
+        target: a run directory, or another name of an agent.
+    """
     env: str = context.params["env"]
-    folder = target.removeprefix("run:")
-    if given(context, "env") or not (Path(folder) / "config.json").is_file():
-        return env
-    own: str = trainer("settings").read_config(trainer("run_directory").RunDirectory(folder)).env
-    return own
+    folder = Path((target or "run:").removeprefix("run:"))
+    if not target or not (folder / "config.json").is_file():
+        return env, {}
+    settings = trainer("settings").read_config(trainer("run_directory").RunDirectory(folder))
+    if given(context, "env") and env != settings.env:
+        return env, {}
+    return settings.env, dict(settings.env_options)

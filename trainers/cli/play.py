@@ -17,7 +17,7 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.render import ansi
 from clarify_env.rollout import rollout
-from clarify_env.trainers.cli.given import knobs
+from clarify_env.trainers.cli.given import game_of, knobs
 from clarify_env.trainers.cli.options import (
     Costs,
     DataDir,
@@ -176,6 +176,9 @@ def play(
         if len(values) > 1:
             raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
         prices[f"{name}_cost"] = values[0]
-    chosen = clarify_env.registry[env].held_out(options(data_dir, split=split, knowledge=knowledge))
+    env, own = game_of(context, agent)
+    chosen = clarify_env.registry[env].held_out(
+        {**own, **options(data_dir, split=split, knowledge=knowledge)}
+    )
     game = clarify_env.make(env, **prices, **chosen)
     play_by_hand(game, console, who, agent, knobs(context), task, episodes, seed, server)

@@ -95,6 +95,13 @@ def test_play(env, command):
     assert ("The team '" in text) == (env not in ASKING)
 
 
+def test_play_with_a_run_shows_the_runs_own_game(env, run, command):
+    typed = () if env not in NEEDS_DATA else on(env)
+    code, text, err = command("play", "--agent", run, "--as", "nobody", *typed, *noted(env)[len(on(env)) :])
+    assert code == 0, err
+    assert ("The team '" in text) == (env not in ASKING)
+
+
 def test_crossplay(env, run, command, tmp_path):
     options = ("--eval-tasks", 2, "--out", tmp_path / "cross")
     users = ("--users", "scripted,vague:0.2") if env in ASKING else ()
