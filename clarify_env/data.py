@@ -67,7 +67,7 @@ def read_json(path: Path) -> Any:
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """What changes when a file does: its time of change and its size."""
+    """Modification time and size of a file, to see whether it has changed."""
     stat = path.stat()
     return stat.st_mtime_ns, stat.st_size
 
@@ -76,14 +76,14 @@ def make_tasks(rows: Any, source: str, name: str, parse: Callable[[Any, int], It
     """The tasks of all records.
 
     Args:
-        rows: the records, a list.
+        rows: the list of records.
         source: where they come from, for messages.
         name: of the data set, for messages.
-        parse: the tasks of a record with its position, and a plain (id, reason) where there is none; where
-            a record has another form it raises KeyError, IndexError, TypeError, AttributeError or ValueError.
+        parse: from a record and its position, its tasks, or a plain tuple (id, reason) where it is rejected;
+            on a malformed record it raises KeyError, IndexError, TypeError, AttributeError or ValueError.
 
     Raises:
-        ClarifyError: no list, a record of another form (with its position), or nothing usable.
+        ClarifyError: `rows` is no list, a record is malformed, or no record is usable.
     """
     tasks: list[Any] = []
     rejected: list[Rejected] = []
@@ -113,12 +113,12 @@ def download(url: str, checksum: str | None, folder: str) -> Path:
 
     Args:
         url: where it is.
-        checksum: its SHA-256; None where nobody knows it: that of the first download is written down beside
-            the file then, and later uses have to match it.
+        checksum: its SHA-256. With None, that of the first download is stored beside the file, and later
+            downloads have to match it.
         folder: of the cache, which is the system's for "clarify_env".
 
     Raises:
-        ClarifyError: `pooch` is not installed, the file cannot be had, or it is not the one expected.
+        ClarifyError: `pooch` is not installed, the download fails, or the checksum differs.
     """
     try:
         import pooch

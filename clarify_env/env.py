@@ -1,9 +1,9 @@
-"""The PettingZoo environment: a thin shell that turns the pure rules of a game into five dicts.
+"""The PettingZoo environment: it plays the pure rules of a game and returns five dicts at every step.
 
-What an agent meets, whatever the game:
+The same for every game:
 - an observation is a dict; its `role` says whose it is, its `transcript` holds the moves so far, and its
-  `action_mask` says what can be
-  played now: entry 0 is passing, then one entry per kind of `action_space(agent).kinds`;
+  `action_mask` says what can be played now: entry 0 is passing, then one entry per kind of
+  `action_space(agent).kinds`;
 - an action is a `Move`, a message (str) for the codec, or None, which passes. Whoever is not on turn passes;
 - a `Decision` is an action too: its move is played, its message and trace go to the record alone;
 - an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
@@ -31,7 +31,7 @@ from clarify_env.episode import Episode, Step, prices, totals
 from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
 from clarify_env.moves import Move, Pass
-from clarify_env.render import ansi
+from clarify_env.render import ansi, in_words, printable, table
 from clarify_env.spaces import Moves, UnicodeText
 
 S = TypeVar("S", bound=StateLike)
@@ -107,7 +107,7 @@ def read_action(player: str, action: Any, kinds: Kinds, max_chars: int) -> Move 
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
-    """A player's action masks by the kinds of moves that it may make (None: not on turn), made once each."""
+    """A player's action masks, cached by the kinds of moves that it may make (None: not on turn)."""
 
     def __init__(self, moves: Kinds) -> None:
         self.moves = moves
@@ -165,7 +165,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
     @property
     def game_state(self) -> S:
-        """The immutable state of the episode; it holds the secrets, so never hand it to an agent."""
+        """The immutable state of the episode. It holds private texts: never hand it to an agent."""
         if self._state is None:
             raise ClarifyError("no episode yet: call reset() first")
         return self._state
@@ -355,3 +355,29 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _facts(self) -> dict[str, str]:
+        """What everybody may know of the game and of the episode under way, in words."""
+        game = self.game
+        drawn_by = getattr(game, "costs", None)
+        facts = {
+            "players": ", ".join(self.possible_agents),
+            "costs": repr(drawn_by) if drawn_by is not None else ", ".join(game.costs_type._fields),
+            "turns": f"at most {game.max_turns}" if hasattr(game, "max_turns") else "no limit",
+            "tasks": f"{len(game.tasks):,}" if hasattr(game, "tasks") else "drawn by the game",
+        }
+        return {name: printable(text) for name, text in facts.items()}
+
+    def __repr__(self) -> str:
+        facts = "; ".join(f"{name}: {text}" for name, text in self._facts().items())
+        return f"{type(self).__name__}({self.name!r}, {facts})"
+
+    def _repr_html_(self) -> str:
+        rows = self._facts()
+        for player, kinds in self.game.moves.items():
+            rows[f"moves of {player}"] = ", ".join(kind.kind for kind in kinds)
+        if self._state is not None:  # of an episode, only what its players all know
+            stop = self._state.stop
+            at = f"over: {stop.reason}" if stop else f"on turn: {', '.join(self._legal)}"
+            rows["episode"] = f"{len(self._log)} steps at {in_words(self._state.costs._asdict())}; {at}"
+        return table(self.name, rows)

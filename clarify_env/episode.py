@@ -1,4 +1,4 @@
-"""The record of an episode: what was drawn, played and paid, enough to score it again under any costs."""
+"""The record of an episode: what was drawn, played and paid. It can be scored again under any costs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +10,9 @@ from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
 from clarify_env.moves import Move
+from clarify_env.render import html, in_words, printable
+
+SHOWN = 8  # moves in the `repr` of an episode
 
 
 class Step(NamedTuple):
@@ -73,7 +76,7 @@ class Episode:
         costs: the price of each cost by its name.
         terms: the cost that prices each reward term, "" for a gain.
         steps: what was played and incurred.
-        quantities: everything counted: accuracy, asks, words, exact.
+        quantities: everything counted, such as accuracy and words.
         stop: the StopReason, or None while the episode goes on.
         detail: the reason in words, where there is more to say.
         index: position in the collection it belongs to, or None.
@@ -121,6 +124,18 @@ class Episode:
     def moves(self, player: str) -> list[Move]:
         """The moves that `player` made, in order."""
         return [move for step in self.steps for who, move in step.moves if who == player]
+
+    def __repr__(self) -> str:
+        moves = [f"{player} {move.kind}" for step in self.steps for player, move in step.moves]
+        if len(moves) > SHOWN:
+            moves = [*moves[: SHOWN - 1], f"... {len(moves)} in all"]
+        played = printable(", ".join(moves) or "no move")
+        task, stop = self.setup.get("task", ""), printable(self.stop or "under way")
+        at = f"task {task!r:.80}; costs: {printable(in_words(self.costs))}"
+        return f"Episode({self.env!r}, {at}; moves: {played}; reward {self.reward:+.3f}; {stop})"
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     def to_data(self) -> dict[str, Any]:
         """The record as JSON data."""

@@ -1,4 +1,4 @@
-"""Gymnasium spaces for text, moves and records; `gymnasium.spaces.Text` rejects spaces and accents."""
+"""Gymnasium spaces for text, moves and records. `gymnasium.spaces.Text` has no spaces or accents."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ class UnicodeText(Space[str]):
 
 
 class Moves(Space[Any]):
-    """Moves of the given kinds, messages (str) and None, which passes.
+    """Moves of the given kinds, messages (str), and None to pass.
 
     A mask for `sample` is the observation's `action_mask`: one int8 for passing, then one per kind.
     """
@@ -42,7 +42,7 @@ class Moves(Space[Any]):
         self.kinds = tuple(kinds)
 
     def contains(self, x: Any) -> bool:
-        """Whether `x` is a move of one of the kinds, a message, or no move."""
+        """Whether `x` is a move of one of the kinds, a pass, a message or None."""
         return x is None or isinstance(x, (str, Pass, *self.kinds))
 
     def sample(self, mask: Any = None, probability: None = None) -> Move:
@@ -61,7 +61,7 @@ class Moves(Space[Any]):
 
 
 class Records(Space[tuple[Any, ...]]):
-    """A tuple, of any length, of records of one NamedTuple type."""
+    """A tuple of any length whose items are of one NamedTuple type."""
 
     def __init__(self, record: type[tuple[Any, ...]], seed: int | None = None) -> None:
         super().__init__(None, None, seed)

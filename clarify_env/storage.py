@@ -21,7 +21,7 @@ ROWS = 4096  # of one Parquet row group: what is held in memory
 
 
 def row(episode: Episode) -> dict[str, Any]:
-    """The episode as `writing` stores it."""
+    """The row that `writing` stores for an episode."""
     return {
         "index": episode.index,
         "env": episode.env,
@@ -50,10 +50,10 @@ def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterato
 
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A file of episodes that grows; yields what to call with each row.
+    """Open a file of episodes; yields a function that appends a row.
 
-    While it grows the file is called `<path>.part`; it takes its name when it is complete. If the collection
-    is interrupted, what was written so far is closed properly and stays there.
+    Until it is complete the file is called `<path>.part`. After an interruption the part is a readable file
+    with the episodes so far.
 
     Args:
         path: ends in .parquet or .jsonl.
@@ -142,19 +142,19 @@ class _Parquet:
 
 
 def read_episodes(path: str | os.PathLike[str]) -> Iterator[Episode]:
-    """The episodes of a file that `write_episodes` wrote, one by one.
+    """Read the episodes of a file that `write_episodes` wrote, one by one.
 
     Raises:
-        ClarifyError: no such file, another form, or a damaged record (file and row).
+        ClarifyError: no such file, another format, or a damaged record.
     """
     return map_records(path, Episode.from_data)
 
 
 def map_records(path: str | os.PathLike[str], read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """What `read` makes of each record of a file of episodes, which is JSON data as of `Episode.to_data`.
+    """Call `read` on each record of a file of episodes (see `Episode.to_data`) and yield the results.
 
     Raises:
-        ClarifyError: no such file, another form, or a record that `read` cannot make sense of (file and row).
+        ClarifyError: no such file, another format, or a record on which `read` fails.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,9 +1,4 @@
-"""Words, tokens and token F1: what an answer costs and what it is worth.
-
-Words of a text compared by meaning rather than by form: endings, written-out numbers, function words.
-
-`stems` is what the scripted user compares texts by; what an answer costs and earns goes by `text.tokens`.
-"""
+"""Texts: words and tokens are what an answer costs and earns, stems compare what texts say; and escaping."""
 
 import re
 import string
@@ -119,7 +114,7 @@ _JOINS = re.compile("[-/\u2013\u2014]")
 
 
 def stem(token: str) -> str:
-    """A token without its commonest English endings, numbers to twenty in digits, ordinals in words."""
+    """A token without common English endings; numbers up to twenty in digits, ordinals in words."""
     token = _SAME.get(token, token)
     if len(token) < 4 or token.isdigit():
         return token
@@ -130,12 +125,12 @@ def stem(token: str) -> str:
 
 
 def apart(text: str) -> str:
-    """`text` with words joined by a hyphen, dash or slash taken apart."""
+    """`text` with a space for each hyphen, dash and slash."""
     return _JOINS.sub(" ", text)
 
 
 def stems(text: str) -> tuple[str, ...]:
-    """The stems of `text`'s tokens in order; words joined by a hyphen, dash or slash are taken apart."""
+    """The stems of `text`'s tokens in order; hyphens, dashes and slashes separate words."""
     return _stems(text) if len(text) <= REMEMBERED else _stems.__wrapped__(text)
 
 
@@ -159,7 +154,7 @@ _SPECIAL = re.compile(r"[&<>]|^\s|\s$|[^\S ]")
 
 
 def escape(text: str) -> str:
-    """The text with what would break a tagged block or its lines written as character references."""
+    """The text with `&`, `<`, `>`, line ends and outer spaces as character references, for a tagged block."""
     back = {character: name for name, character in _NAMED.items()}
     return _SPECIAL.sub(
         lambda m: f"&{back[m[0]]};" if m[0] in back else f"&#{ord(m[0])};",

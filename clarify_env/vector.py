@@ -1,4 +1,4 @@
-"""Several environments stepped together, with lists in the shape that agents act on."""
+"""Several environments stepped together; observations come as lists, as `Agent.act` takes them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

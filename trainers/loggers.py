@@ -13,7 +13,7 @@ from clarify_env.trainers.config import Config
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ROWS = 40  # episodes per table
-PICTURES = ("steerability", "surfaces", "frontier", "teams")
+PICTURES = ("steerability", "learning", "surfaces", "frontier")
 
 
 class Logger:

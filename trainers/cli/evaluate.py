@@ -106,7 +106,7 @@ def evaluate(
         logger.summary(summary, out)
         logger.close()
     console.print(results(summary))
-    written(out, summary)
+    written(out)
     if report:
         console.print(f"Report: {trainer('reporting.html').write_report([out])}", highlight=False)
 

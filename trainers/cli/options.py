@@ -201,12 +201,11 @@ def wandb_logger(
     ]
 
 
-def written(folder: Path, summary: dict[str, Any]) -> None:
+def written(folder: Path) -> None:
     """Say where an evaluation was written to."""
-    from clarify_env.trainers.reporting.figures import over_two_costs
-
-    picture = folder / ("steerability.png" if over_two_costs(summary) else "teams.png")
-    console.print(f"Picture: {picture}; numbers: {folder / 'summary.json'}", highlight=False)
+    console.print(
+        f"Picture: {folder / 'steerability.png'}; numbers: {folder / 'summary.json'}", highlight=False
+    )
 
 
 def given(context: typer.Context, name: str) -> bool:

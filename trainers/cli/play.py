@@ -125,14 +125,15 @@ def best_play(
 def envs() -> None:
     """List the environments with their options."""
     table = Table(show_lines=True)
-    for column in ("id", "what it is", "options of make()"):
-        table.add_column(column, overflow="fold")
+    table.add_column("environment", no_wrap=True)
+    table.add_column("what it is, and the options of make() with their defaults", overflow="fold")
     for id, spec in clarify_env.registry.items():
         build = spec.load()
         about = (sys.modules[build.__module__].__doc__ or "").strip().split("\n\n")[0]
+        about = " ".join(about.removeprefix(f"`{id}`:").split())
         shown = [f"{name}_cost={value:g}" for name, value in spec.costs._asdict().items()]
         shown += [f"{name}={value!r}" for name, value in spec.options.items() if name != "render_mode"]
-        table.add_row(id, " ".join(about.split()), ", ".join(shown))
+        table.add_row(id, Text.assemble(about[:1].upper() + about[1:], "\n", (", ".join(shown), "dim")))
     console.print(table)
 
 

@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Teach a policy to follow the costs, and evaluate it at costs that it has never seen.
 
-    Config that are not given have the values of the agent's, the algorithm's and the game's recipe.
+    What is not given is as the recipe of the agent, the algorithm and the game says.
     """
     configs, experiment, recipes = trainer("config"), trainer("experiment"), trainer("recipes")
     trainer("evaluation.parallel").set_threads(threads)
@@ -92,7 +92,7 @@ def train(
         for logger in wandb:
             logger.close()
     console.print(results(summary))
-    written(run.path, summary)
+    written(run.path)
 
 
 def _usual(env: str) -> str:

@@ -268,11 +268,11 @@ def evaluate(
         "fixed": by_strategy(measured),
         "versions": versions(),
     }
-    from clarify_env.trainers.reporting.figures import draw_all
-
     ids = [getattr(env.game.tasks[k], "id", env.game.tasks[k]) for k in questions]
     write_questions(out, ids, cells, known, measured.names, own, yard.optimum.get("reward"))
     write_json(out / "summary.json", summary)
+    from clarify_env.trainers.reporting.figures import draw_all
+
     draw_all(summary, out)
     return summary
 

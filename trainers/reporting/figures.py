@@ -1,252 +1,498 @@
-"""The figures of an evaluation: reward against the costs, the move mix, accuracy against what it took.
+"""The figures of an evaluation and of a training, drawn once: as PNG and SVG files, and for the report."""
 
-The figures over two costs are of games that price questions and words, and whose best play is computed (see
-`over_two_costs`); every other evaluation has the reward at each costs.
-"""
-
-from collections.abc import Mapping, Sequence
+import io
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 
-from clarify_env.trainers.evaluation.paired_comparison import frontier
+from clarify_env.arrays import Floats
+from clarify_env.errors import ClarifyError
+from clarify_env.render import printable
+from clarify_env.trainers.evaluation.paired_comparison import FILE, frontier
+from clarify_env.trainers.evaluation.statistics import paired
+from clarify_env.trainers.reporting.summary import (
+    PARTS,
+    WORDS,
+    Cell,
+    best_outcome,
+    ceiling_of,
+    cost_label,
+    costs_of,
+    interval,
+    kinds_of,
+    paid_for,
+    rewards_of,
+    title_of,
+    varied,
+    yardstick_of,
+)
+from clarify_env.trainers.run_directory import RunDirectory
 
-matplotlib.use("Agg")
+Summary = Mapping[str, Any]
 
 
-Cell = Mapping[str, Any]
+INK, AGENT, FIXED, LINE, PAPER = "#1b1f24", "#0b6fa4", "#7d8690", "#d0d7de", "#ffffff"
+KINDS = {"ask": "#b83245", "enumerate": "#c98a12", "answer": "#00798c"}
+MORE = ("#7b5ea7", "#5a9a4b", "#b0603a", "#4a7fc1", "#a05a8a", "#8a8a2b")  # for other kinds of moves
+# The report's style sheet has a value of each for light and for dark pages.
+THEME = {INK: "ink", AGENT: "agent", FIXED: "fixed", LINE: "line", PAPER: "paper"} | {
+    colour: kind for kind, colour in KINDS.items()
+}
+DASHES, MARKERS = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))), "vs^Dx"
 
 
-PAID = {
-    "asks": "questions an episode",
-    "words": "words an episode",
-    "paid": "paid an episode (questions and words at their costs)",
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "figure.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "font.sans-serif": ["DejaVu Sans"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "clarify_env",
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
 }
 
 
-MARKS = {"agent": "o", "optimum": "_", "always-answer": "v", "always-enumerate": "s", "always-ask": "^"}
+class Curve(NamedTuple):
+    """Reward against one cost, each point averaged over the other costs.
 
-
-def over_two_costs(summary: Mapping[str, Any]) -> bool:
-    """Whether an evaluation has what the figures over two costs show: what is asked, said, and optimal."""
-    cell = summary["cells"][0]
-    return list(cell["costs"]) == ["turn", "word"] and "ask" in cell.get("optimum", {})
-
-
-def surfaces(cells: Sequence[Cell]) -> dict[str, list[float]]:
-    """What the heat maps show at each cell: the agent's reward, the optimum's, and the gap between them."""
-    own = [cell["reward"] for cell in cells]
-    best = [cell["optimum"]["reward"] for cell in cells]
-    return {"agent": own, "optimum": best, "gap": [b - a for a, b in zip(own, best, strict=True)]}
-
-
-def paid(cell: Cell, played: Mapping[str, float], by: str) -> float:
-    """What an episode took: `asks`, `words`, or both at the costs of the cell (`paid`)."""
-    if by == "paid":
-        return float(cell["costs"]["turn"] * played["asks"] + cell["costs"]["word"] * played["words"])
-    return float(played[by])
-
-
-def points(summary: Mapping[str, Any], by: str) -> dict[str, list[tuple[float, float]]]:
-    """(paid, accuracy) of the agent and the optimum at each cell, and of each fixed strategy.
-
-    A fixed strategy plays the same everywhere: it is one point, but one a cell where its costs count.
+    Args:
+        cost: whose levels these are.
+        part: "seen" or "unseen".
+        levels: of the cost, L of them, rising.
+        rewards: by who played, L values each.
+        intervals: of those measured by question, the 95% bootstrap intervals: L lows and L highs.
     """
-    cells = summary["cells"]
-    found = {
-        "agent": [(paid(c, c, by), c["accuracy"]) for c in cells],
-        "optimum": [(paid(c, c["optimum"], by), c["optimum"]["accuracy"]) for c in cells],
-    }
-    for name, played in summary.get("fixed", {}).items():
-        at = cells if by == "paid" else cells[:1]
-        found[name] = [(paid(c, played, by), played["accuracy"]) for c in at]
+
+    cost: str
+    part: str
+    levels: list[float]
+    rewards: dict[str, list[float]]
+    intervals: dict[str, tuple[list[float], list[float]]]
+
+
+def curves(summary: Summary, by_question: Mapping[str, Floats] | None = None) -> list[Curve]:
+    """The curves of every cost that varies, at the unseen and at the seen costs.
+
+    Args:
+        summary: content of summary.json.
+        by_question: rewards_N_C by who played, from `rewards_by_question`; without, no intervals.
+    """
+    found = []
+    rows = [rewards_of(summary, cell) for cell in summary["cells"]]
+    for part in ("unseen", "seen"):
+        at = [c for c, cell in enumerate(summary["cells"]) if cell["seen"] == (part == "seen")]
+        for cost in varied(summary) if at else ():
+            groups = _groups(summary["cells"], at, cost)
+            rewards = {who: _means(rows, groups, who) for who in rows[0]}
+            intervals = {}
+            for who, rewards_N_C in (by_question or {}).items():
+                columns = [rewards_N_C[:, group].mean(axis=1) for group in groups.values()]
+                points = paired(np.stack(columns, axis=1), summary["seed"])
+                intervals[who] = ([p["low"] for p in points], [p["high"] for p in points])
+            found.append(Curve(cost, part, list(groups), rewards, intervals))
     return found
 
 
-def _heat(
-    axes: Axes, cells: Sequence[Cell], values: Sequence[float], title: str, low: float, top: float
-) -> None:
-    turns, words = (sorted({cell["costs"][name] for cell in cells}) for name in LABELS)
-    grid = np.full((len(turns), len(words)), np.nan)
-    places = [(turns.index(c["costs"]["turn"]), words.index(c["costs"]["word"])) for c in cells]
-    for place, value in zip(places, values, strict=True):
-        grid[place] = value
-    gap = title.startswith("gap")
-    axes.imshow(grid, cmap="OrRd" if gap else "YlGnBu", vmin=low, vmax=top, aspect="auto")
-    for (row, column), cell, value in zip(places, cells, values, strict=True):
-        ink = "w" if value > low + 0.6 * (top - low) else "k"
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8)
-        if cell["seen"]:
-            axes.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, lw=1.4))
-    axes.set_xticks(range(len(words)), [f"{word:g}" for word in words], fontsize=8)
-    axes.set_yticks(range(len(turns)), [f"{turn:g}" for turn in turns], fontsize=8)
-    axes.set_xlabel(LABELS["word"])
-    axes.set_ylabel(LABELS["turn"])
-    axes.set_title(title, fontsize=10)
-    axes.spines[:].set_visible(False)
+def _groups(cells: Sequence[Cell], at: Sequence[int], cost: str) -> dict[float, list[int]]:
+    """The positions among `at` of the cells at each level of a cost, rising."""
+    found: dict[float, list[int]] = {}
+    for c in sorted(at, key=lambda c: costs_of(cells[c])[cost]):
+        found.setdefault(costs_of(cells[c])[cost], []).append(c)
+    return found
 
 
-def _title(summary: Mapping[str, Any]) -> str:
-    shown = f"{summary['agent']} on {summary['env']}"
-    return f"{shown} ({summary['split']}, {summary['questions']} questions)"
+def _means(
+    rows: Sequence[Mapping[str, Any]], groups: Mapping[float, Sequence[int]], name: str
+) -> list[float]:
+    return [float(np.mean([rows[c][name] for c in group])) for group in groups.values()]
 
 
-def draw_all(summary: Mapping[str, Any], folder: Path) -> dict[str, Path]:
-    """Draw every figure of a `summary.json` to the folder; returns the PNG files by name."""
-    pictures = {}
-    two = {"steerability": draw, "surfaces": draw_surfaces, "frontier": draw_frontier}
-    for name, drawn in (two if over_two_costs(summary) else {"teams": draw_cells}).items():
-        pictures[name] = folder / f"{name}.png"
-        drawn(summary, pictures[name])
-    return pictures
+def rewards_by_question(summary: Summary, folder: Path) -> dict[str, Floats]:
+    """rewards_N_C of the agent and the yardstick, by the file beside summary.json; empty without one.
+
+    Raises:
+        ClarifyError: the file does not fit the summary.
+    """
+    import pyarrow.parquet as pq
+
+    path, count = folder / FILE, len(summary["cells"])
+    if not path.is_file():
+        return {}
+    try:
+        table = pq.read_table(path)
+        columns = {"agent": "reward", yardstick_of(summary): "optimum"}
+        found = {
+            who: np.asarray(table[name].to_numpy().reshape(-1, count), dtype=np.float64)
+            for who, name in columns.items()
+            if name in table.column_names
+        }
+    except (ValueError, KeyError, OSError) as error:
+        raise ClarifyError(f"{path}: does not fit its summary.json ({error}); evaluate again") from None
+    whole_N = np.all([np.isfinite(rewards_N_C).all(axis=1) for rewards_N_C in found.values()], axis=0)
+    return {who: rewards_N_C[whole_N] for who, rewards_N_C in found.items()} if whole_N.any() else {}
 
 
-def draw_cells(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the reward of the evaluated team, the other teams and the optimum at each costs to a PNG file."""
+def learning(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """(iteration from 1, mean reward) as played while learning and as checked, from metrics.jsonl."""
+    names = {"played": ("play/reward",), "checked": ("eval/reward",)}
+    found = {
+        shown: [
+            (line["iteration"] + 1, line[key]) for line in lines for key in keys if line.get(key) is not None
+        ]
+        for shown, keys in names.items()
+    }
+    return {shown: points for shown, points in found.items() if points}
+
+
+def points(summary: Summary) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """(taken, accuracy) of the agent and the optimum at each cell, and of the fixed strategies.
+
+    By what was taken: each measure that a cost prices, and `paid`, all of them at the costs of the cell. A
+    fixed strategy plays the same everywhere: it is one point, but one a cell where its costs count. Empty
+    where these numbers are not known of the optimum.
+    """
     cells = summary["cells"]
-    figure, axes = plt.subplots(figsize=(3 + 0.5 * len(cells), 3.6), constrained_layout=True)
-    for known in cells[0]["fixed"]:
-        axes.plot([cell["fixed"][known] for cell in cells], marker=".", lw=1, alpha=0.7, label=known)
-    if "optimum" in cells[0]:
-        best = [cell["optimum"]["reward"] for cell in cells]
-        axes.plot(best, marker="_", lw=1.2, color=COLOURS["optimum"], label=summary["yardstick"])
-    axes.plot(
-        [cell["reward"] for cell in cells], marker="o", lw=2, color=COLOURS["agent"], label=summary["agent"]
-    )
-    labels = [
-        " ".join(f"{name} {value:g}" for name, value in cell["costs"].items())
-        + ("" if cell["seen"] else " *")
-        for cell in cells
-    ]
-    axes.set_xticks(range(len(cells)), labels, rotation=60, ha="right", fontsize=7)
-    axes.set_title(f"{summary['env']}: reward by costs (* never trained on)", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    bests = [best_outcome(cell) for cell in cells]
+    measures = [paid_for(summary).get(name, name) for name in costs_of(cells[0])]
+    if not {"accuracy", *measures} <= set(bests[0]):
+        return {}
+    everywhere = {"agent": cells, yardstick_of(summary): bests}
+    fixed = summary.get("fixed", {}).items()
+    everywhere |= {name: [played] * len(cells) for name, played in fixed if "accuracy" in played}
+
+    def paid(cell: Cell, played: Cell) -> float:
+        return float(sum(c * played[m] for c, m in zip(costs_of(cell).values(), measures, strict=True)))
+
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {
+        by: {
+            who: list(dict.fromkeys((float(played[by]), played["accuracy"]) for played in rows))
+            for who, rows in everywhere.items()
+        }
+        for by in measures
+    }
+    panels["paid"] = {
+        who: [(paid(c, played), played["accuracy"]) for c, played in zip(cells, rows, strict=True)]
+        for who, rows in everywhere.items()
+    }
+    return panels
 
 
-def draw_surfaces(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the reward over both costs to a PNG file: agent, optimum, gap; seen costs are framed."""
-    cells = summary["cells"]
-    figure, grid = plt.subplots(1, 3, figsize=(14, 4.4), constrained_layout=True)
-    values = surfaces(cells)
-    low, top = min(values["agent"] + values["optimum"]), max(values["optimum"])
-    _heat(grid[0], cells, values["agent"], f"reward of {summary['agent']}", low, top)
-    _heat(grid[1], cells, values["optimum"], f"reward of the {summary['yardstick']}", low, top)
-    _heat(grid[2], cells, values["gap"], "gap between them", 0.0, max(0.1, *values["gap"]))
-    figure.suptitle(f"{_title(summary)}; framed: costs of the training", fontsize=11)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+def grid_of(count: int, columns: int, title: str, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes, `columns` in a row; `size` in inches."""
+    figure = Figure(figsize=size)
+    if title:
+        figure.suptitle("\n".join(map(printable, textwrap.wrap(title, int(11 * size[0])))))
+    grid = list(figure.subplots(-(-count // columns), columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, grid[:count]
 
 
-def draw_frontier(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw accuracy against what it took to a PNG file: a point per cell, the frontiers as lines."""
-    figure, grid = plt.subplots(1, 3, figsize=(14, 4.4), constrained_layout=True, sharey=True)
-    for axes, (by, label) in zip(grid, PAID.items(), strict=True):
-        for name, listed in points(summary, by).items():
-            colour = COLOURS.get(name, COLOURS["fixed"])
-            shown = {"agent": summary["agent"], "optimum": summary["yardstick"]}.get(name, name)
-            mark = MARKS.get(name, "x")
-            axes.plot(*zip(*listed, strict=True), mark, color=colour, label=shown, zorder=2)
-            line = [listed[k] for k in frontier(listed)]
-            axes.plot(*zip(*line, strict=True), "-", color=colour, lw=1, zorder=1)
-        axes.set_xlabel(label)
-        axes.spines[["top", "right"]].set_visible(False)
-    grid[0].set_ylabel("accuracy")
-    grid[0].legend(frameon=False, fontsize=8)
-    figure.suptitle(f"{_title(summary)}: accuracy against what it took", fontsize=11)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+def _look(who: str, summary: Summary, at: int) -> dict[str, Any]:
+    """How the line of a player looks; `at` tells apart those that are neither agent nor yardstick."""
+    if who == "agent":
+        return {"color": AGENT, "lw": 2.2, "marker": "o", "ms": 4.5, "zorder": 4, "label": summary["agent"]}
+    if who == yardstick_of(summary):
+        return {"color": INK, "lw": 1.4, "marker": "_", "zorder": 3, "label": who}
+    dash, marker = DASHES[at % len(DASHES)], MARKERS[at % len(MARKERS)]
+    return {"color": FIXED, "lw": 1.4, "ls": dash, "marker": marker, "ms": 3.5, "label": who}
 
 
-matplotlib.use("Agg")
-
-
-COLOURS = {"agent": "#0b6fa4", "optimum": "#222222", "fixed": "#b8b8b8"}
-
-
-MIX = {"ask": "#d1495b", "enumerate": "#edae49", "answer": "#00798c"}
-
-
-STYLES = {"always-answer": ":", "always-enumerate": "--", "always-ask": "-."}
-
-
-LABELS = {"turn": "cost of a question", "word": "cost of a word"}
-
-
-def _means(cells: list[dict[str, Any]], by: str, value: Any) -> tuple[list[float], list[float]]:
-    levels = sorted({cell["costs"][by] for cell in cells})
-    groups = ([value(c) for c in cells if c["costs"][by] == level] for level in levels)
-    return levels, [float(np.mean(group)) for group in groups]
-
-
-def _reward(axes: Axes, cells: list[dict[str, Any]], by: str, name: str, yardstick: str) -> None:
-    levels, optimum = _means(cells, by, lambda c: c["optimum"]["reward"])
-    axes.plot(levels, optimum, color=COLOURS["optimum"], lw=1.2, label=yardstick)
-    for fixed in cells[0]["fixed"]:
-        _, values = _means(cells, by, lambda c, fixed=fixed: c["fixed"][fixed])
-        axes.plot(levels, values, color=COLOURS["fixed"], ls=STYLES.get(fixed, "-"), lw=1.4, label=fixed)
-    _, own = _means(cells, by, lambda c: c["reward"])
-    axes.plot(levels, own, color=COLOURS["agent"], lw=2.2, marker="o", ms=4, label=name)
+def draw_curve(axes: Axes, curve: Curve, summary: Summary) -> None:
+    """Draw a curve with its intervals; the levels stand side by side, as far apart as there is room."""
+    at = range(len(curve.levels))
+    for k, (who, rewards) in enumerate(curve.rewards.items()):
+        look = _look(who, summary, k)
+        axes.plot(at, rewards, **{**look, "label": printable(look["label"])})
+        if who in curve.intervals:
+            axes.fill_between(at, *curve.intervals[who], color=look["color"], alpha=0.18, lw=0)
+    axes.set_title(f"reward at {PARTS[curve.part]}")
     axes.set_ylabel("reward")
+    _levels(axes, curve.cost, curve.levels)
 
 
-def _mix(axes: Axes, cells: list[dict[str, Any]], by: str, yardstick: str) -> None:
-    levels = sorted({cell["costs"][by] for cell in cells})
-    places = np.arange(len(levels))
-    bottom, below = np.zeros(len(levels)), np.zeros(len(levels))
-    for kind, colour in MIX.items():
-        _, shares = _means(cells, by, lambda c, kind=kind: c[kind])
-        _, best = _means(cells, by, lambda c, kind=kind: c["optimum"][kind])
-        axes.bar(places - 0.2, shares, 0.38, bottom=bottom, color=colour, label=kind)
-        axes.bar(
-            places + 0.2, best, 0.38, bottom=below, color=colour, alpha=0.45, hatch="//", ec="white", lw=0
-        )
-        bottom += shares
-        below += best
-    measure, label = ("asks", "questions") if by == "turn" else ("words", "words")
-    other = axes.twinx()
-    _, own = _means(cells, by, lambda c: c[measure])
-    _, best = _means(cells, by, lambda c: c["optimum"][measure])
-    other.plot(places, best, "--", color=COLOURS["optimum"], marker="_", lw=1.6)
-    other.plot(places, own, color=COLOURS["agent"], marker="o", mec="white", lw=1.6)
-    other.set_ylabel(f"{label} an episode (blue; {yardstick} black)", fontsize=8)
-    other.set_ylim(bottom=0)
-    axes.set_xticks(places, [f"{level:g}" for level in levels])
-    axes.set_ylabel(f"share of the moves (hatched: {yardstick})")
+def _levels(axes: Axes, cost: str, levels: Sequence[float]) -> None:
+    axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
+    axes.tick_params(axis="x", rotation=0 if len(levels) < 9 else 60)
+    axes.set_xlim(-0.5, len(levels) - 0.5)
+    axes.set_xlabel(cost_label(cost))
+
+
+def _mix(axes: Axes, summary: Summary, at: Sequence[int], cost: str, kinds: Mapping[str, str]) -> None:
+    """Shares of the moves at each level; on the right of each pair those of the optimum, where known."""
+    cells = summary["cells"]
+    bests, groups = [best_outcome(cell) for cell in cells], _groups(cells, at, cost)
+    both = set(kinds) <= set(bests[0])
+    hatched: dict[str, Any] = {"alpha": 0.45, "hatch": "//", "edgecolor": PAPER}
+    for rows, side, look in ((cells, -0.2 * both, {}), (bests, 0.2, hatched))[: 1 + both]:
+        bottom = np.zeros(len(groups))
+        for kind, colour in kinds.items():
+            shares = _means(rows, groups, kind)
+            axes.bar(np.arange(len(groups)) + side, shares, 0.38, bottom=bottom, color=colour, lw=0, **look)
+            bottom += shares
+    axes.set_title("moves" + (f" (hatched: {yardstick_of(summary)})" if both else ""))
+    axes.set_ylabel("share of the moves")
     axes.set_ylim(0, 1)
+    _levels(axes, cost, list(groups))
 
 
-def draw(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the unseen costs of a `summary.json` to a PNG file: each point averages over the other cost."""
-    part = "unseen" if "unseen" in summary else "seen"
-    cells = [cell for cell in summary["cells"] if cell["seen"] == (part == "seen")]
-    figure, grid = plt.subplots(2, 2, figsize=(11, 7.4), constrained_layout=True)
-    for column, by in enumerate(LABELS):
-        curves, bars = grid[0][column], grid[1][column]
-        _reward(curves, cells, by, summary["agent"], summary["yardstick"])
-        curves.set_xscale("log")
-        levels = sorted({cell["costs"][by] for cell in cells})
-        curves.set_xticks(levels, [f"{level:g}" for level in levels])
-        curves.minorticks_off()
-        _mix(bars, cells, by, summary["yardstick"])
-        for axes in (curves, bars):
-            axes.set_xlabel(LABELS[by])
-            axes.spines[["top", "right"]].set_visible(False)
-    grid[0][0].legend(frameon=False, fontsize=8, loc="lower left")
-    grid[1][0].legend(frameon=False, fontsize=8, loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.12))
-    score = summary[part]["normalized"]
-    figure.suptitle(
-        f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions) "
-        f"at {'costs never trained on' if part == 'unseen' else 'costs of the training'}\n"
-        f"normalised score {score['mean']:.3f} [{score['low']:.3f}, "
-        f"{score['high']:.3f}]: 0 = the best fixed strategy, 1 = the {summary['yardstick']}",
-        fontsize=11,
+def _count(axes: Axes, summary: Summary, at: Sequence[int], cost: str) -> None:
+    """How often an episode incurred what the cost prices."""
+    cells, measure = summary["cells"], paid_for(summary)[cost]
+    groups, top = _groups(cells, at, cost), 0.0
+    for who, rows in (("agent", cells), (yardstick_of(summary), list(map(best_outcome, cells)))):
+        if measure in rows[0]:
+            means = _means(rows, groups, measure)
+            axes.plot(range(len(groups)), means, **_look(who, summary, 0))
+            top = max(top, *means)
+    axes.set_title(WORDS.get(measure, measure))
+    axes.set_ylabel("questions" if measure == "asks" else measure)
+    axes.set_ylim(0, 1.1 * top or 1)
+    _levels(axes, cost, list(groups))
+
+
+def steerability(summary: Summary, folder: Path) -> Figure:
+    """Reward, moves and what they count against each cost, each point averaged over the other costs."""
+    found = curves(summary, rewards_by_question(summary, folder))
+    costs, cells = varied(summary), summary["cells"]
+    part = found[0].part  # of the moves: unseen, where there is such a cost
+    at = [c for c, cell in enumerate(cells) if cell["seen"] == (part == "seen")]
+    others = iter(MORE * 9)
+    kinds = {kind: KINDS.get(kind) or next(others) for kind in kinds_of(summary)}
+    panels = [partial(draw_curve, curve=curve, summary=summary) for curve in found]
+    if kinds:
+        panels += [partial(_mix, summary=summary, at=at, cost=c, kinds=kinds) for c in costs]
+    counted = [c for c in costs if paid_for(summary).get(c) in cells[0]]
+    panels += [partial(_count, summary=summary, at=at, cost=c) for c in counted]
+    columns = max(2, len(costs))
+    rows = -(-len(panels) // columns)
+    told = f"{title_of(summary)}; normalised score at {PARTS[part]} {interval(summary[part]['normalized'])}"
+    if found[0].intervals:
+        told += "; bands: 95% intervals over questions"
+    figure, grid = grid_of(len(panels), columns, told, (5.4 * columns, 2.7 * rows + 1.1))
+    for axes, panel in zip(grid, panels, strict=True):
+        panel(axes)
+    rewards = grid[: len(found)]
+    low, high = zip(*(axes.get_ylim() for axes in rewards), strict=True)
+    for axes in rewards:
+        axes.set_ylim(min(low), max(high))
+    lines, labels = grid[0].get_legend_handles_labels()
+    patches = [Patch(color=colour, label=kind) for kind, colour in kinds.items()]
+    figure.legend(
+        [*lines, *patches], [*labels, *kinds], loc="outside lower center", ncols=4, handlelength=3.2
     )
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    return figure
+
+
+def heat(
+    axes: Axes,
+    values: Floats,
+    texts: Sequence[Sequence[str]],
+    framed: Any,
+    colours: str,
+    low: float,
+    top: float,
+) -> None:
+    """Draw a table of numbers as coloured cells, the first row on top.
+
+    Args:
+        axes: to draw on.
+        values: values_R_C; NaN leaves a cell empty.
+        texts: what stands in each cell.
+        framed: framed_R_C, the cells with a frame.
+        colours: name of a matplotlib colour map.
+        low, top: ends of the colours.
+    """
+    rows, columns = values.shape
+    mesh = axes.pcolormesh(
+        np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, values, cmap=colours, vmin=low, vmax=top
+    )
+    for row, column in np.ndindex(rows, columns):
+        red, green, blue, _ = mesh.cmap(mesh.norm(values[row, column]))
+        light = not np.isfinite(values[row, column]) or 0.3 * red + 0.59 * green + 0.11 * blue > 0.55
+        colour = "#000000" if light else "#fefefe"
+        axes.text(column, row, texts[row][column], ha="center", va="center", color=colour, fontsize=9)
+        if framed[row][column]:
+            axes.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, lw=1.6, ec="#000000"))
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def cost_map(
+    axes: Axes, cells: Sequence[Cell], values: Sequence[float], title: str, sign: str = "", **look: Any
+) -> None:
+    """Draw a number of each pair of costs; seen costs are framed."""
+    down, across = list(costs_of(cells[0]))
+    rows, columns = (sorted({costs_of(cell)[name] for cell in cells}) for name in (down, across))
+    grid = np.full((len(rows), len(columns)), np.nan)
+    texts = [[""] * len(columns) for _ in rows]
+    framed = np.zeros(grid.shape, dtype=bool)
+    for cell, value in zip(cells, values, strict=True):
+        row, column = rows.index(costs_of(cell)[down]), columns.index(costs_of(cell)[across])
+        grid[row, column], framed[row, column] = value, cell["seen"]
+        texts[row][column] = f"{value:{sign}.2f}"
+    heat(axes, grid, texts, framed, **look)
+    turned = 0 if len(columns) < 7 else 45
+    axes.set_xticks(range(len(columns)), [f"{level:g}" for level in columns], rotation=turned)
+    axes.set_yticks(range(len(rows)), [f"{level:g}" for level in rows])
+    axes.set_xlabel(cost_label(across))
+    axes.set_ylabel(cost_label(down))
+    axes.set_title("\n".join(map(printable, textwrap.wrap(title, 44))))
+
+
+def draw_surfaces(summary: Summary, folder: Path) -> Figure | None:
+    """The reward over two costs: agent, yardstick, gap; None where there are not two."""
+    cells, label = summary["cells"], yardstick_of(summary)
+    if len(costs_of(cells[0])) != 2:
+        return None
+    own, best = ([rewards_of(summary, cell)[who] for cell in cells] for who in ("agent", label))
+    gap = [b - a for a, b in zip(own, best, strict=True)]
+    title = f"{title_of(summary)}: reward; framed: costs of the training"
+    figure, grid = grid_of(3, 3, title, (11.5, 4.0))
+    look: dict[str, Any] = {"colours": "YlGnBu", "low": min(own + best), "top": max(own + best)}
+    cost_map(grid[0], cells, own, "reward of the agent", **look)
+    cost_map(grid[1], cells, best, f"reward of the {label}", **look)
+    cost_map(grid[2], cells, gap, "gap between them", colours="OrRd", low=0.0, top=max(0.1, *gap))
+    return figure
+
+
+def draw_frontier(summary: Summary, folder: Path) -> Figure | None:
+    """Accuracy against what it took: a point per cell, the frontiers as lines; None where unknown."""
+    panels = points(summary)
+    if not panels:
+        return None
+    title = f"{title_of(summary)}: accuracy against what it took"
+    figure, grid = grid_of(len(panels), len(panels), title, (11.5, 4.2))
+    for axes, (by, found) in zip(grid, panels.items(), strict=True):
+        for k, (name, listed) in enumerate(found.items()):
+            look = _look(name, summary, k)
+            line = [listed[n] for n in frontier(listed)]
+            axes.plot(*zip(*line, strict=True), "-", color=look["color"], lw=1, zorder=1)
+            mark = "+" if look["marker"] == "_" else look["marker"]
+            look = {**look, "label": printable(look["label"]), "ls": "", "marker": mark, "ms": 6}
+            axes.plot(*zip(*listed, strict=True), **look)
+        axes.set_xlabel("paid an episode, all costs" if by == "paid" else WORDS[by])
+        axes.set_ylabel("accuracy")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def draw_learning(summary: Summary, folder: Path) -> Figure | None:
+    """Reward by iteration while the policy of the folder was trained; None where it is no run."""
+    found = learning(RunDirectory(folder).metrics())
+    if not found:
+        return None
+    figure, (axes,) = grid_of(1, 1, f"{summary['agent']} on {summary['env']}: learning", (7.5, 4.0))
+    labels = {
+        "played": ("as played while learning", FIXED, "s"),
+        "checked": ("checked: best-scored moves, training questions", AGENT, "o"),
+    }
+    for name, listed in found.items():
+        label, colour, marker = labels[name]
+        axes.plot(*zip(*listed, strict=True), color=colour, marker=marker, lw=2, label=label)
+    if (best := ceiling_of(summary, "seen")) is not None:
+        label = f"{yardstick_of(summary)}, {PARTS['seen']}, questions of the evaluation"
+        axes.axhline(best, color=INK, ls="--", lw=1.2, label=label)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("mean reward")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Summary, Path], Figure | None]] = {
+    "steerability": steerability,
+    "surfaces": draw_surfaces,
+    "frontier": draw_frontier,
+    "learning": draw_learning,
+}
+
+
+@matplotlib.rc_context(STYLE)
+def draw_differences(found: Mapping[str, Any]) -> str:
+    """The difference in reward of every two runs at each pair of costs, as an SVG element.
+
+    Args:
+        found: what `compare` gave; of a game with other than two costs the text is empty.
+    """
+    cells, pairs = found["cells"], found["pairs"]
+    if len(costs_of(cells[0])) != 2:
+        return ""
+    columns = min(3, len(pairs))
+    size = (max(6.0, 4.2 * columns), 0.4 + 3.6 * -(-len(pairs) // columns))
+    figure, grid = grid_of(len(pairs), columns, "difference in reward; framed: costs of the training", size)
+    for axes, pair in zip(grid, pairs, strict=True):
+        values = [value["mean"] for value in pair["cells"]]
+        most = max(1e-9, *map(abs, values))
+        name = f"{pair['second']} - {pair['first']}"
+        cost_map(axes, cells, values, name, "+", colours="BrBG", low=-most, top=most)
+    return inline(figure)
+
+
+@matplotlib.rc_context(STYLE)
+def draw_all(summary: Summary, folder: Path) -> dict[str, Path]:
+    """Draw every figure that there is of a `summary.json` to its folder; returns the PNG files by name.
+
+    Each has an SVG file beside it.
+    """
+    drawn = {name: figure for name, draw in FIGURES.items() if (figure := draw(summary, folder))}
+    for name, figure in drawn.items():
+        save(figure, folder / f"{name}.png")
+    return {name: folder / f"{name}.png" for name in drawn}
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG to `path`, and as SVG beside it."""
+    try:
+        figure.savefig(path, dpi=110)
+        path.with_suffix(".svg").write_text(_svg(figure, "white"), encoding="utf-8")
+    except OSError as error:
+        raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@matplotlib.rc_context(STYLE)
+def embedded(summary: Summary, folder: Path) -> dict[str, str]:
+    """Every figure that there is as an SVG element, for a page whose style sheet has the `THEME`."""
+    drawn = {name: draw(summary, folder) for name, draw in FIGURES.items()}
+    return {name: inline(figure) for name, figure in drawn.items() if figure}
+
+
+def inline(figure: Figure) -> str:
+    """A figure as an SVG element for such a page."""
+    text = _svg(figure, "none")
+    for colour, name in THEME.items():
+        text = text.replace(colour, f"var(--{name})")
+    text = re.sub(r' id="[a-zA-Z]+[a-zA-Z0-9]*_\d+"', "", text)  # the same in every figure of a page
+    width = 72 * figure.get_figwidth()
+    size = f"width:100%;height:auto;max-width:{width:.0f}pt;min-width:{0.7 * width:.0f}pt"
+    head, rest = text[text.index("<svg") :].split(">", 1)
+    head = re.sub(r' (width|height)="[^"]*"', "", head)
+    about = escape(figure.get_suptitle())
+    return f'{head} role="img" aria-label="{about}" style="{size}">{rest}'
+
+
+def _svg(figure: Figure, background: str) -> str:
+    """The figure as SVG, without anything that names another place or the time."""
+    made = io.StringIO()
+    known = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(made, format="svg", facecolor=background, metadata=known)
+    text = re.sub(r"<!DOCTYPE[^>]*>\s*", "", made.getvalue())
+    return re.sub("<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)  # half the size

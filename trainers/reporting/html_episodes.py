@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from clarify_env.codec import is_form_of
 from clarify_env.episode import move_kinds
 from clarify_env.errors import ClarifyError
+from clarify_env.render import lines
 from clarify_env.storage import map_records
 
 T = TypeVar("T", bound=Hashable)
@@ -110,32 +110,17 @@ class Episodes:
         self.rows.append((run, self.cells(tuple(costs.values())), meaning, dialogue, position))
 
     def _lines(self, step: Mapping[str, Any]) -> list[_Line]:
-        """(player, kind, text, message, paid) of a step's moves; what the step incurred stands with the last.
-
-        The message is the text as it came, "" where it says no more than the move.
-        """
-        messages = dict(step.get("messages", []))
-        shown = []
-        for player, kind, content in step["moves"]:
-            message = messages.pop(player, "")
-            if message or not isinstance(content, str):
-                move = self._read[kind](content)
-                content, message = move.text, "" if is_form_of(message, move) else message
-            shown.append((player, kind, content, message))
-        shown += [(player, "unreadable", message, "") for player, message in messages.items()]
-        paid = tuple((self.terms(name), float(quantity)) for name, quantity in step["paid"])
-        if paid and not shown:
-            shown = [("", "", "", "")]
-        last = len(shown) - 1
+        """Each line of a step, as positions."""
+        moves = ((player, self._read[kind](content)) for player, kind, content in step["moves"])
         return [
             (
-                self.players(who),
-                self.kinds(kind),
-                self.texts(text),
-                self.texts(came),
-                paid if k == last else (),
+                self.players(line.player),
+                self.kinds(line.kind),
+                self.texts(line.text),
+                self.texts(line.message),
+                tuple((self.terms(name), float(quantity)) for name, quantity in line.paid),
             )
-            for k, (who, kind, text, came) in enumerate(shown)
+            for line in lines(moves, step.get("messages", []), map(tuple, step["paid"]))
         ]
 
     def pack(self) -> str:
@@ -152,7 +137,7 @@ class Episodes:
         for k, name in enumerate(("question", "text", "answers")):
             columns[f"meaning_{name}"] = _whole(row[k] for row in self.meanings)
         dialogues = list(self.dialogues)
-        lines = [line for dialogue in dialogues for line in dialogue[2]]
+        shown = [line for dialogue in dialogues for line in dialogue[2]]
         columns["dialogue_stop"] = _whole(d[0] for d in dialogues)
         columns["dialogue_detail"] = _whole(d[1] for d in dialogues)
         columns["dialogue_lines"] = _starts(dialogues, lambda d: len(d[2]))
@@ -160,9 +145,9 @@ class Episodes:
         for k, name in enumerate(self.quantities):
             columns[f"quantity_{name}"] = np.array([c.get(k, np.nan) for c in counted], dtype="<f8")
         for k, name in enumerate(("player", "kind", "text", "message")):
-            columns[f"line_{name}"] = _whole(line[k] for line in lines)
-        columns["line_paid"] = _starts(lines, lambda line: len(line[4]))
-        paid = [pair for line in lines for pair in line[4]]
+            columns[f"line_{name}"] = _whole(line[k] for line in shown)
+        columns["line_paid"] = _starts(shown, lambda line: len(line[4]))
+        paid = [pair for line in shown for pair in line[4]]
         columns["paid_term"] = _whole(pair[0] for pair in paid)
         columns["paid_quantity"] = np.array([pair[1] for pair in paid], dtype="<f8")
         ordered = sorted(columns.items(), key=lambda item: -item[1].itemsize)  # 8-byte numbers first: aligned

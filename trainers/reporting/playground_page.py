@@ -9,7 +9,7 @@ from typing import Any
 
 from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.game import Answer, Ask, Costs, Enumerate
-from clarify_env.render import payment
+from clarify_env.render import moves_html
 from clarify_env.trainers.reporting.playground import (
     Dialogue,
     Playground,
@@ -29,12 +29,6 @@ CSS = """
 .moves tr.best { font-weight: 700; }
 .moves td.number { text-align: right; white-space: nowrap; }
 .moves i { display: block; height: .35rem; border-radius: 2px; background: #0b6fa4; }
-.said { border-left: 4px solid #7d8690; padding: .2rem .7rem; margin: .4rem 0; }
-.said.ask { border-color: #d1495b; }
-.said.enumerate { border-color: #edae49; }
-.said.answer { border-color: #00798c; }
-.said p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-.paid { font-weight: 600; }
 """
 
 
@@ -44,7 +38,7 @@ EXAMPLE = (
 )
 
 
-def moves_html(found: Preferences) -> str:
+def preferences_html(found: Preferences) -> str:
     """The candidates as a table with bars, the preferred one first."""
     top = max(abs(c.number) for c in found.candidates) or 1.0
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("move", "text", found.what))
@@ -59,20 +53,10 @@ def moves_html(found: Preferences) -> str:
 
 
 def dialogue_html(point: Point) -> str:
-    """The moves so far with the reward terms that each incurred, and the reward."""
+    """The question and the moves so far, with the reward terms that each incurred, and the reward."""
     episode = point.env.episode()
-    lines = [f"<p>The user asks: <strong>{escape(episode.setup['question'])}</strong></p>"]
-    for step in episode.steps:
-        paid = ", ".join(payment(episode, name, quantity) for name, quantity in step.paid) or "no reward term"
-        said = [(player, move.kind, move.text) for player, move in step.moves]
-        moved = {player for player, _, _ in said}
-        said += [(player, "unreadable", text) for player, text in step.messages if player not in moved]
-        for player, kind, text in said:
-            who = f'{escape(player)}, {escape(kind)} <span class="paid">{escape(paid)}</span>'
-            lines.append(f'<div class="said {escape(kind)}">{who}<p>{escape(text) or "(nothing)"}</p></div>')
-    terms = ", ".join(f"{escape(name)} {value:+.3f}" for name, value in episode.reward_terms.items())
-    state = f"over: {escape(str(episode.stop))} {escape(episode.detail)}" if episode.stop else "so far"
-    return "".join(lines) + f"<p><strong>reward {episode.reward:+.3f}</strong> ({state}) = {terms}</p>"
+    asked = f"<p>The user asks: <strong>{escape(episode.setup['question'])}</strong></p>"
+    return asked + moves_html(episode)
 
 
 def hint(point: Point, scripted: str = "") -> str:
@@ -103,7 +87,7 @@ def page(play: Playground, name: str) -> Any:
     def show(dialogue: Dialogue, turn: float, word: float) -> list[Any]:
         point = play.at(dialogue, Costs(turn, word))
         asker, user = point.player == "asker", point.player == "user"
-        shown = moves_html(play.preferences(point)) if asker else "<p>The policy is not on turn.</p>"
+        shown = preferences_html(play.preferences(point)) if asker else "<p>The policy is not on turn.</p>"
         buttons = [gr.update(interactive=on) for on in (asker, user, user, asker or user)]
         told = hint(point, play.scripted(dialogue, point).text if user else "")
         return [dialogue, dialogue_html(point), shown, told, *buttons]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
@@ -13,10 +14,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from clarify_env.episode import Episode
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.loggers import Logger
+from clarify_env.trainers.reporting.summary import (
+    PARTS,
+    WORDS,
+    cost_label,
+    interval,
+    score_note,
+    scores,
+    title_of,
+    yardstick_of,
+)
 from clarify_env.trainers.run_directory import RunDirectory
 
 
@@ -73,33 +85,22 @@ class Bars(Logger):
 
 
 def results(summary: Mapping[str, Any]) -> Group:
-    """The evaluation as tables: the scores, and what is paid for by its cost, beside the optimum's."""
-    about = f"{summary['split']}, {summary['questions']} questions".lstrip(", ")
-    yardstick = summary["yardstick"]
-    scores = Table(
-        title=f"{summary['agent']} on {summary['env']} ({about})",
-        caption=f"normalized: 0 = {_floor(summary['floor'])}, 1 = {yardstick}",
-    )
-    parts = [part for part in ("seen", "unseen") if part in summary]
-    for column in ("", *(f"{part} costs" for part in parts)):
-        scores.add_column(column, justify="right" if column else "left", no_wrap=True)
-    for name in summary["seen"]:
-        values = (summary[part][name] for part in parts)
-        shown = yardstick if name == "optimum" else name
-        scores.add_row(shown, *(f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in values))
-    tables = [scores]
-    for quantity, found in summary["monotonicity"].items():
-        paid = Table(title=f"{quantity} an episode, by {found['cost']} cost")
-        paid.add_column(f"{found['cost']} cost")
-        for level in found["levels"]:
-            paid.add_column(f"{level:g}", justify="right")
-        for name in ("agent", "optimum"):
-            if name in found:
-                shown = yardstick if name == "optimum" else name
-                paid.add_row(shown, *(f"{value:.2f}" for value in found[name]))
-        tables.append(paid)
-    return Group(*tables)
-
-
-def _floor(names: list[str]) -> str:
-    return f"the best of {', '.join(names)}" if len(names) > 1 else f"the team {names[0]}"
+    """The evaluation as tables that fit 80 columns: the scores, and what is paid for by its cost."""
+    table = Table(title=title_of(summary))
+    table.add_column("")
+    for part in filter(summary.__contains__, PARTS):
+        table.add_column(f"{part} costs", justify="right", no_wrap=True)
+    for label, found in scores(summary):
+        table.add_row(label, *map(interval, found))
+    note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
+    counted = []
+    for measure, found in summary["monotonicity"].items():
+        paid = Table(title=WORDS.get(measure, measure))
+        played = [name for name in ("agent", "optimum") if name in found]
+        shown = [yardstick_of(summary) if name == "optimum" else name for name in played]
+        for column in (cost_label(found["cost"]), *shown):
+            paid.add_column(column, justify="right")
+        for level, *values in zip(found["levels"], *(found[name] for name in played), strict=True):
+            paid.add_row(f"{level:g}", *(f"{value:.2f}" for value in values))
+        counted.append(paid)
+    return Group(table, note, Columns(counted))

@@ -1,11 +1,4 @@
-"""The result of a sweep: interquartile means over seeds with intervals, and who beats whom how surely.
-
-What a person sees of an audit: a table of the rates, and the worst dialogues.
-
-What a person sees of a cross-play: a table in the terminal, and a picture of the matrix.
-
-An isotoken evaluation as tables, and as a picture of score against turns.
-"""
+"""The results of an audit, a cross-play, an isotoken evaluation and a sweep: as tables and as pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +6,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +18,8 @@ from clarify_env.errors import ClarifyError
 from clarify_env.trainers.evaluation.isotoken import PLAYED
 from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
 from clarify_env.trainers.evaluation.sweep import LIMITS, Cell, curve
+from clarify_env.trainers.reporting.figures import STYLE, grid_of, heat, save
+from clarify_env.trainers.reporting.summary import interval
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ABOUT = {
@@ -49,6 +43,14 @@ SHORT = {
 }  # fmt: skip
 
 
+def _table(title: str, columns: Sequence[str], left: int = 1) -> Table:
+    """An empty table whose first columns stand on the left, the numbers on the right."""
+    shown = Table(title=title, box=None, padding=(0, 1))
+    for k, column in enumerate(columns):
+        shown.add_column(column, justify="left" if k < left else "right", no_wrap=k >= left)
+    return shown
+
+
 def audit_table(report: Mapping[str, Any]) -> Group:
     """The report of an audit for a terminal.
 
@@ -57,9 +59,7 @@ def audit_table(report: Mapping[str, Any]) -> Group:
     """
     title = f"{report['user']} as the user of {report['env']} ({report['questions']} questions)"
     kinds = [kind for kind, count in report["probes"].items() if count]
-    shown = Table(title=title, box=None, padding=(0, 1))
-    for column in ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)):
-        shown.add_column(column, justify="left" if column == "%" else "right", no_wrap=True)
+    shown = _table(title, ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)))
     for measure, rate in {"right": report["right"], **report["rates"]}.items():
         parts = [_percent(rate["by_probe"].get(kind, {}).get("mean"), 0) for kind in kinds]
         spread = f"{_percent(rate['low'])}-{_percent(rate['high'])}" if rate["of"] else ""
@@ -88,17 +88,13 @@ def write_audit(report: Mapping[str, Any], path: Path) -> None:
     Raises:
         ClarifyError: that fails.
     """
+    page = path.with_suffix(".md")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(audit_markdown(report), encoding="utf-8")
     except OSError as error:
-        raise ClarifyError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise ClarifyError(f"{page}: cannot be written: {error.strerror or error}") from None
     write_json(path, report)
-    try:
-        path.with_suffix(".md").write_text(audit_markdown(report), encoding="utf-8")
-    except OSError as error:
-        raise ClarifyError(
-            f"{path.with_suffix('.md')}: cannot be written: {error.strerror or error}"
-        ) from None
 
 
 def audit_markdown(report: Mapping[str, Any]) -> str:
@@ -117,9 +113,6 @@ def _percent(share: float | None, digits: int = 1) -> str:
     return "" if share is None else f"{100 * share:.{digits}f}"
 
 
-matplotlib.use("Agg")
-
-
 def crossplay_table(result: Mapping[str, Any]) -> Table:
     """Normalised scores by player and partner, and by row the own partner's, the others' mean and the drop.
 
@@ -128,49 +121,33 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
     """
     users = list(next(iter(result["matrix"].values())))
     title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
-    shown = Table(title=title, box=None, padding=(0, 1))
-    shown.add_column(result["player"])
-    for column in (*users, "own", "others", "drop"):
-        shown.add_column(column, justify="right", no_wrap=column == "drop")
+    shown = _table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
-        drop = row.get("drop")
-        spread = f"{drop['mean']:.3f} [{drop['low']:.3f}, {drop['high']:.3f}]" if drop else ""
         ends = (f"{row[name]['mean']:.3f}" if name in row else "" for name in ("own", "others"))
-        shown.add_row(
-            asker, *(_short(cell) + ("*" if cell["own"] else "") for cell in line.values()), *ends, spread
-        )
+        cells = (_short(cell) + ("*" if cell["own"] else "") for cell in line.values())
+        shown.add_row(asker, *cells, *ends, interval(row["drop"]) if row.get("drop") else "")
     return shown
 
 
+@matplotlib.rc_context(STYLE)
 def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
-    """Draw the matrix of normalised scores to a PNG file; own users are framed, failed cells say so."""
+    """Draw the matrix of normalised scores to a PNG and an SVG file; failed cells say so."""
     matrix = result["matrix"]
-    users = list(next(iter(matrix.values())))
-    values = np.array(
-        [
-            [cell.get("normalized", {}).get("mean", np.nan) for cell in line.values()]
-            for line in matrix.values()
-        ]
+    users, rows = list(next(iter(matrix.values()))), [list(line.values()) for line in matrix.values()]
+    scores = [[cell.get("normalized", {}).get("mean", np.nan) for cell in row] for row in rows]
+    texts, framed = (
+        [[of(cell) for cell in row] for row in rows] for of in (_short, lambda cell: cell["own"])
     )
-    figure, axes = plt.subplots(
-        figsize=(3.0 + 1.3 * len(users), 1.8 + 0.6 * len(matrix)), constrained_layout=True
-    )
-    axes.imshow(np.clip(values, 0.0, 1.0), vmin=0.0, vmax=1.0, cmap="YlGnBu", aspect="auto")
-    for y, line in enumerate(matrix.values()):
-        for x, cell in enumerate(line.values()):
-            dark = values[y, x] > 0.6
-            axes.text(x, y, _short(cell), ha="center", va="center", color="white" if dark else "black")
-            if cell["own"]:
-                frame = Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, fill=False, ec="#d1495b", lw=2.5)
-                axes.add_patch(frame)
+    title = f"normalised score on {result['env']}; framed: the own partner"
+    size = (max(7.0, 3.0 + 1.3 * len(users)), 1.8 + 0.6 * len(matrix))
+    figure, (axes,) = grid_of(1, 1, title, size)
+    heat(axes, np.array(scores, dtype=np.float64), texts, framed, "YlGnBu", 0.0, 1.0)
     axes.set_xticks(range(len(users)), users, rotation=20, ha="right")
     axes.set_yticks(range(len(matrix)), list(matrix))
     axes.set_xlabel("partner")
     axes.set_ylabel(result["player"])
-    axes.set_title(f"normalised score on {result['env']}; framed: the own partner", fontsize=10)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save(figure, path)
 
 
 def _short(cell: Mapping[str, Any]) -> str:
@@ -178,9 +155,6 @@ def _short(cell: Mapping[str, Any]) -> str:
         return "failed"
     mean = cell["normalized"]["mean"]
     return "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
-
-
-matplotlib.use("Agg")
 
 
 Row = Mapping[str, Any]
@@ -193,27 +167,23 @@ def isotoken_tables(result: Mapping[str, Any]) -> Group:
     """The scores by turns, and what the game as it is took."""
     rows, turns = result["rows"], result["turns"]
     title = f"{result['env']}: score by messages of each player, which have {result['budget']} words in all"
-    scores = Table(title=title)
-    for column in ("agent", "control", *map(str, turns)):
-        scores.add_column(column, no_wrap=True)
+    scores = _table(title, ("agent", "control", *map(str, turns)), left=2)
     for agent, control in dict.fromkeys((row["agent"], row["control"]) for row in rows):
         own = [row for row in rows if (row["agent"], row["control"]) == (agent, control)]
-        scores.add_row(agent, control, *(interval(row["score"]) for row in own))
-    took = Table(title=f"what it took, and the change of the score from {turns[0]} messages")
-    for column in ("agent", "turns", "change", "words", "unused", "early", "broken"):
-        took.add_column(column, justify="left" if column == "agent" else "right", no_wrap=True)
+        scores.add_row(agent, control, *(_tight(row["score"]) for row in own))
+    title = f"what it took, and the change of the score from {turns[0]} messages"
+    took = _table(title, ("agent", "turns", "change", "words", "unused", "early", "broken"))
     for row in rows:
         if row["control"] == PLAYED:
-            change = interval(row["change"], "+") if "change" in row else ""
+            change = _tight(row["change"], "+") if "change" in row else ""
             shares = (f"{row[name]['mean']:.0%}" for name in ("unused", "early", "broken"))
             took.add_row(row["agent"], str(row["turns"]), change, f"{row['words']['mean']:.1f}", *shares)
     return Group(scores, took)
 
 
-def interval(value: Mapping[str, float], sign: str = "") -> str:
+def _tight(value: Mapping[str, float], sign: str = "") -> str:
     """A mean with its interval, without the zero before the point."""
-    mean, low, high = (f"{value[name]:{sign}.2f}".replace("0.", ".") for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]" if sign else f"{mean} {low}-{high}"
+    return interval(value, 2, sign).replace("0.", ".")
 
 
 def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
@@ -235,22 +205,19 @@ def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
     ticks = sorted({row["turns"] for row in rows})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_ylim(-0.03, 1.03)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title)
     axes.set_xlabel("messages of each player")
     axes.set_ylabel("score")
-    axes.spines[["top", "right"]].set_visible(False)
 
 
+@matplotlib.rc_context(STYLE)
 def draw_isotoken(results: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves of one or several evaluations, side by side, to a PNG file."""
-    figure, grid = plt.subplots(
-        1, len(results), figsize=(1 + 4.8 * len(results), 4.2), constrained_layout=True, squeeze=False
-    )
-    for axes, result in zip(grid[0], results, strict=True):
+    """Draw the curves of one or several evaluations, side by side, to a PNG and an SVG file."""
+    figure, grid = grid_of(len(results), len(results), "", (1 + 4.8 * len(results), 4.2))
+    for axes, result in zip(grid, results, strict=True):
         curves(axes, result["rows"], f"{result['env']}, {result['budget']} words a player")
-        axes.legend(frameon=False, fontsize=7)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+        axes.legend(fontsize=8)
+    save(figure, path)
 
 
 SCORES = ("unseen", "seen", "others")
@@ -333,16 +300,15 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     """The result for a terminal: a table a game, the best first, and what failed."""
     parts: list[Any] = []
     for game, rows in result["games"].items():
-        shown = Table(title=f"{game}: normalised score at unseen costs", box=None, padding=(0, 1, 0, 0))
-        for column in ("algorithm", "mean [95%]", "> next", "others", *SPENT):
-            shown.add_column(column, justify="left" if column == "algorithm" else "right", no_wrap=True)
+        columns = ("algorithm", "mean [95%]", "> next", "others", *SPENT)
+        shown = _table(f"{game}: normalised score at unseen costs", columns)
         ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
         for k, name in enumerate(ranked):
             row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
             chance = result["better"][game].get(name, {}).get(after)
             shown.add_row(
                 name,
-                _mean(row["unseen_iqm"]),
+                interval({**found, "mean": found["iqm"]}) if (found := row["unseen_iqm"]) else "-",
                 "" if chance is None else f"{chance:.2f}",
                 f"{row['others_iqm']['iqm']:.3f}" if row["others_iqm"] else "",
                 *(f"{np.mean(row[spent]):,.0f}" if row[spent] else "" for spent in SPENT),
@@ -367,34 +333,22 @@ def _ones(result: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(row["yardstick"] for row in rows if "yardstick" in row))
 
 
-def _mean(found: Mapping[str, Any] | None) -> str:
-    if not found:
-        return "-"
-    ends = "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
-    return f"{found['iqm']:.3f}{ends}"
-
-
+@matplotlib.rc_context(STYLE)
 def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
     """Scores with intervals, and by game the normalised score against episodes and against tokens."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-    from matplotlib import ticker
-
     games = result["games"]
-    figure, grid = plt.subplots(
-        len(games), 3, figsize=(15, 3.4 * len(games)), squeeze=False, constrained_layout=True
-    )
-    for (left, *right), (game, rows) in zip(grid, games.items(), strict=True):
-        names = sorted((n for n in rows if rows[n]["unseen_iqm"]), key=lambda n: rows[n]["unseen_iqm"]["iqm"])
+    figure, grid = grid_of(3 * len(games), 3, "", (15, 3.4 * len(games)))
+    rows_of_axes = zip(grid[::3], grid[1::3], grid[2::3], strict=True)
+    for (left, *right), (game, rows) in zip(rows_of_axes, games.items(), strict=True):
+        scored = (name for name in rows if rows[name]["unseen_iqm"])
+        names = sorted(scored, key=lambda name: rows[name]["unseen_iqm"]["iqm"])
         for k, name in enumerate(names):
             found, colour = rows[name]["unseen_iqm"], f"C{sorted(rows).index(name)}"
-            ends = [found["low"] if found["low"] is not None else found["iqm"], found["high"] or found["iqm"]]
+            ends = [found["iqm"] if found[end] is None else found[end] for end in ("low", "high")]
             left.plot(ends, [k, k], color=colour, lw=3, alpha=0.4)
             left.plot(rows[name]["unseen"], [k] * len(rows[name]["unseen"]), "|", color=colour)
             left.plot(found["iqm"], k, "o", color=colour)
-            for axes, at in zip(right, (0, 1), strict=True):
+            for at, axes in enumerate(right):
                 _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
         left.set_yticks(range(len(names)), names)
         left.set_title(f"{game}: normalised score, unseen costs")
@@ -402,17 +356,16 @@ def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
             axes.set_title("normalised score, training questions and costs")
             axes.set_xlabel(label)
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
-            axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_ylim(-0.5, 1.05)
         if right[0].get_legend_handles_labels()[0]:
-            right[0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+            right[0].legend(fontsize=8)
+    save(figure, path)
 
 
-def _curves(axes: Any, curves: Sequence[Sequence[Sequence[float]]], at: int, colour: str, name: str) -> None:
+def _curves(axes: Axes, curves: Sequence[Sequence[Sequence[float]]], at: int, colour: str, name: str) -> None:
     """Each run's score against what it had spent, thin; and their mean where all have as many points."""
     for one in curves:
         axes.plot([point[at] for point in one], [point[2] for point in one], color=colour, alpha=0.25, lw=0.8)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from clarify_env import read_episodes
+from clarify_env.trainers.reporting.figures import FIGURES
 from clarify_env.trainers.run_directory import RunDirectory
 
 COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "compare", "demo")
@@ -77,10 +78,11 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     names = {path.name for path in out.iterdir()}
     assert names == {
         *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
-        *("summary.json", "questions.parquet", "steerability.png", "surfaces.png", "frontier.png"),
+        *("summary.json", "questions.parquet"),
+        *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg")),
     }
     assert "iteration 1/1: played reward" in text
-    assert "normalized" in text
+    assert "normalised score" in text
     config = json.loads((out / "config.json").read_text())
     played = config["rollout"]
     assert (played["tasks"], played["group_size"], config["iterations"]) == (2, 4, 1)
@@ -134,7 +136,7 @@ def test_reports_of_one_and_of_several(trained, tmp_path, command, mistake):
     assert "</html>" in (again / "report.html").read_text()
     code, text, err = command("report", trained[0], again, "--out", tmp_path / "both.html")
     assert code == 0, err
-    assert '"comparison": {"questions": 3' in (tmp_path / "both.html").read_text()
+    assert "on the same 3 questions" in (tmp_path / "both.html").read_text()
     assert "no summary.json; evaluate it first" in mistake("report", tmp_path)
 
 

@@ -50,7 +50,7 @@ def trained(command, runs, tmp_path_factory):
             out = tmp_path_factory.mktemp("every") / "run"
             code, text, err = command("train", "--env", game, *BUDGET, *FEW, "--out", out)
             assert code == 0, err
-            assert "normalized" in text
+            assert "normalised score" in text
             runs[game] = out
         return runs[game]
 

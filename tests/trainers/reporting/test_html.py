@@ -1,6 +1,7 @@
 """The report: what is packed comes back, nothing a player wrote is markup, and the page works in Chromium."""
 
 import base64
+import html
 import json
 import re
 import zlib
@@ -147,7 +148,8 @@ def test_no_text_of_a_player_is_markup_and_nothing_is_loaded(runs):
     data = json.loads(content)
     assert [run["name"] for run in data["runs"]] == ["asks", "lists"]
     assert data["runs"][1]["summary"]["agent"] == EVIL
-    assert data["comparison"]["questions"] == 8
+    assert "on the same 8 questions at the same 4 costs" in page
+    assert html.escape(f"{EVIL} on hand-v0 (made, 8 questions)") in page
 
 
 def test_what_cannot_be_reported_is_said_in_one_line(runs, tmp_path):
@@ -159,9 +161,9 @@ def test_what_cannot_be_reported_is_said_in_one_line(runs, tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps(summary | {"env": "other-v0"}))
     with pytest.raises(ClarifyError, match="different games: hand-v0, other-v0"):
         write_report([runs[0], tmp_path])
-    del summary["fixed"]
+    del summary["cells"]
     (tmp_path / "summary.json").write_text(json.dumps(summary))
-    with pytest.raises(ClarifyError, match="earlier version; evaluate it again"):
+    with pytest.raises(ClarifyError, match="earlier version, evaluate it again"):
         write_report([tmp_path])
 
 
@@ -200,33 +202,35 @@ def choose(page, name, label):
     put(page, name, value)
 
 
-def test_the_page_draws_every_figure(page, runs):
-    summary = json.loads((runs[0] / "summary.json").read_text())
-    tables = page.find_elements("css selector", "#heat table")
-    assert len(tables) == 3
-    shown = [td.text for td in tables[0].find_elements("css selector", "td") if td.text]
-    expected = {(c["costs"]["turn"], c["costs"]["word"]): f"{c['reward']:.2f}" for c in summary["cells"]}
-    assert shown == [expected[cell] for cell in sorted(expected)]
-    assert len(tables[0].find_elements("css selector", "td.seen")) == 2
-    for panel, drawn in (("bars", 2), ("scatter", 3)):
-        assert len(page.find_elements("css selector", f"#{panel} svg")) == drawn
-    unseen = [c for c in summary["cells"] if not c["seen"]]
-    titles = page.execute_script(
-        "return [...document.querySelectorAll('#bars title')].map(t => t.textContent)"
-    )
-    ask = sum(c["optimum"]["ask"] for c in unseen) / len(unseen)
-    assert f"ceiling, cost of a question 0.2: ask {100 * ask:.1f}%" in titles
-    page.find_element("css selector", "input[value=seen]").click()
-    assert "0.3" in page.find_element("id", "bars").text
-    assert len(page.find_elements("css selector", "#pair-table tbody tr")) == 3
+def test_the_page_shows_the_chosen_run_and_the_comparison(page):
+    for section, shapes in (("steerability", 2), ("surfaces", 2), ("frontier", 2)):
+        drawn = page.find_elements("css selector", f"#{section} svg")
+        assert [one.is_displayed() for one in drawn] == [True, False]
+        assert len(drawn) == shapes
+    assert len(page.find_elements("css selector", "#comparison tbody tr")) == 3
     assert "same 8 questions" in page.find_element("id", "compared").text
     assert page.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def test_dark_pages_have_light_ink(page):
+    colour = "return getComputedStyle(document.querySelector('#steerability svg text')).fill"
+    assert page.execute_script(colour) == "rgb(27, 31, 36)"
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    try:
+        assert page.execute_script(colour) == "rgb(230, 234, 238)"
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_another_run_can_be_chosen(page):
     put(page, "run", "1")
     page.execute_script("document.getElementById('run').dispatchEvent(new Event('change'))")
     assert page.find_element("id", "about").text.startswith(EVIL)
+    assert [one.is_displayed() for one in page.find_elements("css selector", "#surfaces svg")] == [
+        False,
+        True,
+    ]
 
 
 def test_filters_find_what_the_files_hold(page, runs):
@@ -325,4 +329,4 @@ def test_without_stored_episodes_the_figures_remain(chromium, runs, tmp_path):
         (tmp_path / name).write_bytes((runs[0] / name).read_bytes())
     chromium.get(write_report([tmp_path]).as_uri())
     assert "No stored episodes" in chromium.find_element("id", "count").text
-    assert len(chromium.find_elements("css selector", "#heat table")) == 3
+    assert len(chromium.find_elements("css selector", "#main svg")) == 3

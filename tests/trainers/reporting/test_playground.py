@@ -21,7 +21,7 @@ from clarify_env.trainers.reporting.playground import (
     read_task,
     typed,
 )
-from clarify_env.trainers.reporting.playground_page import dialogue_html, hint, moves_html
+from clarify_env.trainers.reporting.playground_page import dialogue_html, hint, preferences_html
 from clarify_env.trainers.run_directory import RunDirectory
 
 NOTES = "It opened in Norway => 1950\nIt opened in Chile => 3 May 1951 | May 1951\n"
@@ -159,7 +159,7 @@ def test_what_is_shown_is_escaped_and_exact(env):
     assert "<img" not in shown
     assert "turn_cost -0.500" in shown
     assert "accuracy +1.000" in shown
-    table = moves_html(
+    table = preferences_html(
         Preferences("value", (Candidate(None, "ask", EVIL, 0.5), Candidate(None, "answer", "", 0.25)))
     )
     assert "<img" not in table

@@ -1,0 +1,121 @@
+"""What a summary.json holds, read in one place, and the words for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from clarify_env.episode import move_kinds
+
+Cell = Mapping[str, Any]
+
+
+PARTS = {"seen": "costs of the training", "unseen": "costs never trained on"}
+
+
+UNITS = {"turn": "question", "wrong": "wrong answer"}  # where the name of a cost is not what it is paid for
+
+
+COUNTED = {"turn": "asks", "search": "searches", "word": "words", "wrong": "wrong"}  # what a cost prices
+
+
+WORDS = {
+    "baseline": "best fixed strategy",
+    "normalized": "normalised score",
+    "start": "before training",
+    "from_start": "gained of what was left",
+    "asks": "questions an episode",
+    "searches": "searches an episode",
+    "words": "words an episode",
+    "messages": "messages an episode",
+    "wrong": "wrong answers",
+    "exact": "exact answers",
+}
+
+
+def costs_of(cell: Cell) -> dict[str, float]:
+    """The costs of a cell by name."""
+    return dict(cell["costs"])
+
+
+def cost_label(name: str) -> str:
+    """A cost in words, such as "cost of a question"."""
+    return f"cost of a {UNITS.get(name, name.replace('_', ' '))}"
+
+
+def varied(summary: Mapping[str, Any]) -> list[str]:
+    """The costs that were played at several levels; the first cost where there is none."""
+    cells = [costs_of(cell) for cell in summary["cells"]]
+    found = [name for name in cells[0] if len({cell[name] for cell in cells}) > 1]
+    return found or list(cells[0])[:1]
+
+
+def yardstick_of(summary: Mapping[str, Any]) -> str:
+    """What the score is measured against: "optimum", "ceiling", or "best team: NAME" where none is known."""
+    return str(summary["yardstick"])
+
+
+def rewards_of(summary: Mapping[str, Any], cell: Cell) -> dict[str, float]:
+    """Rewards in a cell by who played: "agent", fixed strategies and teams by name, last the yardstick."""
+    label = yardstick_of(summary)
+    rewards = {"agent": cell["reward"], **cell["fixed"]}
+    best = rewards.pop(label.removeprefix("best team: "), None)
+    return {**rewards, label: best_outcome(cell).get("reward", best)}
+
+
+def paid_for(summary: Mapping[str, Any]) -> dict[str, str]:
+    """By cost, the measure of what it is paid for, such as "asks" for "turn"."""
+    return COUNTED | {found["cost"]: measure for measure, found in summary["monotonicity"].items()}
+
+
+def best_outcome(cell: Cell) -> Mapping[str, float]:
+    """What optimal play comes to in a cell, reward, accuracy and moves, where that is known."""
+    found: Mapping[str, float] = cell.get("optimum", {})
+    return found
+
+
+def ceiling_of(summary: Mapping[str, Any], part: str) -> float | None:
+    """The mean reward of the yardstick at the seen or unseen costs."""
+    means = summary.get(part, {})
+    best = means.get("optimum") or means.get(f"team {yardstick_of(summary).removeprefix('best team: ')}")
+    return float(best["mean"]) if best else None
+
+
+def kinds_of(summary: Mapping[str, Any]) -> list[str]:
+    """The kinds of moves whose shares the cells hold."""
+    known = move_kinds()
+    return [name for name in summary["cells"][0] if name in known]
+
+
+def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, float]]]]:
+    """The lines of a table of scores: a label, and for each part that was evaluated mean, low and high."""
+    parts = [summary[part] for part in PARTS if part in summary]
+    label, kinds, known = yardstick_of(summary), kinds_of(summary), list(parts[0])
+    teams = [name for name in known if name.startswith("team ")]
+    low = ["baseline"] if len(summary["floor"]) > 1 else []  # of a single team it is that team's line
+    names = dict.fromkeys(["reward", "optimum", *low, *teams, "normalized", "start", "from_start", *known])
+    best = f"team {label.removeprefix('best team: ')}"
+    words = {**WORDS, "optimum": label, best: label, **{kind: f"moves: {kind}" for kind in kinds}}
+    shown = [name for name in names if name in known and (low or name != "baseline")]
+    return [(words.get(name, name), [part[name] for part in parts]) for name in shown]
+
+
+def score_note(summary: Mapping[str, Any]) -> str:
+    """What 0 and 1 of the normalised score are."""
+    floor = summary["floor"]
+    low = "the best single one of the fixed strategies" if len(floor) > 1 else f"the team {floor[0]}"
+    return f"Normalised score: 0 = {low}, 1 = the {yardstick_of(summary)}, over the same costs."
+
+
+def interval(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
+    """A mean with its interval, such as "0.981 [0.979, 0.983]"; "-" where it is undefined."""
+    mean, low, high = (value[name] for name in ("mean", "low", "high"))
+    if mean is None or mean != mean:
+        return "-"
+    if low is None or high is None or low != low:
+        return f"{mean:{sign}.{digits}f}"
+    return f"{mean:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+
+
+def title_of(summary: Mapping[str, Any]) -> str:
+    """Whose evaluation it is, on what."""
+    about = ", ".join(filter(None, (summary["split"], f"{summary['questions']:,} questions")))
+    return f"{summary['agent']} on {summary['env']} ({about})"
