@@ -6,7 +6,6 @@ person's package adds one by the entry point group "clarify_env.agents": the fam
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol
 
 from clarify_env.agent import Agent
@@ -14,9 +13,8 @@ from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game
-from clarify_env.games import load
+from clarify_env.plugins import installed, load
 
-GROUP = "clarify_env.agents"
 Team = Callable[[GameEnv[Any], Mapping[str, float]], Mapping[str, Agent]]
 Make = Callable[[GameEnv[Any] | None, Mapping[str, float], str], Agent]
 
@@ -60,18 +58,13 @@ ROSTERS: dict[str, str | Roster] = {
 }
 
 
-@cache
-def _installed() -> dict[str, str]:
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
-
-
 def register_roster(family: str, roster: Roster) -> None:
     """Say who plays the games of this family.
 
     Raises:
         ClarifyError: it is known already.
     """
-    if family in ROSTERS or family in _installed():
+    if family in ROSTERS or family in installed("clarify_env.agents"):
         raise ClarifyError(f"register_roster({family!r}): this game has a roster")
     ROSTERS[family] = roster
 
@@ -83,7 +76,7 @@ def roster_of(game: Game[Any] | type[Game[Any]] | str) -> Roster:
         ClarifyError: it has none.
     """
     family = game if isinstance(game, str) else game.family
-    found = ROSTERS.get(family) or _installed().get(family)
+    found = ROSTERS.get(family) or installed("clarify_env.agents").get(family)
     if isinstance(found, str):
         found = load(found)
     if isinstance(found, Roster):

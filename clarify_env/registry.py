@@ -9,6 +9,7 @@ from clarify_env import games
 from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
+from clarify_env.plugins import load
 from clarify_env.vector import VectorEnv
 
 
@@ -36,7 +37,7 @@ class GameSpec(NamedTuple):
         """The function that builds the environment."""
         if not isinstance(self.make, str):
             return self.make
-        loaded: Callable[..., GameEnv[Any]] = games.load(self.make)
+        loaded: Callable[..., GameEnv[Any]] = load(self.make)
         return loaded
 
     @property
@@ -58,23 +59,23 @@ class _Registry(Mapping[str, GameSpec]):
 
     def __getitem__(self, id: str) -> GameSpec:
         if id not in _SPECS:
-            where = games.GAMES.get(id) or games.installed().get(id)
+            where = games.known().get(id)
             if where is None:
                 raise ClarifyError(f"unknown environment {id!r}{nearest(id, list(self))}")
-            spec = games.load(where)
+            spec = load(where)
             if not isinstance(spec, GameSpec) or spec.id != id:
                 raise ClarifyError(f"{where}: is no GameSpec with id {id!r}")
             _SPECS[id] = spec
         return _SPECS[id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*games.GAMES, *games.installed(), *_SPECS}))
+        return iter(sorted({*games.known(), *_SPECS}))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def __contains__(self, id: object) -> bool:
-        return id in _SPECS or id in games.GAMES or id in games.installed()
+        return id in _SPECS or id in games.known()
 
     def __repr__(self) -> str:
         return f"registry({', '.join(self)})"

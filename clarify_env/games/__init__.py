@@ -4,12 +4,8 @@ A game is a package of its own below this one, with a second half in `clarify_en
 package adds its games by the entry point group "clarify_env.games": the id, and "package:SPEC".
 """
 
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
+from clarify_env.plugins import installed
 
-GROUP = "clarify_env.games"
 GAMES = {
     "abgcoqa-v0": "clarify_env.games.clarification:ABGCOQA",
     "ambigqa-v0": "clarify_env.games.clarification:AMBIGQA",
@@ -21,13 +17,6 @@ GAMES = {
 }
 
 
-@cache
-def installed() -> dict[str, str]:
-    """The games of installed packages, by id."""
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
-
-
-def load(where: str) -> Any:
-    """What "module:name" names."""
-    module, _, name = where.partition(":")
-    return getattr(import_module(module), name)
+def known() -> dict[str, str]:
+    """Where the `GameSpec` of each game stands, by id; a package cannot take the id of a game of ours."""
+    return {**installed("clarify_env.games"), **GAMES}

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from pettingzoo.test import parallel_api_test
 
-from clarify_env import games
 from clarify_env.codec import encode
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move, Pass, TextMove
+from clarify_env.plugins import load
 from clarify_env.registry import make, register, registry
 from clarify_env.rollout import rollout
 from clarify_env.testing.play import (
@@ -235,7 +235,7 @@ def child() -> None:
     name, entry, costs, options = json.load(sys.stdin)
     import_module(entry.partition(":")[0])  # this may well register it
     if name not in registry:
-        register(name, entry, costs=games.load(costs)())
+        register(name, entry, costs=load(costs)())
     print(json.dumps(digests(make(name, **options))))
 
 

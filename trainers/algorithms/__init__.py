@@ -5,19 +5,17 @@ Another person's package adds one by the entry point group "clarify_env.algorith
 """
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games import load
+from clarify_env.plugins import installed, load
 
 if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
     from clarify_env.trainers.learners import Learner
     from clarify_env.trainers.loop import Loop
     from clarify_env.trainers.settings import Settings
 
-GROUP = "clarify_env.algorithms"
 ALGORITHMS: dict[str, "str | Callable[..., Loop]"] = {
     "rest": "clarify_env.trainers.algorithms.rest:from_settings",
     "dpo": "clarify_env.trainers.algorithms.dpo:DPO",
@@ -51,7 +49,7 @@ def make_trainer(
     Raises:
         ClarifyError: no algorithm has this name (the nearest is suggested), or it has no such option.
     """
-    known = {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **ALGORITHMS}
+    known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
     found = known[choose("algorithm", settings.algorithm, known)]
     kind: Callable[..., Loop] = load(found) if isinstance(found, str) else found
     if isinstance(kind, type):
