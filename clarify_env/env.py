@@ -137,8 +137,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
         Args:
             seed: seeds the environment's own generator; None goes on with it.
-            options: pins what nature chooses; for the clarification games `task` (id or position),
-                `intent`, `costs` (turn, word) and `order` (of the notes).
+            options: pins what nature chooses, such as `task` (its id or position) and `costs`; see
+                `Game.options`.
 
         Raises:
             ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.

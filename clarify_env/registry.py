@@ -139,7 +139,7 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     """An environment by its id.
 
     Args:
-        id: such as "ambigqa-v0"; `registry` lists them.
+        id: of an environment; `registry` lists them.
         costs: a `CostSampler` that draws the costs of every episode, in place of fixed prices.
         kwargs: the prices, each as `<name>_cost`, >= 0, such as `turn_cost` and `word_cost`; and the
             environment's own options, such as `split`, `max_turns` or `data_dir`.

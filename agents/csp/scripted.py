@@ -215,22 +215,16 @@ def protocol(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mappin
 
 def optimal(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
     """The players of the optimum; they raise ClarifyError when they play where it is not known."""
-    optimum = Optimum(_game(env))
+    optimum = Optimum(game_of(env))
     return {"asker": BestAsker(optimum), **{name: BestHelper(optimum, name) for name in _helpers(env)}}
 
 
-def _game(env: GameEnv[Any]) -> CollaborationGame:
+def game_of(env: GameEnv[Any]) -> CollaborationGame:
+    """The environment's game; raises ClarifyError where it is another one."""
     if not isinstance(env.game, CollaborationGame):
         raise ClarifyError(f"{env.name}: no game of helpers; these players play csp-v0")
     return env.game
 
 
 def _helpers(env: GameEnv[Any]) -> Sequence[str]:
-    return _game(env).helpers
-
-
-def small(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
-    """The small policy of a player, ready to be trained."""
-    from clarify_env.agents.csp.policy import CspPolicy
-
-    return CspPolicy(_game(env), hidden, seed=seed)
+    return game_of(env).helpers

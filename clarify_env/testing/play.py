@@ -17,7 +17,7 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move, TextMove
 
-ODD = ("", " ", "\u202e\x1b[31m😀", "<answer>x</answer>", "word " * 3_000, "東京 => Málaga; & <")
+ODD = ("", " ", "\u202e\x1b[31m😀", "<{tag}>x</{tag}>", "word " * 3_000, "東京 => Málaga; & <")
 
 
 SEEDS = range(12)  # of the episodes that are played
@@ -64,7 +64,7 @@ class Anyone(Agent):
         kind = self.kinds[int(rng.choice(allowed))]
         if issubclass(kind, TextMove):
             if self.odd:
-                return kind(ODD[int(rng.integers(len(ODD)))])
+                return kind(ODD[int(rng.integers(len(ODD)))].replace("{tag}", self.kinds[0].kind))
             last = observation["transcript"][-1].move if observation["transcript"] else None
             heard = [text for text in strings(last.to_data()) if text] if last else []
             if heard and rng.random() < 0.5:

@@ -30,6 +30,7 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.game import Costs
+from clarify_env.plugins import load
 from clarify_env.replay import Choice, choices, failed, seen
 from clarify_env.trainers.learners import Example
 
@@ -181,22 +182,24 @@ def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
     return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
 
 
+RULES = {
+    "threshold": "selection:Threshold",
+    "top-k": "selection:TopK",
+    "clustering": "selection:ActionClustering",
+    "best-continuation": "best_continuation:BestContinuation",
+    "averaged": "selection:Averaged",
+}
+
+
 def make_rule(name: str) -> Selection:
     """The selection rule of this name, with its default settings.
 
     Raises:
         ClarifyError: no rule has this name.
     """
-    from clarify_env.trainers.algorithms.best_continuation import BestContinuation
-
-    rules: dict[str, type[Selection]] = {
-        "threshold": Threshold,
-        "top-k": TopK,
-        "clustering": ActionClustering,
-        "best-continuation": BestContinuation,
-        "averaged": Averaged,
-    }
-    return rules[choose("selection rule", name, rules)]()
+    where = RULES[choose("selection rule", name, RULES)]
+    rule: Selection = load(f"clarify_env.trainers.algorithms.{where}")()
+    return rule
 
 
 class Averaged:
