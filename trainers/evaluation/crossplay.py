@@ -105,7 +105,7 @@ def crossplay(
     processes: int = 1,
     watcher: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Play every asker with every user, and write crossplay.json, crossplay.png and the episodes.
+    """Play every asker with every user, and write crossplay.json and the episodes.
 
     What is finished lies in `out`/cells, and is not played again for the same game, questions, costs, seed.
 
@@ -164,10 +164,7 @@ def crossplay(
         **report(table, fixed, best, own, seed),
         "versions": versions(),
     }
-    from clarify_env.trainers.reporting.tables import draw_crossplay
-
     write_json(out / "crossplay.json", result)
-    draw_crossplay(result, out / "crossplay.png")
     return result
 
 
