@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from clarify_env.plugins import load as _load
+from clarify_env.plugins import load_object
 
 if TYPE_CHECKING:
     from clarify_env.agents.catalog import load
@@ -57,7 +57,7 @@ _EXTRAS = {  # of clarify_env, which install what they need
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _load(f"clarify_env.agents.{_WHERE[name]}:{name}", _EXTRAS.get(name, ""))
+    return load_object(f"clarify_env.agents.{_WHERE[name]}:{name}", _EXTRAS.get(name, ""))
 
 
 __all__ = [

@@ -13,7 +13,7 @@ from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game
-from clarify_env.plugins import installed, load
+from clarify_env.plugins import installed, load_object
 
 Team = Callable[[GameEnv[Any], Mapping[str, float]], Mapping[str, Agent]]
 Make = Callable[[GameEnv[Any] | None, Mapping[str, float], str], Agent]
@@ -53,8 +53,8 @@ class Roster(NamedTuple):
 ROSTERS: dict[str, str | Roster] = {
     "clarification": "clarify_env.agents.clarification:ROSTER",
     "csp": "clarify_env.agents.csp:ROSTER",
-    "pingeval-chess": "clarify_env.agents.pingeval:CHESS",
-    "pingeval-names": "clarify_env.agents.pingeval:NAMES",
+    "pingeval-chess": "clarify_env.agents.pingeval:CHESS_ROSTER",
+    "pingeval-names": "clarify_env.agents.pingeval:NAMES_ROSTER",
 }
 
 
@@ -78,7 +78,7 @@ def roster_of(game: Game[Any] | type[Game[Any]] | str) -> Roster:
     family = game if isinstance(game, str) else game.family
     found = ROSTERS.get(family) or installed("clarify_env.agents").get(family)
     if isinstance(found, str):
-        found = load(found)
+        found = load_object(found)
     if isinstance(found, Roster):
         return found
     kind = game if isinstance(game, type) else type(game)
@@ -93,7 +93,7 @@ def _prompt(role: str) -> Prompt:
     if name not in made:
         raise ClarifyError(f"no prompt is known for the role {role!r}; give the language model prompt=...")
     found = made[name]
-    kind: Callable[[], Prompt] = load(found) if isinstance(found, str) else found
+    kind: Callable[[], Prompt] = load_object(found) if isinstance(found, str) else found
     return kind()
 
 

@@ -11,7 +11,7 @@ from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
 from clarify_env.moves import Move
-from clarify_env.plugins import load
+from clarify_env.plugins import load_object
 
 
 class Step(NamedTuple):
@@ -164,7 +164,7 @@ def move_kinds(env: str) -> dict[str, type[Move]]:
     """Every kind of move that is defined, by name; of two alike the one that stands nearer to this game."""
     where = games.known().get(env, "")
     if where:
-        load(where)
+        load_object(where)
     kinds = list(Move.__subclasses__())
     for kind in kinds:
         kinds += kind.__subclasses__()

@@ -8,7 +8,7 @@ from typing import Any
 from clarify_env.errors import ClarifyError
 
 
-def load(where: str, extra: str = "") -> Any:
+def load_object(where: str, extra: str = "") -> Any:
     """What "module:name" names.
 
     Args:

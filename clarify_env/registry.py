@@ -9,7 +9,7 @@ from clarify_env import games
 from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
-from clarify_env.plugins import load
+from clarify_env.plugins import load_object
 from clarify_env.vector import VectorEnv
 
 
@@ -37,7 +37,7 @@ class GameSpec(NamedTuple):
         """The function that builds the environment."""
         if not isinstance(self.make, str):
             return self.make
-        loaded: Callable[..., GameEnv[Any]] = load(self.make)
+        loaded: Callable[..., GameEnv[Any]] = load_object(self.make)
         return loaded
 
     @property
@@ -62,7 +62,7 @@ class _Registry(Mapping[str, GameSpec]):
             where = games.known().get(id)
             if where is None:
                 raise ClarifyError(f"unknown environment {id!r}{nearest(id, list(self))}")
-            spec = load(where)
+            spec = load_object(where)
             if not isinstance(spec, GameSpec) or spec.id != id:
                 raise ClarifyError(f"{where}: is no GameSpec with id {id!r}")
             _SPECS[id] = spec

@@ -17,7 +17,7 @@ from clarify_env.agents.roster import Make, Roster, Team
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.plugins import load
+from clarify_env.plugins import load_object
 
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
 
@@ -42,7 +42,9 @@ def _scripted(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: st
 
 
 def _embed(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
-    matcher = load("clarify_env.agents.clarification.embedding_matcher:EmbeddingMatcher", extra="embed")
+    matcher = load_object(
+        "clarify_env.agents.clarification.embedding_matcher:EmbeddingMatcher", extra="embed"
+    )
     return ScriptedUser(UserModel(**knobs), matcher=matcher())
 
 

@@ -22,7 +22,7 @@ somebody who also hears others and does not know what you know. Sure means that 
 is. Write nothing outside the tags."""
 
 
-ASKER_RULES = """\
+CHOOSER_RULES = """\
 You answer a question after hearing your helpers, who may be wrong, and who say how sure they are. Your \
 message is exactly one of these two:
 <answer>the answer</answer>
@@ -74,7 +74,7 @@ class ChooserPrompt:
 
     kinds: tuple[type[Move], ...] = (Answer, Hedge)
 
-    def __init__(self, rules: str = ASKER_RULES) -> None:
+    def __init__(self, rules: str = CHOOSER_RULES) -> None:
         self.rules = rules
 
     def messages(self, observation: Observation) -> list[Message]:

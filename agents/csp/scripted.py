@@ -21,7 +21,7 @@ from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.game import CollaborationGame
 from clarify_env.games.csp.optimum import SURE, Problem, Solution, response, solve
 from clarify_env.games.csp.records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
-from clarify_env.games.csp.world import read
+from clarify_env.games.csp.world import read_statement
 from clarify_env.moves import Move
 
 NO_KNOBS: Mapping[str, float] = MappingProxyType({})
@@ -41,7 +41,7 @@ def remembered(observation: Observation) -> tuple[str, float]:
 
 def found(observation: Observation) -> str | None:
     """The answer that a passage gives in the words of the generated world, or None."""
-    read_out = (read(observation["question"], passage.text) for passage in observation["passages"])
+    read_out = (read_statement(observation["question"], passage.text) for passage in observation["passages"])
     return next((text for text in read_out if text), None)
 
 
@@ -50,7 +50,7 @@ def may_search(observation: Observation) -> bool:
     return bool(observation["action_mask"][1])
 
 
-class Guesser(Agent):
+class SureHelper(Agent):
     """A helper that never searches and is always sure."""
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
@@ -205,7 +205,7 @@ class BestAsker(Agent):
 
 def floor(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
     """The floor's players."""
-    return {"asker": TakesFirst(), **{name: Guesser() for name in _helpers(env)}}
+    return {"asker": TakesFirst(), **{name: SureHelper() for name in _helpers(env)}}
 
 
 def protocol(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:

@@ -57,7 +57,7 @@ def counts(position: str) -> dict[str, int]:
     return {"pieces": pieces, "pawns": pawns, "rights": castle, "steps": steps, "home": home}
 
 
-def told(texts: Sequence[str], keys: Sequence[str] = tuple(EARLIER)) -> dict[str, int]:
+def told_counts(texts: Sequence[str], keys: Sequence[str] = tuple(EARLIER)) -> dict[str, int]:
     """The counts that messages tell, as "pieces 27", or the k-th one as a bare number by the k-th message."""
     found = {key: int(n[:6]) for text in texts for key, n in _SAID.findall(text) if key in EARLIER}
     bare = zip(keys, texts, strict=False)
@@ -80,7 +80,7 @@ def evidence(
     return 0.0, False
 
 
-class Guesser(Partner):
+class SideGuesser(Partner):
     """The floor: proposes "left" without a word; the other agrees."""
 
     entry = "position"
@@ -113,7 +113,7 @@ class Counter(Partner):
         me, own = observation["me"], counts(observation["position"])
         other = PLAYERS[1 - PLAYERS.index(me)]
         both = partner_view(observation, "position")
-        theirs = told(heard(observation), self.keys) if both is None else counts(both)
+        theirs = told_counts(heard(observation), self.keys) if both is None else counts(both)
         for_me, decided = evidence(own, theirs, self.keys)
         if decided:
             return (me if for_me > 0 else other), True

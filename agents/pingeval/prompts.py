@@ -7,8 +7,8 @@ from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message
 from clarify_env.codec import decode, encode
 from clarify_env.errors import Unreadable
-from clarify_env.games.pingeval.game import Agree, Propose, Say, counted
-from clarify_env.games.pingeval.names import Person
+from clarify_env.games.pingeval.game import Agree, Propose, Say, counted_words
+from clarify_env.games.pingeval.names import Record
 from clarify_env.moves import Move
 
 RULES = """\
@@ -81,9 +81,9 @@ class PartnerPrompt:
         if not isinstance(move, self.kinds):
             raise Unreadable(f"no move in {text[:80]!r}; expected <say>, <propose> or <agree>")
         share = int(observation["limits"][0])
-        if isinstance(move, (Say, Propose)) and counted(move) > share:
+        if isinstance(move, (Say, Propose)) and counted_words(move) > share:
             words = move.text.split()
-            while counted(type(move)(" ".join(words))) > share:
+            while counted_words(type(move)(" ".join(words))) > share:
                 words.pop()
             return type(move)(" ".join(words))
         return move
@@ -96,7 +96,7 @@ class PartnerPrompt:
 def _lines(held: Mapping[str, Any], entry: str) -> list[str]:
     """A private view in lines."""
     if entry == "table":
-        return [", ".join(Person._fields), *(", ".join(person) for person in held["table"])]
+        return [", ".join(Record._fields), *(", ".join(person) for person in held["table"])]
     board, _, rights = held["position"].partition(" ")
     rows = ["".join("." * int(c) if c.isdigit() else c for c in row) for row in board.split("/")]
     return [*(" ".join(row) for row in rows), f"castling rights: {rights}"]

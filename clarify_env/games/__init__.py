@@ -11,8 +11,8 @@ GAMES = {
     "ambigqa-v0": "clarify_env.games.clarification:AMBIGQA",
     "csp-v0": "clarify_env.games.csp:SPEC",
     "pacific-v0": "clarify_env.games.clarification:PACIFIC",
-    "pingeval-chess-v0": "clarify_env.games.pingeval:CHESS",
-    "pingeval-names-v0": "clarify_env.games.pingeval:NAMES",
+    "pingeval-chess-v0": "clarify_env.games.pingeval:CHESS_SPEC",
+    "pingeval-names-v0": "clarify_env.games.pingeval:NAMES_SPEC",
     "synthetic-v0": "clarify_env.games.clarification:SYNTHETIC",
 }
 

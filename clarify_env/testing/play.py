@@ -82,7 +82,9 @@ def on_turn(env: GameEnv[Any]) -> list[str]:
     return [player for player in env.possible_agents if env.game.legal(env.game_state).get(player)]
 
 
-def choose(env: GameEnv[Any], observations: Mapping[str, Observation], rng: np.random.Generator) -> Actions:
+def random_actions(
+    env: GameEnv[Any], observations: Mapping[str, Observation], rng: np.random.Generator
+) -> Actions:
     """Random actions of the players on turn."""
     return {player: Anyone(env.game.moves[player]).move(observations[player], rng) for player in on_turn(env)}
 
@@ -124,7 +126,7 @@ def play(
     while True:
         going = env.agents and (script is None or len(made) < len(script))
         if going:
-            made.append(choose(env, result[0], rng) if script is None else script[len(made)])
+            made.append(random_actions(env, result[0], rng) if script is None else script[len(made)])
         if watch:
             watch(result)
         if not going:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.plugins import installed, load
+from clarify_env.plugins import installed, load_object
 
 if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
     from clarify_env.trainers.learners import Learner
@@ -51,7 +51,7 @@ def make_trainer(
     """
     known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
     found = known[choose("algorithm", settings.algorithm, known)]
-    kind: Callable[..., Loop] = load(found) if isinstance(found, str) else found
+    kind: Callable[..., Loop] = load_object(found) if isinstance(found, str) else found
     if isinstance(kind, type):
         kwargs["options"] = settings.options
     return kind(settings, learner, others, **kwargs)

@@ -30,7 +30,7 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.game import Costs
-from clarify_env.plugins import load
+from clarify_env.plugins import load_object
 from clarify_env.replay import Choice, choices, failed, seen
 from clarify_env.trainers.learners import Example
 
@@ -182,7 +182,7 @@ def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
     return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
 
 
-RULES = {
+SELECTION_RULES = {
     "threshold": "selection:Threshold",
     "top-k": "selection:TopK",
     "clustering": "selection:ActionClustering",
@@ -197,8 +197,8 @@ def make_rule(name: str) -> Selection:
     Raises:
         ClarifyError: no rule has this name.
     """
-    where = RULES[choose("selection rule", name, RULES)]
-    rule: Selection = load(f"clarify_env.trainers.algorithms.{where}")()
+    where = SELECTION_RULES[choose("selection rule", name, SELECTION_RULES)]
+    rule: Selection = load_object(f"clarify_env.trainers.algorithms.{where}")()
     return rule
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 
 from clarify_env.costs import CostSampler, bound, made_costs
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Move, TextMove
 from clarify_env.spaces import Records, UnicodeText
@@ -54,12 +54,6 @@ PLAYERS = ("left", "right")
 LONG = 20  # characters of a word
 
 
-SPLITS = {"train": 0, "validation": 1, "test": 2}
-
-
-SIZES = {"train": 2000, "validation": 500, "test": 500}
-
-
 _SENT: tuple[type[Move], ...] = (Say, Propose)
 
 
@@ -73,12 +67,12 @@ class WordCosts(NamedTuple):
     word: float = 0.0
 
 
-def counted(move: Move) -> int:
+def counted_words(move: Move) -> int:
     """Words of a message; one of more than `LONG` characters counts once per begun `LONG`."""
     return sum(-(-len(word) // LONG) for word in move.text.split())
 
 
-class Pair(NamedTuple):
+class Deal(NamedTuple):
     """What nature has given the partners.
 
     Args:
@@ -97,7 +91,7 @@ class Pair(NamedTuple):
 class State(NamedTuple):
     """Everything about an episode: what nature chose, the transcript, and what was counted."""
 
-    pair: Pair
+    pair: Deal
     costs: WordCosts
     history: tuple[Turn, ...] = ()
     words: int = 0
@@ -117,8 +111,6 @@ class Generated(Sequence[T], Generic[T]):
     """
 
     def __init__(self, make: Callable[[int], T], size: int) -> None:
-        if not isinstance(size, int) or size < 1:
-            raise ClarifyError(f"size={size!r}: a split has at least 1 task")
         self._make = lru_cache(maxsize=10_000)(make)
         self._size = size
 
@@ -132,14 +124,6 @@ class Generated(Sequence[T], Generic[T]):
     def __getitem__(self, at: int | slice) -> T | list[T]:
         chosen = range(self._size)[at]
         return self._make(chosen) if isinstance(chosen, int) else [self._make(k) for k in chosen]
-
-
-def split_size(split: str, size: int | None, world: int) -> int:
-    """The number of tasks of a split; raises ClarifyError for an unknown split or world."""
-    choose("split", split, SPLITS)
-    if not isinstance(world, int) or world < 0:
-        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
-    return SIZES[split] if size is None else size
 
 
 @lru_cache(maxsize=4096)
@@ -182,7 +166,7 @@ class PartnerGame(Game[State]):
         self.max_turns = 2 * turns + 1
 
     @abstractmethod
-    def draw(self, task: Any, draws: tuple[float, float], options: Mapping[str, Any]) -> Pair:
+    def draw(self, task: Any, draws: tuple[float, float], options: Mapping[str, Any]) -> Deal:
         """What the partners are given of a task, from two even draws in [0, 1)."""
 
     @abstractmethod
@@ -232,7 +216,7 @@ class PartnerGame(Game[State]):
             accuracy = self.right(state.history[-1].move.text, state.pair.answer)
             stop = Stop(StopReason.SELECTED)
             return state._replace(history=history, accuracy=accuracy, stop=stop), (("accuracy", accuracy),)
-        said = counted(move)
+        said = counted_words(move)
         state = state._replace(history=history, words=state.words + said)
         paid: Paid = (("word_cost", said),)
         if said > self.share:

@@ -14,7 +14,16 @@ from clarify_env.codec import decode, encode
 from clarify_env.games.clarification import Answer
 from clarify_env.games.csp import CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.games.csp.records import MARKS
-from clarify_env.games.csp.world import TOOLS, TOPICS, archive, entity, make_world, questions, read, statement
+from clarify_env.games.csp.world import (
+    TOOLS,
+    TOPICS,
+    archive,
+    entity,
+    make_world,
+    read_statement,
+    statement,
+    world_questions,
+)
 from clarify_env.testing.env_checks import check_env
 
 PINNED = {"task": 0, "truth": 1, "memories": [[1, 0], [2, 1]], "covered": [True, False], "order": [1, 0]}
@@ -147,14 +156,14 @@ def test_alternatives_are_what_a_player_cannot_exclude(seed, player):
 
 def test_every_statement_is_found_and_read_and_others_are_not():
     for split in ("train", "validation", "test"):
-        asked, stored = questions(split), archive(split, None, 0)
+        asked, stored = world_questions(split), archive(split, None, 0)
         assert [q.topic for q in asked].count("rivers") == len(asked) / len(TOPICS)
         for question in asked:
             near = stored.near(question.text, 3)
             assert near[0] == question
-            assert read(question.text, statement(question, 2)) == question.values[2][0]
-            assert all(read(question.text, statement(other, 0)) is None for other in near[1:])
-    names = [{entity(q) for q in questions(split)} for split in ("train", "validation", "test")]
+            assert read_statement(question.text, statement(question, 2)) == question.values[2][0]
+            assert all(read_statement(question.text, statement(other, 0)) is None for other in near[1:])
+    names = [{entity(q) for q in world_questions(split)} for split in ("train", "validation", "test")]
     assert not names[0] & names[1] | names[0] & names[2] | names[1] & names[2]
 
 

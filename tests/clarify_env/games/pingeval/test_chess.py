@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents.pingeval.chess import EARLIER, EXACT, counts, evidence
-from clarify_env.games.pingeval.chess import FIRST, POSITIONS, chosen, generate
+from clarify_env.games.pingeval.chess import FIRST, POSITIONS, chosen, generate_match
 from clarify_env.games.pingeval.game import PLAYERS
 from clarify_env.testing.env_checks import check_env
 
@@ -37,7 +37,7 @@ def test_the_environment_over_a_file_passes_every_check(tmp_path):
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20))
 def test_positions_of_a_game_come_in_order_and_apart(seed, gap):
-    task = generate(np.random.default_rng(seed), "t", gap)
+    task = generate_match(np.random.default_rng(seed), "t", gap)
     assert 2 <= len(task.positions) == len({*task.positions}) <= POSITIONS
     assert task.plies[0] >= FIRST
     assert all(b - a >= gap for a, b in pairwise(task.plies))
