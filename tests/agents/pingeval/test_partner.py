@@ -109,7 +109,7 @@ def test_whatever_is_said_the_shared_record_stays_live(seed, share):
 def test_any_text_can_be_read(text):
     table = generate_tables(np.random.default_rng(0), "t", 9, 2).tables[0]
     assert live(table, [text]) <= table or live(table, [text])
-    positions.told([text])
+    positions.told_counts([text])
 
 
 def test_a_whole_record_settles_it():
