@@ -88,3 +88,8 @@ class TextMove(Move):
     def random(cls, rng: np.random.Generator) -> Self:
         """The move with a few random words."""
         return cls(random_text(rng))
+
+
+@dataclass(frozen=True)
+class Answer(TextMove):
+    """A final message of one answer, which several games share; it costs its words."""

@@ -1,7 +1,10 @@
 """How the modules hang together: who imports whom, where a name is defined, what the core knows of games."""
 
 import ast
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -9,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clarify_env import games, registry
+from clarify_env import games, make, registry, rollout
+from clarify_env.agents.roster import roster_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"clarify_env": "clarify_env", "clarify_env.agents": "agents", "clarify_env.trainers": "trainers"}
@@ -307,3 +311,86 @@ def test_no_code_unpickles_evaluates_or_runs_a_shell():
                 called = node.func.id if isinstance(node.func, ast.Name) else ""
                 assert called not in ("eval", "exec"), f"{name(path)}:{node.lineno}"
                 assert not any(k.arg == "shell" for k in node.keywords), f"{name(path)}:{node.lineno}"
+
+
+# What still imports a game when it is loaded, and whoever imports that; to be emptied.
+NEED = {
+    "clarification": """agents.human agents.llm.openai_agent agents.llm.transformers_agent
+        agents.llm.truncation trainers.algorithms. trainers.cli trainers.evaluation. trainers.experiment
+        trainers.learners.language_model trainers.loop trainers.reporting.""".split(),
+    "csp": ["trainers.evaluation.calibration"],
+    "pingeval": [],
+}
+WITHOUT = """
+import importlib, json, sys
+import clarify_env
+from clarify_env.agents.roster import roster_of
+from clarify_env.testing import check_env
+
+gone, modules, others = json.loads(sys.argv[1])
+failed = {}
+for module in modules:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("clarify_env"):
+            failed[module] = str(error)
+    except clarify_env.ClarifyError as error:
+        failed[module] = str(error)
+told = []
+for id in gone:
+    try:
+        clarify_env.make(id)
+    except clarify_env.ClarifyError as error:
+        told.append(str(error))
+rewards = []
+for id in others:
+    env = clarify_env.make(id)
+    team = list(roster_of(env.game).teams.values())[0](env, {})
+    episodes = list(clarify_env.rollout(env, team, 20))
+    clarify_env.write_episodes("x.jsonl", episodes)
+    assert list(clarify_env.read_episodes("x.jsonl")) == episodes
+    rewards.append(sum(episode.reward for episode in episodes))
+check_env(env)
+held = [m for m in sys.modules if "games." in m and m.startswith("clarify_env")]
+print(json.dumps([clarify_env.__file__, failed, told, rewards, held]))
+"""
+
+
+@pytest.mark.parametrize("game", [path.name for path in GAMES])
+def test_without_a_game_all_others_are_as_before(game, tmp_path):
+    """Its two folders are deleted in a copy that is laid out as the wheel is."""
+    for package, folder in FOLDERS.items():
+        shutil.copytree(
+            ROOT / folder,
+            tmp_path.joinpath(*package.split(".")),
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for half in ("games", "agents"):
+        shutil.rmtree(tmp_path / "clarify_env" / half / game)
+    lost = (f"clarify_env.games.{game}", f"clarify_env.agents.{game}")
+    need = tuple(f"clarify_env.{module}" for module in NEED[game])
+    modules = [m for m in MODULES if not m.startswith(need) and not any(within(m, one) for one in lost)]
+    gone = [id for id, where in games.GAMES.items() if within(where.partition(":")[0], lost[0])]
+    others = [id for id in ("pingeval-names-v0", "csp-v0", "synthetic-v0") if id not in gone]
+    assert gone
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, json.dumps([gone, modules, others])],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    where, failed, told, rewards, held = json.loads(done.stdout)
+    assert Path(where).is_relative_to(tmp_path)
+    assert failed == {}
+    assert [line.count("\n") for line in told] == [0] * len(gone)
+    assert all(f"there is no module {lost[0]}" in line for line in told)
+    assert not [module for module in held if within(module, lost[0])]
+    expected = []
+    for id in others:
+        env = make(id)
+        team = next(iter(roster_of(env.game).teams.values()))(env, {})
+        expected.append(sum(episode.reward for episode in rollout(env, team, 20)))
+    assert rewards == expected

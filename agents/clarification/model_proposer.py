@@ -19,8 +19,8 @@ from clarify_env.agents.clarification.move_scorer import Asking
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.errors import ClarifyError, Unreadable
-from clarify_env.games.clarification.game import SEEN, Answer, Ask, Costs, Enumerate
-from clarify_env.moves import Move
+from clarify_env.games.clarification.game import SEEN, Ask, Costs, Enumerate
+from clarify_env.moves import Answer, Move
 from clarify_env.rollout import Player, decide
 
 SPREAD = tuple(SEEN)[::2]  # its corners and its middle

@@ -24,10 +24,10 @@ from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
 from clarify_env.game import Turn
 from clarify_env.games.clarification.final_messages import FinalMessages
-from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Interpretation
+from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.games.clarification.scripted_user import UserModel, pick
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
 
 LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that drafts are written for

@@ -17,10 +17,9 @@ from clarify_env.agent import Observation
 from clarify_env.agents.csp.scripted import BAR, found, may_search, remembered
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.game import CollaborationGame
 from clarify_env.games.csp.records import CspCosts, Hedge, Search, Sure, Unsure
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 
 HELPER = ("search", "sure", "unsure", "found", "reliability", "coverage", "searched", "honest")
 

@@ -7,9 +7,8 @@ from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message
 from clarify_env.codec import decode, encode
 from clarify_env.errors import Unreadable
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.records import CONFIDENCE, Hedge, Search, Sure, Unsure
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 
 HELPER_RULES = f"""\
 You help to answer a question. Each message of yours is exactly one of these three:

@@ -17,12 +17,11 @@ from clarify_env.agent import Agent, Observation
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.game import CollaborationGame
 from clarify_env.games.csp.optimum import SURE, Problem, Solution, response, solve
 from clarify_env.games.csp.records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.games.csp.world import read_statement
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 
 NO_KNOBS: Mapping[str, float] = MappingProxyType({})
 

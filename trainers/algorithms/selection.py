@@ -29,7 +29,6 @@ from clarify_env.agents.softmax_policy import SoftmaxPolicy
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.game import Costs
 from clarify_env.plugins import load_object
 from clarify_env.replay import Choice, choices, failed, seen
 from clarify_env.trainers.learners import Example
@@ -52,7 +51,7 @@ class Batch(NamedTuple):
     player: str
     others: Mapping[str, Agent]
     episodes: Sequence[Episode]
-    cells: Sequence[Costs] | None
+    cells: Sequence[Any] | None
     seed: int
     policy: Agent | None = None
 
@@ -65,7 +64,7 @@ class Selection(Protocol):
         ...
 
 
-def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
+def grouped(batch: Batch) -> Iterator[tuple[list[Any], list[Episode]]]:
     """The episodes that are compared with each other, and the costs at which they are.
 
     With re-scoring those of one task, at every pair of costs; without, those of one task and own costs.
@@ -82,7 +81,7 @@ def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
         yield (list(batch.cells) if batch.cells else [own]), members
 
 
-def scored(batch: Batch) -> Iterator[tuple[Costs, list[tuple[Episode, float]]]]:
+def scored(batch: Batch) -> Iterator[tuple[Any, list[tuple[Episode, float]]]]:
     """For each group and each pair of costs there: the episodes with their rewards."""
     for cells, members in grouped(batch):
         for costs in cells:

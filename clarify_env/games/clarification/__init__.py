@@ -3,7 +3,6 @@
 from clarify_env.games.clarification.game import (
     SEEN,
     UNSEEN,
-    Answer,
     Ask,
     ClarificationGame,
     Costs,
@@ -15,6 +14,7 @@ from clarify_env.games.clarification.game import (
     Task,
 )
 from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.moves import Answer
 from clarify_env.registry import GameSpec
 
 

@@ -32,8 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.arrays import Floats, Ints
-from clarify_env.games.clarification.game import Answer, Enumerate, Interpretation
+from clarify_env.games.clarification.game import Enumerate, Interpretation
 from clarify_env.games.clarification.scripted_user import pick
+from clarify_env.moves import Answer
 from clarify_env.text import Grade, apart, grade_text, stems, tokens
 
 OTHERWISE = "otherwise"

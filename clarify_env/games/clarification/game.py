@@ -28,7 +28,7 @@ from gymnasium.spaces import Box, Space
 from clarify_env.costs import CostGrid, CostSampler, bound, made_costs
 from clarify_env.errors import ClarifyError, Unreadable, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
-from clarify_env.moves import Move, TextMove, random_text
+from clarify_env.moves import Answer, Move, TextMove, random_text
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import Grade, escape, grade_text, overlap, tokens, unescape, words
 
@@ -38,11 +38,6 @@ ARROW = "=>"
 @dataclass(frozen=True)
 class Ask(TextMove):
     """The asker puts a clarifying question; it costs one turn."""
-
-
-@dataclass(frozen=True)
-class Answer(TextMove):
-    """The asker's final message: one answer; it costs its words."""
 
 
 @dataclass(frozen=True)

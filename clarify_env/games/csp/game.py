@@ -29,7 +29,6 @@ from gymnasium.spaces import Box, Space
 from clarify_env.costs import bound, made_costs
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.nature import Draw, alternatives, draw, known_at_start, pinned
 from clarify_env.games.csp.records import (
     MARKS,
@@ -43,7 +42,7 @@ from clarify_env.games.csp.records import (
     Tool,
     World,
 )
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import Grade, grade_text
 
