@@ -18,9 +18,6 @@ from clarify_env.games.pingeval.game import PLAYERS
 EARLIER = {"pieces": 1, "pawns": 1, "rights": 1, "steps": -1, "home": 1}  # the sign of what came earlier
 
 
-EXACT = ("pieces", "pawns", "rights", "steps")
-
-
 TYPICAL = 16.5  # a partner with more pieces guesses that its position came earlier; of the generated games
 
 
@@ -99,7 +96,7 @@ class Counter(Partner):
 
     Args:
         keys: of `EARLIER`; by default the number of pieces alone. With all of them it is the ceiling by rule:
-            exact wherever one of `EXACT` differs.
+            exact wherever one but `home` differs.
     """
 
     entry = "position"

@@ -291,23 +291,10 @@ class ClarificationGame(Game[State]):
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns
         self.grade = grade
-        self._positions: dict[str, int] = {}
 
     @cached_property
     def _most_meanings(self) -> int:
         return max(len(task.interpretations) for task in self.tasks)
-
-    def task(self, key: Any) -> Task:
-        """The task with this position or id."""
-        if isinstance(key, str):
-            if not self._positions:
-                self._positions = {task.id: i for i, task in enumerate(self.tasks)}
-            if key not in self._positions:
-                raise ClarifyError(f"options['task']={key!r}: no task has this id")
-            key = self._positions[key]
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
-            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
-        return self.tasks[int(key)]
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
         """Draw task, intent, costs and the order of the notes; `options` pins any of them.

@@ -20,7 +20,6 @@ What collaborative self-play is made of: costs, moves, questions, and what helpe
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -141,10 +140,6 @@ class CollaborationGame(Game[State]):
         count, none = len(tools), (None,)
         self._fresh = ((SEARCHING if searches else ANSWERING,) * count, ((),) * count, none * count)
 
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {task.id: i for i, task in enumerate(self.tasks)}
-
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
         """Draw the question, the costs and what `Draw` holds; `options` pins any of them.
 
@@ -155,7 +150,7 @@ class CollaborationGame(Game[State]):
         costs = self.costs.sample(rng)
         task = self.tasks[int(first * len(self.tasks))]
         if options.get("task") is not None:
-            task = self._task(options["task"])
+            task = self.task(options["task"])
         drawn = draw(self.world, task, draws, helpers)
         if options:
             drawn = pinned(drawn, options, self.world, task)
@@ -163,15 +158,6 @@ class CollaborationGame(Game[State]):
                 costs = made_costs(self.costs_type, options["costs"], "options['costs']")
         known = known_at_start(self.world, self.tools, task, drawn, costs)
         return _new(State, (task, drawn, costs, known, *self._fresh, (), 0, 0, 0.0, 0.0, 0.0, None))
-
-    def _task(self, key: Any) -> Question:
-        if isinstance(key, str):
-            if key not in self._positions:
-                raise ClarifyError(f"options['task']={key!r}: no question has this id")
-            key = self._positions[key]
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
-            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} questions, from 0")
-        return self.tasks[int(key)]
 
     def role(self, player: str) -> str:
         """What this player is, whichever number it has."""

@@ -173,17 +173,11 @@ class PartnerGame(Game[State]):
     def view_space(self) -> Space[Any]:
         """The space of a private view."""
 
-    def task(self, key: Any) -> Any:
-        """The task with this position or id, which ends in its position."""
-        if isinstance(key, str):
-            end = key.rpartition("-")[2]
-            at = int(end) if end.isdecimal() and len(end) < 10 else len(self.tasks)
-            if at >= len(self.tasks) or self.tasks[at].id != key:
-                raise ClarifyError(f"options['task']={key!r}: no task has this id")
-            key = at
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
-            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
-        return self.tasks[int(key)]
+    def _position(self, id: str) -> int | None:
+        """Where an id says, which ends in its position, so that no other task is made."""
+        end = id.rpartition("-")[2]
+        at = int(end) if end.isdecimal() and len(end) < 10 else len(self.tasks)
+        return at if at < len(self.tasks) and self.tasks[at].id == id else None
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
         """Draw task, what is given of it, and costs; `options` pins any of them and changes no other draw."""

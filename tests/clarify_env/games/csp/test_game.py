@@ -204,7 +204,7 @@ def test_mistakes_are_named(env):
         ({"order": [0, 0]}, "not an order of 2 helpers"),
         ({"memories": [[0, 0]]}, "a list of 2"),
         ({"memories": [[0, 0], [9, 0]]}, "of 4 values and 2 levels"),
-        ({"task": "nobody"}, "no question has this id"),
+        ({"task": "nobody"}, "no task has this id"),
         ({"costs": (1.0,)}, "3 costs (search, word, wrong)"),
     ):
         with pytest.raises(ClarifyError) as caught:
