@@ -8,7 +8,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,6 @@ from clarify_env.games.csp.optimum import SURE, Problem, Solution, response, sol
 from clarify_env.games.csp.records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.games.csp.world import read_statement
 from clarify_env.moves import Answer, Move
-
-NO_KNOBS: Mapping[str, float] = MappingProxyType({})
-
 
 BAR = 0.6  # reliability from which the protocol is sure: half-way between what the two marks say
 
@@ -202,17 +198,17 @@ class BestAsker(Agent):
         return self.optimum.respond(observation["topic"], costs, observation["transcript"])
 
 
-def floor(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+def floor(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
     """The floor's players."""
     return {"asker": TakesFirst(), **{name: SureHelper() for name in _helpers(env)}}
 
 
-def protocol(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+def protocol(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
     """The good protocol's players."""
     return {"asker": TrustingAsker(), **{name: CarefulHelper() for name in _helpers(env)}}
 
 
-def optimal(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+def optimal(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
     """The players of the optimum; they raise ClarifyError when they play where it is not known."""
     optimum = Optimum(game_of(env))
     return {"asker": BestAsker(optimum), **{name: BestHelper(optimum, name) for name in _helpers(env)}}

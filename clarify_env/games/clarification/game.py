@@ -19,12 +19,13 @@ Tasks: a question, what it may mean, and what would be a right answer to each me
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from gymnasium.spaces import Box, Space
 
+from clarify_env.arrays import frozen
 from clarify_env.costs import CostGrid, CostSampler, bound, made_costs
 from clarify_env.errors import ClarifyError, Unreadable, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
@@ -238,13 +239,6 @@ def offered(message: Move, selection: str) -> bool:
     return any(overlap(chosen, source) == len(chosen) for source in sources)
 
 
-@lru_cache(maxsize=1024)
-def _as_array(costs: Costs) -> np.ndarray[Any, Any]:
-    array = np.array(costs, dtype=np.float64)
-    array.flags.writeable = False
-    return array
-
-
 class ClarificationGame(Game[State]):
     """Rules of the clarification game over a list of tasks.
 
@@ -331,7 +325,7 @@ class ClarificationGame(Game[State]):
     ) -> dict[str, dict[str, Any]]:
         meanings, knowledge = task.interpretations, self.knowledge
         meant = meanings[intent]
-        shared = {"question": task.question, "context": task.context, "costs": _as_array(costs)}
+        shared = {"question": task.question, "context": task.context, "costs": frozen(costs)}
         return {
             "asker": {
                 **shared,

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 import numpy as np
 from gymnasium.spaces import Box, Space
 
+from clarify_env.arrays import frozen
 from clarify_env.costs import CostSampler, bound, made_costs
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
@@ -124,13 +125,6 @@ class Generated(Sequence[T], Generic[T]):
     def __getitem__(self, at: int | slice) -> T | list[T]:
         chosen = range(self._size)[at]
         return self._make(chosen) if isinstance(chosen, int) else [self._make(k) for k in chosen]
-
-
-@lru_cache(maxsize=4096)
-def _frozen(values: tuple[float, ...], dtype: type) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = np.array(values, dtype=dtype)
-    array.flags.writeable = False
-    return array
 
 
 class PartnerGame(Game[State]):
@@ -237,8 +231,8 @@ class PartnerGame(Game[State]):
         return {
             self.entry: state.pair.views[at],
             "me": player,
-            "costs": _frozen(tuple(state.costs), np.float64),
-            "limits": _frozen((self.share, *left), np.int64),
+            "costs": frozen(tuple(state.costs)),
+            "limits": frozen((self.share, *left), np.int64),
             "transcript": state.history,
         }
 

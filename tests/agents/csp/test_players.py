@@ -193,7 +193,7 @@ def test_teams_of_the_cast_play(env):
     other = clarify_env.make("synthetic-v0", size=3)
     for team in (optimal, protocol):
         with pytest.raises(ClarifyError, match="these players play csp-v0"):
-            team(other)
+            team(other, {})
 
 
 def test_costs_steer_a_policy_of_one_search_price_and_another(env):

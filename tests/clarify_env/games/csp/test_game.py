@@ -176,7 +176,7 @@ def test_teams_play_and_rank(env):
     fair = clarify_env.make("csp-v0")
     means = []
     for team in (floor, protocol, optimal):
-        played = list(rollout(fair, team(fair), 1500, seed=4))
+        played = list(rollout(fair, team(fair, {}), 1500, seed=4))
         assert {episode.stop for episode in played} == {"selected"}
         means.append(np.mean([episode.reward for episode in played]))
     assert means[0] < 0.55 < 0.77 < means[1]
@@ -274,7 +274,7 @@ def test_public_questions(data, size, data_dir, own):
     corpora = [str(own / "books"), str(own / "art")]
     env = clarify_env.make("csp-v0", data=data, data_dir=str(data_dir), corpora=corpora)
     assert len(env.game.tasks) == size
-    played = list(rollout(env, protocol(env), 20, seed=0))
+    played = list(rollout(env, protocol(env, {}), 20, seed=0))
     assert {episode.stop for episode in played} == {"selected"}
 
 

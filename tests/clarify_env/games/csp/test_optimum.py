@@ -153,7 +153,7 @@ def test_the_asker_believes_the_sure_and_names_two_where_that_pays():
 )
 def test_the_optimal_players_earn_what_is_computed(options):
     env = clarify_env.make("csp-v0", **options)
-    rewards = np.array([e.reward for e in rollout(env, optimal(env), 3000, seed=5)])
+    rewards = np.array([e.reward for e in rollout(env, optimal(env, {}), 3000, seed=5)])
     best = Optimum(env.game).value(env.game.costs.costs)
     assert abs(rewards.mean() - best) < 4 * rewards.std() / np.sqrt(len(rewards))
 
