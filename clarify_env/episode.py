@@ -6,12 +6,11 @@ from itertools import takewhile
 from math import fsum
 from typing import Any, NamedTuple, Self
 
-from clarify_env import games
 from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
 from clarify_env.moves import Move
-from clarify_env.plugins import load_object
+from clarify_env.plugins import games, load_object
 
 
 class Step(NamedTuple):
@@ -162,7 +161,7 @@ class Episode:
 
 def move_kinds(env: str) -> dict[str, type[Move]]:
     """Every kind of move that is defined, by name; of two alike the one that stands nearer to this game."""
-    where = games.known().get(env, "")
+    where = games().get(env, "")
     if where:
         load_object(where)
     kinds = list(Move.__subclasses__())

@@ -8,7 +8,7 @@ and draws nothing after `start`; `clarify_env.env.GameEnv` turns it into a Petti
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -193,3 +193,11 @@ class Game(ABC, Generic[S]):
         """The whole observation of `player`, with its `role` and `action_mask`."""
         own = {"role": self.role(player), "action_mask": self.mask(state, player)}
         return {**self.observe(state, player), **own}
+
+
+@lru_cache(maxsize=4096)
+def frozen(values: tuple[float, ...], dtype: type = np.float64) -> NDArray[Any]:
+    """The values as an array to observe, which nobody can write to: the same one each time."""
+    array: NDArray[Any] = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from clarify_env.errors import ClarifyError
+from clarify_env.games import GAMES
 
 
 def load_object(where: str, extra: str = "") -> Any:
@@ -38,3 +39,8 @@ def load_object(where: str, extra: str = "") -> Any:
 def installed(group: str) -> dict[str, str]:
     """What installed packages add to an entry point group: names, each with its "module:name"."""
     return {entry.name: entry.value for entry in entry_points(group=group)}
+
+
+def games() -> dict[str, str]:
+    """Where the `GameSpec` of each game stands, by id; a package cannot take the id of a game of ours."""
+    return {**installed("clarify_env.games"), **GAMES}

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from clarify_env import games
 from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
-from clarify_env.plugins import load_object
+from clarify_env.games import GAMES
+from clarify_env.plugins import games, load_object
 from clarify_env.vector import VectorEnv
 
 
@@ -59,7 +59,7 @@ class _Registry(Mapping[str, GameSpec]):
 
     def __getitem__(self, id: str) -> GameSpec:
         if id not in _SPECS:
-            where = games.known().get(id)
+            where = games().get(id)
             if where is None:
                 raise ClarifyError(f"unknown environment {id!r}{nearest(id, list(self))}")
             spec = load_object(where)
@@ -69,13 +69,13 @@ class _Registry(Mapping[str, GameSpec]):
         return _SPECS[id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*games.known(), *_SPECS}))
+        return iter(sorted({*games(), *_SPECS}))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def __contains__(self, id: object) -> bool:
-        return id in _SPECS or id in games.known()
+        return id in _SPECS or id in games()
 
     def __repr__(self) -> str:
         return f"registry({', '.join(self)})"
@@ -131,7 +131,7 @@ def _tell_pettingzoo(id: str) -> None:
     pettingzoo.register("parallel", f"clarify_env/{id}", build)
 
 
-for _id in games.GAMES:
+for _id in GAMES:
     _tell_pettingzoo(_id)
 
 

@@ -4,8 +4,6 @@ A game is a package of its own below this one, with a second half in `clarify_en
 package adds its games by the entry point group "clarify_env.games": the id, and "package:SPEC".
 """
 
-from clarify_env.plugins import installed
-
 GAMES = {
     "abgcoqa-v0": "clarify_env.games.clarification:ABGCOQA",
     "ambigqa-v0": "clarify_env.games.clarification:AMBIGQA",
@@ -15,8 +13,3 @@ GAMES = {
     "pingeval-names-v0": "clarify_env.games.pingeval:NAMES_SPEC",
     "synthetic-v0": "clarify_env.games.clarification:SYNTHETIC",
 }
-
-
-def known() -> dict[str, str]:
-    """Where the `GameSpec` of each game stands, by id; a package cannot take the id of a game of ours."""
-    return {**installed("clarify_env.games"), **GAMES}

@@ -25,10 +25,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.arrays import frozen
 from clarify_env.costs import CostGrid, CostSampler, bound, made_costs
 from clarify_env.errors import ClarifyError, Unreadable, choose
-from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
+from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn, frozen
 from clarify_env.moves import Answer, Move, TextMove, random_text
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import Grade, escape, grade_text, overlap, tokens, unescape, words

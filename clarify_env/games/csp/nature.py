@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.arrays import frozen
 from clarify_env.errors import ClarifyError
+from clarify_env.game import frozen
 from clarify_env.games.csp.records import CspCosts, Memory, Question, Retriever, Tool, World
 
 MOST_STATES = 200  # that `alternatives` names
