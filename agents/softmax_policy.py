@@ -127,11 +127,11 @@ class SoftmaxPolicy(Agent, ABC, Generic[K]):
         context = self.context(key, features)
         return Point(moves, torch.from_numpy(features), torch.from_numpy(context))
 
-    def variant(self, network: nn.Module | None = None, greedy: bool = False) -> Self:
-        """The same policy with this network and a generator of its own; what was computed is shared."""
+    def with_(self, *, network: nn.Module | None = None, greedy: bool | None = None) -> Self:
+        """The same policy but for what is given, with a generator of its own; what was computed is shared."""
         own = copy.copy(self)
         own.network = network or self.network
-        own.greedy = greedy
+        own.greedy = self.greedy if greedy is None else greedy
         own.reset(0)
         return own
 

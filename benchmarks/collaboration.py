@@ -55,6 +55,7 @@ def group(algorithm="rest", seed=0, grounding=1.0, shared=False, search=0.1, **o
         learners[player] = ScorerLearner(policy, settings.updates, settings.batch, settings.rate)
     partners = {player: one for player, one in learners.items() if player != "asker"}
     loop = make_trainer(settings, learners["asker"], {}, partners=partners, env=env)
+    _ = loop.starts  # copied before the first update
     for _ in loop.train():
         pass
     return loop, env

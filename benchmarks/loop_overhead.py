@@ -1,6 +1,6 @@
 """What a training run spends its time on: `python benchmarks/loop_overhead.py [--algorithms rest,ppo]`.
 
-Playing, lessons (select or weigh; of rest, dpo and distillation this plays every dialogue tree on), the
+Playing, examples (select or weigh; of rest, dpo and distillation this plays every dialogue tree on), the
 gradient, the checks, and what the loop itself adds: episodes to disk, checkpoints, metrics.
 """
 
@@ -20,7 +20,7 @@ from clarify_env.trainers.experiment import build
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
-PARTS = ("play", "lessons", "gradient", "check")
+PARTS = ("play", "examples", "gradient", "check")
 
 
 def timed(spent: Counter[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +53,7 @@ def main() -> None:
             run = RunDirectory(Path(folder) / "run")
             run.start(settings.to_config())
             trainer, spent = build(settings, run), Counter[str]()
-            for part, method in zip(PARTS, ("collect", "lessons", "fit", "_check"), strict=True):
+            for part, method in zip(PARTS, ("collect", "examples", "fit", "_check"), strict=True):
                 setattr(trainer, method, timed(spent, part, getattr(trainer, method)))
             began = time.perf_counter()
             list(trainer.train())

@@ -109,7 +109,7 @@ def main():
         model, prompt, max_tokens=settings.max_tokens, rows=settings.rows, temperature=0.5, top_p=0.95
     )
     learner = LanguageLearner(
-        agent, settings.updates, settings.batch, settings.rate, part=settings.part, lora=16
+        agent, settings.updates, settings.batch, settings.rate, microbatch_tokens=settings.part, lora=16
     )
     run = RunDirectory(given.out)
     run.start(settings.to_config())

@@ -22,8 +22,8 @@ def main() -> None:
     print(f"{'iteration':>9} {'played':>7} {'greedy':>7} {'asks':>5}")
     for line in run.metrics():
         print(
-            f"{line['iteration']:>9} {line['play/reward']:>7.3f} {line['check/reward']:>7.3f} "
-            f"{line['check/asks']:>5.2f}"
+            f"{line['iteration']:>9} {line['play/reward']:>7.3f} {line['eval/reward']:>7.3f} "
+            f"{line['eval/asks']:>5.2f}"
         )
     asks: dict[float, list[float]] = defaultdict(list)
     for episode in read_episodes(run.path / "episodes" / "evaluation.parquet"):

@@ -27,7 +27,7 @@ def main() -> None:
     for metrics in train(settings, run):
         print(
             f"iteration {metrics['iteration']}: played {metrics['play/reward']:.3f}, "
-            f"selected asks {metrics.get('selected/ask', 0.0):.0%}, greedy {metrics['check/reward']:.3f}"
+            f"selected asks {metrics.get('selected/ask', 0.0):.0%}, greedy {metrics['eval/reward']:.3f}"
         )
     from rich import print as show
 

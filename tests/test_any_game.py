@@ -138,9 +138,8 @@ def test_training_evaluation_and_report(tmp_path):
     settings = recipe("move-scorer", env="beasts-v0", **budget)
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))
-    assert {"check/reward", "check/right", "check/question", "check/question=0.05/questions"} <= set(
-        lines[-1]
-    )
+    expected = {"eval/reward", "eval/right", "eval/question", "eval/question=0.05/questions"}
+    assert expected <= set(lines[-1])
     assert set(load_team(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
     assert summary["teams"] == ["guessing", "halving"]

@@ -213,7 +213,7 @@ def test_rest_counts_failed_episodes_and_stops_where_all_failed(tmp_path):
     whole = [e for e in played if e.stop != "failed"]
     assert line["play/failed"] == len(played) - len(whole) > 0
     assert line["play/reward"] == pytest.approx(np.mean([e.reward for e in whole]))
-    assert np.isfinite([v for k, v in line.items() if k.startswith("check/")]).all()
+    assert np.isfinite([v for k, v in line.items() if k.startswith("eval/")]).all()
     failed = [e for e in played if e.stop == "failed"]
     with pytest.raises(ClarifyError, match=f"^all {len(failed)} episodes failed, .* {REASON}$"):
         means(failed)

@@ -41,7 +41,7 @@ def make_learner(settings: Settings, env: GameEnv[Any], player: str = "asker") -
         settings.updates,
         settings.batch,
         settings.rate,
-        part=settings.part,
+        microbatch_tokens=settings.part,
         bf16=settings.bf16,
         lora=settings.lora,
     )

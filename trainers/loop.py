@@ -1,15 +1,16 @@
-"""The loop that all algorithms share: collect -> lessons -> fit -> check -> checkpoint -> log.
+"""The loop that all algorithms share: collect -> examples -> fit -> check -> checkpoint -> log.
 
-An algorithm says what is to be learnt from the episodes (`lessons`) and how (`fit`); nothing else differs
+An algorithm says what is to be learnt from the episodes (`examples`) and how (`fit`); nothing else differs
 between two of them. Everything random in iteration k follows from (seed, k) and the weights of checkpoint k,
 so a resumed run ends in the same bits.
 """
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -55,6 +56,8 @@ class Silent:
 class Loop(ABC):
     """A training run, but for what is learnt from its episodes.
 
+    `defaults` are the options that a class adds to those of its bases, or whose defaults it changes.
+
     Args:
         settings: of the run.
         learner: the policy that is trained, for the player `player`.
@@ -62,9 +65,15 @@ class Loop(ABC):
         run: where everything is written; None writes nothing.
         player: whom the learner plays.
         partners: learners of other players that are trained as well, by player; the same learner as `learner`
-            where the players share weights, which are then fitted to the lessons of all of them at once.
+            where the players share weights, which are then fitted to the examples of all of them at once.
         env: the game where it is at hand; by default made from the settings.
+        options: of the algorithm, in place of its defaults.
+
+    Raises:
+        ClarifyError: the algorithm has no such option.
     """
+
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
@@ -75,6 +84,7 @@ class Loop(ABC):
         player: str = "asker",
         partners: Mapping[str, Learner] | None = None,
         env: GameEnv[Any] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = settings
         self.learner = learner
@@ -83,19 +93,52 @@ class Loop(ABC):
         self.player = player
         self.env: GameEnv[Any] = env or make(settings.env, costs=settings.grid, **settings.env_options)
         self.learners: dict[str, Learner] = {player: learner, **(partners or {})}
-        started = {id(one): one.copy() for one in self.learners.values()}
-        self.starts = {name: started[id(one)] for name, one in self.learners.items()}
+        self.options: dict[str, Any] = {}
+        for kind in reversed(type(self).__mro__):
+            self.options |= vars(kind).get("defaults", {})
+        for name in options or {}:
+            choose("option", name, self.options)
+        self.options |= options or {}
+        self.updated = False  # whether the weights are no longer those of the start
+        self.origin = run.checkpoint(0) if run else None
+        self.notes: dict[int, dict[str, float]] = defaultdict(dict)
+
+    @cached_property
+    def starts(self) -> dict[str, Learner]:
+        """The policies before their training, by player: copied where they are first asked for.
+
+        Raises:
+            ClarifyError: that is after an update, and there is no checkpoint to read them from.
+        """
+        copies = {id(one): one.copy() for one in self.learners.values()}
+        starts = {name: copies[id(one)] for name, one in self.learners.items()}
+        if self.updated:
+            if self.origin is None:
+                raise ClarifyError(
+                    "starts: gone after an update; ask for them before it, or give a run directory"
+                )
+            self.load(self.origin, starts)
+        return starts
+
+    def start_of(self, learner: Learner) -> Learner:
+        """The same policy before its training."""
+        return next(self.starts[name] for name, one in self.learners.items() if one is learner)
+
+    def note(self, player: str, name: str, value: float) -> None:
+        """Add `value` to this metric of the player's next update."""
+        held = self.notes[id(self.learners[player])]
+        held[name] = held.get(name, 0.0) + value
 
     @abstractmethod
-    def lessons(self, batch: Batch) -> list[Any]:
-        """What the episodes teach the player `batch.player`."""
+    def examples(self, batch: Batch) -> list[Any]:
+        """What the player `batch.player` is to learn from the episodes."""
 
     @abstractmethod
-    def fit(self, learner: Learner, start: Learner, lessons: list[Any], seed: int) -> dict[str, float]:
-        """Learn the lessons; returns metrics. `start` is the same policy before its training."""
+    def fit(self, learner: Learner, examples: list[Any], seed: int) -> dict[str, float]:
+        """Learn from the examples; returns metrics."""
 
-    def describe(self, lessons: list[Any]) -> dict[str, float]:
-        """Metrics of a player's lessons."""
+    def describe(self, examples: list[Any]) -> dict[str, float]:
+        """Metrics of a player's examples."""
         return {}
 
     def train(self, watcher: Watcher | None = None, first: int = 0) -> Iterator[dict[str, Any]]:
@@ -112,10 +155,9 @@ class Loop(ABC):
             yield line
 
     def resume(self) -> int:
-        """Load the last checkpoint, with the start policy from checkpoint 0; returns the next iteration."""
+        """Load the last checkpoint; returns the next iteration."""
         if self.run is None or (last := self.run.last()) is None:
             return 0
-        self.load(self.run.checkpoint(0), self.starts)
         self.load(self.run.checkpoint(last))
         return last
 
@@ -123,6 +165,7 @@ class Loop(ABC):
         """Load the weights of a checkpoint into the learners that are trained, or into others."""
         for folder, learner in self._folders(learners or self.learners).items():
             learner.load(checkpoint / folder)
+        self.updated |= learners is None
 
     def _folders(self, learners: Mapping[str, Learner]) -> dict[str, Learner]:
         """Each learner with its folder in a checkpoint: the first's is the checkpoint itself."""
@@ -137,7 +180,7 @@ class Loop(ABC):
             learner.save(checkpoint / folder)
 
     def _improve(self, episodes: list[Episode], seed: int, done: Callable[[int], object]) -> dict[str, float]:
-        """The lessons of each player that is trained, and each learner's fit; returns metrics."""
+        """The examples of each player that is trained, and each learner's fit; returns metrics."""
         cells = list(self.settings.grid) if self.settings.rescore else None
         line: dict[str, float] = {}
         learnt: dict[int, list[Any]] = {}
@@ -146,15 +189,16 @@ class Loop(ABC):
             del agents[name]
             own = self.learners[name].agent
             batch = Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1), own)
-            lessons = self.lessons(batch)
+            examples = self.examples(batch)
             suffix = "" if name == self.player else f"/{name}"
-            line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(lessons).items()}
-            learnt.setdefault(id(self.learners[name]), []).extend(lessons)
+            line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(examples).items()}
+            learnt.setdefault(id(self.learners[name]), []).extend(examples)
         done(1)
-        first = {id(one): self.starts[name] for name, one in self.learners.items()}
         for folder, learner in self._folders(self.learners).items():
-            fitted = self.fit(learner, first[id(learner)], learnt[id(learner)], child_seed(seed, 2))
+            fitted = self.fit(learner, learnt[id(learner)], child_seed(seed, 2))
+            fitted |= self.notes.pop(id(learner), {})
             line |= {f"update{folder and '/' + folder}/{name}": value for name, value in fitted.items()}
+        self.updated = True
         done(1)
         return line
 
@@ -187,7 +231,10 @@ class Loop(ABC):
         ]
         from_start = round(settings.samples * settings.start_share)
         first = 0
-        for learners, each in ((self.learners, settings.samples - from_start), (self.starts, from_start)):
+        played_by = [(self.learners, settings.samples - from_start)]
+        if from_start:
+            played_by.append((self.starts, from_start))
+        for learners, each in played_by:
 
             def options(i: int, first: int = first, each: int = each) -> dict[str, Any]:
                 k = (i - first) // each
@@ -224,18 +271,11 @@ class Loop(ABC):
         if not played:
             return {}
         names = measures_of(self.env, self.player)
-        line = {f"check/{m}": float(v) for m, v in zip(names, mean_C_M[played].mean(axis=0), strict=True)}
+        line = {f"eval/{m}": float(v) for m, v in zip(names, mean_C_M[played].mean(axis=0), strict=True)}
         for c, cell in ((c, cells[c]) for c in played):
             for m, value in zip(names, mean_C_M[c], strict=True):
-                line[f"check/{cell_name(cell)}/{m}"] = float(value)
+                line[f"eval/{cell_name(cell)}/{m}"] = float(value)
         return line
-
-
-def options_of(known: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options of an algorithm: those known, but for those given; raises ClarifyError for another."""
-    for name in given or {}:
-        choose("option", name, known)
-    return {**known, **(given or {})}
 
 
 def cell_name(cell: Any) -> str:

@@ -92,7 +92,7 @@ class TransformersAgent(Agent):
                 *self.model.rewritten,
             )
 
-    def twin(self, **changes: Any) -> Self:
+    def with_(self, **changes: Any) -> Self:
         """An agent with the same model and other settings, such as temperature=0.0."""
         given = {
             "prompt": self.prompt,

@@ -146,7 +146,7 @@ class VLLMAgent(TransformersAgent):
             raise ClarifyError(f"{model}: vLLM: {str(error).strip().splitlines()[0]}") from None
         self.generator = Engine(described, llm)
 
-    def twin(self, **changes: Any) -> Self:
+    def with_(self, **changes: Any) -> Self:
         """An agent with the same engine and other settings, such as temperature=0.0."""
         twin = object.__new__(type(self))
         own = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}

@@ -12,7 +12,7 @@ from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.game import Game, Stop, StopReason, Term, Turn
 from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.trainers.algorithms.losses import nll
-from clarify_env.trainers.learners import Example, Objective
+from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.softmax_policy import Critic, ScorerLearner
 
 torch.set_num_threads(1)
@@ -118,7 +118,7 @@ def test_a_table_starts_even_and_a_step_of_it_is_the_softmax_gradient():
         found.append(torch.autograd.grad(one, weight, retain_graph=True)[0][0])
         return one
 
-    learner.descend([example], [[0]], Objective(loss))
+    learner.step(learner.experience([example]), loss)
     expected = np.zeros(13)
     expected[3:6] = [1 / 3, 1 / 3, 1 / 3 - 1]
     np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-15)
@@ -126,7 +126,9 @@ def test_a_table_starts_even_and_a_step_of_it_is_the_softmax_gradient():
 
 @pytest.mark.parametrize("hidden", [0, 8])
 def test_a_learner_fits_a_policy_of_any_game_and_it_plays_to_the_optimum(hidden):
-    learner = ScorerLearner(Table(hidden), updates=200, batch=8, rate=0.3 if not hidden else 0.03)
+    learner = ScorerLearner(
+        Table(hidden), gradient_steps=200, batch=8, learning_rate=0.3 if not hidden else 0.03
+    )
     best = {"": Ask("even?"), "yes": Answer("two"), "no": Answer("one")}
     examples = [Example(view(reply), move, None, 1.0) for reply, move in best.items()]
     assert learner.update(examples, 0)["agreement"] == 1.0
@@ -146,16 +148,20 @@ def test_a_critic_reads_the_context_and_a_move_from_outside_joins_the_candidates
         def moves(self, key):
             return super().moves(key)[:2]
 
-    learner = ScorerLearner(Partial(), updates=100, rate=0.1)
+    learner = ScorerLearner(Partial(), gradient_steps=100, learning_rate=0.1)
     examples = [Example(view("yes"), Answer("two"), None, 1.0), Example(view(), Ask("even?"), None, 1.0)]
-    assert learner.measure(examples).logprobs_N.exp().tolist() == pytest.approx([1 / 3, 1 / 2])
+    batch = learner.experience(examples)
+    assert learner.logprobs(batch).logprobs_N.exp().tolist() == pytest.approx([1 / 3, 1 / 2])
     wanted = torch.tensor([1.0, -1.0], dtype=torch.float64)
-    square = Objective(lambda scored: ((scored.values_B - wanted[scored.rows_B]) ** 2).mean())
-    learner.descend(examples, [[0, 1]] * 300, square, rate=0.01)
-    np.testing.assert_allclose(learner.measure(examples).values_B, wanted, atol=0.05)
+
+    def square(scored):
+        return ((scored.values_B - wanted[scored.rows_B]) ** 2).mean()
+
+    learner.step(batch, square, [[0, 1]] * 300, learning_rate=0.01)
+    np.testing.assert_allclose(learner.logprobs(batch).values_B, wanted, atol=0.05)
     learner.save(tmp_path)
     same = ScorerLearner(Partial(seed=5), critic=Critic(3, seed=9))
     same.load(tmp_path)
-    assert torch.equal(same.measure(examples).values_B, learner.measure(examples).values_B)
+    assert torch.equal(same.logprobs(batch).values_B, learner.logprobs(batch).values_B)
     with pytest.raises(ClarifyError, match="no weights of this Table"):
         ScorerLearner(Table(hidden=4)).load(tmp_path)

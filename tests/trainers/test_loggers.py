@@ -115,10 +115,10 @@ def test_reward_terms_move_mix_and_costs_are_among_them(logged):
     names = set(history(logged)[0])
     assert {"play/reward", "play/accuracy", "play/asks", "play/words"} <= names
     assert {f"play/term/{term}" for term in ("accuracy", "turn_cost", "word_cost")} <= names
-    assert {f"check/{kind}" for kind in ("ask", "enumerate", "answer")} <= names
+    assert {f"eval/{kind}" for kind in ("ask", "enumerate", "answer")} <= names
     for cell in TINY.grid:
         for measure in ("reward", "accuracy", "asks", "words", "ask", "enumerate", "answer"):
-            assert f"check/turn={cell.turn:g},word={cell.word:g}/{measure}" in names
+            assert f"eval/turn={cell.turn:g},word={cell.word:g}/{measure}" in names
 
 
 def test_seen_and_unseen_costs_and_every_cell_of_the_evaluation(logged):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this pac
     from clarify_env.trainers.settings import Settings
 
 ALGORITHMS: dict[str, "str | Callable[..., Loop]"] = {
-    "rest": "clarify_env.trainers.algorithms.rest:from_settings",
+    "rest": "clarify_env.trainers.algorithms.rest:ReST",
     "dpo": "clarify_env.trainers.algorithms.dpo:DPO",
     "distillation": "clarify_env.trainers.algorithms.distillation:Distillation",
     "rloo": "clarify_env.trainers.algorithms.rloo:RLOO",
@@ -52,6 +52,4 @@ def make_trainer(
     known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
     found = known[choose("algorithm", settings.algorithm, known)]
     kind: Callable[..., Loop] = load_object(found) if isinstance(found, str) else found
-    if isinstance(kind, type):
-        kwargs["options"] = settings.options
-    return kind(settings, learner, others, **kwargs)
+    return kind(settings, learner, others, options=settings.options, **kwargs)

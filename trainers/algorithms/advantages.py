@@ -50,7 +50,7 @@ def leave_one_out(returns_G: Floats) -> Floats:
     return apart_G
 
 
-def group_advantages(returns_G: Floats, by_deviation: bool = True, least: float = 1e-6) -> Floats:
+def group_advantages(returns_G: Floats, scale_rewards: bool = True, least: float = 1e-6) -> Floats:
     """advantages_G: returns less their mean, divided by their deviation (GRPO, arXiv 2402.03300).
 
     The mean includes the return itself, which shrinks the gradient by (G - 1) / G; the division weighs
@@ -62,7 +62,7 @@ def group_advantages(returns_G: Floats, by_deviation: bool = True, least: float 
     """
     returns_G = _group("group_advantages", returns_G)
     centred_G: Floats = returns_G - returns_G.mean()
-    if not by_deviation:
+    if not scale_rewards:
         return centred_G
     deviation = float(centred_G.std(ddof=1))
     return np.divide(centred_G, deviation) if deviation > least else np.zeros_like(centred_G)
@@ -89,19 +89,19 @@ def by_key(
     return result_G
 
 
-def gae(rewards_T: Floats, values_T: Floats, discount: float = 1.0, trace: float = 0.95) -> Floats:
+def gae(rewards_T: Floats, values_T: Floats, discount: float = 1.0, gae_lambda: float = 0.95) -> Floats:
     """advantages_T by generalised advantage estimation over a player's decisions (arXiv 1506.02438).
 
     Args:
         rewards_T: paid between a decision and the next one, or the end, after which nothing comes.
         values_T: what a value function expected from each decision on.
-        discount, trace: gamma and lambda, in [0, 1]; trace=1 is returns to go less the values.
+        discount, gae_lambda: gamma and lambda, in [0, 1]; gae_lambda=1 is returns to go less the values.
     """
     rewards_T, values_T = (np.asarray(x, dtype=np.float64) for x in (rewards_T, values_T))
     if rewards_T.shape != values_T.shape:
         raise ClarifyError(f"gae: {rewards_T.shape} rewards with {values_T.shape} values")
     after_T = np.append(values_T[1:], 0.0)
-    return returns_to_go(rewards_T + discount * after_T - values_T, discount * trace)
+    return returns_to_go(rewards_T + discount * after_T - values_T, discount * gae_lambda)
 
 
 def _group(who: str, returns_G: Floats) -> Floats:

@@ -47,7 +47,7 @@ class Decided(NamedTuple):
     """What to do at a node under each costs.
 
     Args:
-        value_C: worth of going on from here optimally, summed over the node's states by their probability.
+        value_C: value of going on from here optimally, summed over the node's states by their probability.
         moves: the best move, or None where there is no candidate.
         gain_C: by how much it beats the average candidate, in the same unit.
     """
@@ -66,7 +66,7 @@ def decide(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Decid
     if not node.edges:
         found[id(node)] = Decided(np.zeros(count), [None] * count, np.zeros(count))
         return found[id(node)]
-    values_M_C = worth(node, prices_C_T, found)
+    values_M_C = candidate_values(node, prices_C_T, found)
     best_C = values_M_C.argmax(axis=0)
     moves = list(node.edges)
     value_C = values_M_C.max(axis=0)
@@ -74,7 +74,7 @@ def decide(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Decid
     return found[id(node)]
 
 
-def worth(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Floats:
+def candidate_values(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Floats:
     """values_M_C: what each candidate of a node is worth under each costs, gone on from optimally."""
     rows = []
     for quantities_T, children in node.edges.values():
@@ -86,7 +86,7 @@ def worth(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Floats
 
 
 def pruned(nodes: Sequence["Node"]) -> list["Node"]:
-    """The nodes that are still reached once moves of unknown worth are dropped.
+    """The nodes that are still reached once moves of unknown value are dropped.
 
     A node that has lost all of its candidates is worth an unknown amount, and so is the move before it.
 
@@ -195,8 +195,8 @@ class BestContinuation:
             reach = self._reach(tree, found)
             for node in tree.nodes:
                 decided = found[id(node)]
-                worth_C = reach[id(node)] * (decided.gain_C if self.by_gain else node.mass)
-                for cell, move, weight in zip(tree.costs, decided.moves, worth_C.tolist(), strict=True):
+                weight_C = reach[id(node)] * (decided.gain_C if self.by_gain else node.mass)
+                for cell, move, weight in zip(tree.costs, decided.moves, weight_C.tolist(), strict=True):
                     if move is not None and weight > 0.0:
                         observation = seen(game, node.states[0][0], batch.player, cell)
                         examples.append(Example(observation, move, node.moves[move], weight))

@@ -1,4 +1,4 @@
-"""Reward distillation: the policy's implied rewards are fitted to the worth of moves (arXiv 2405.19316).
+"""Reward distillation: the policy's implied rewards are fitted to the values of moves (arXiv 2405.19316).
 
 What is left out of the paper: learnt reward models, since the game says what a move is worth. Its pessimistic
 form needs several estimates of that: means of samples with replacement of what a move was worth each time.
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.algorithms.losses import pessimistic_distillation
+from clarify_env.trainers.algorithms.losses import distillation
 from clarify_env.trainers.algorithms.preference import Paired
 
 
@@ -28,11 +28,11 @@ class Distillation(Paired):
             raise ClarifyError(f"members={members!r}: a whole number, at least 1")
         if members > 1 and pairs == "forks":
             raise ClarifyError(
-                f"members={members}: pairs='forks' have one exact worth; an ensemble needs pairs='siblings' "
+                f"members={members}: pairs='forks' have one exact value; an ensemble needs pairs='siblings' "
                 "or 'futures'"
             )
 
     def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, divergence: Tensor) -> Tensor:
         """The squared error of the implied difference of rewards, of the member that fits best."""
-        beta, gamma = self.options["beta"], self.options["gamma"]
-        return pessimistic_distillation(margins_P, reference_P, rewards_K_P, divergence, beta, gamma)
+        fit = distillation(margins_P, reference_P, rewards_K_P, self.options["beta"])
+        return fit + float(self.options["gamma"]) * divergence

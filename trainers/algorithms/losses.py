@@ -35,7 +35,7 @@ def nll(logprobs_N: Tensor, weights_N: Tensor | None = None) -> Tensor:
 def reinforce(logprobs_N: Tensor, rows_N: Tensor, advantages_B: Tensor) -> Tensor:
     """Policy gradient: minus the advantage times the log-probability of a row, the mean over rows.
 
-    With `credit.leave_one_out` advantages it is RLOO (arXiv 2402.14740). It holds for rows that the
+    With `advantages.leave_one_out` advantages it is RLOO (arXiv 2402.14740). It holds for rows that the
     current policy sampled.
     """
     _alike("reinforce", logprobs_N=logprobs_N, rows_N=rows_N)
@@ -47,30 +47,30 @@ def clipped(
     old_N: Tensor,
     rows_N: Tensor,
     advantages_B: Tensor,
-    clip: float = 0.2,
-    high: float | None = None,
+    clip_range: float = 0.2,
 ) -> Tensor:
-    """surrogate_N of PPO (arXiv 1707.06347), token by token: min(r A, clamp(r, 1 - clip, 1 + high) A).
+    """surrogate_N of PPO (arXiv 1707.06347), token by token: min(r A, clamp(r, 1 - clip, 1 + clip) A).
 
     Args:
         logprobs_N, old_N: under the current and the sampling policy, whose ratio is r.
         rows_N: row of each token.
         advantages_B: A of each row.
-        clip: how far the ratio may fall below 1, in (0, 1).
-        high: how far it may rise above 1; as `clip` by default (arXiv 2503.14476 raises it).
+        clip_range: how far the ratio may leave 1, in (0, 1).
     """
     _alike("clipped", logprobs_N=logprobs_N, old_N=old_N, rows_N=rows_N)
-    if not 0.0 < clip < 1.0:
-        raise ClarifyError(f"clip={clip!r}: how far a ratio may leave 1, between 0 and 1")
+    if not 0.0 < clip_range < 1.0:
+        raise ClarifyError(f"clip_range={clip_range!r}: how far a ratio may leave 1, between 0 and 1")
     ratio_N = (logprobs_N - old_N.detach()).exp()
     advantage_N = advantages_B[rows_N]
-    bounded_N = ratio_N.clamp(1.0 - clip, 1.0 + (clip if high is None else high))
+    bounded_N = ratio_N.clamp(1.0 - clip_range, 1.0 + clip_range)
     return torch.minimum(ratio_N * advantage_N, bounded_N * advantage_N)
 
 
-def ppo(logprobs_N: Tensor, old_N: Tensor, rows_N: Tensor, advantages_B: Tensor, clip: float = 0.2) -> Tensor:
+def ppo(
+    logprobs_N: Tensor, old_N: Tensor, rows_N: Tensor, advantages_B: Tensor, clip_range: float = 0.2
+) -> Tensor:
     """Minus PPO's clipped surrogate, the mean over tokens (arXiv 1707.06347)."""
-    return -clipped(logprobs_N, old_N, rows_N, advantages_B, clip).mean()
+    return -clipped(logprobs_N, old_N, rows_N, advantages_B, clip_range).mean()
 
 
 def grpo(
@@ -78,37 +78,34 @@ def grpo(
     old_N: Tensor,
     rows_N: Tensor,
     advantages_B: Tensor,
-    clip: float = 0.2,
+    clip_range: float = 0.2,
     by_length: bool = True,
-    longest: int | None = None,
+    max_completion_length: int | None = None,
 ) -> Tensor:
     """Minus GRPO's clipped surrogate (arXiv 2402.03300), the mean over rows of a row's mean over its tokens.
 
     Args:
         logprobs_N, old_N: under the current and the sampling policy.
         rows_N: row of each token.
-        advantages_B: from `credit.group_advantages`.
-        clip: how far a ratio may leave 1.
+        advantages_B: from `advantages.group_advantages`.
+        clip_range: how far a ratio may leave 1.
         by_length: whether a row's sum is divided by its own length, which favours short right answers and
-            long wrong ones; without, all rows are divided by `longest` (Dr. GRPO, arXiv 2503.20783).
-        longest: tokens that a row can have; the longest of these rows by default.
+            long wrong ones; without, all rows are divided by
+            `max_completion_length` (Dr. GRPO, arXiv 2503.20783).
+        max_completion_length: tokens that a row can have; the longest of these rows by default.
     """
-    surrogate_N = clipped(logprobs_N, old_N, rows_N, advantages_B, clip)
+    surrogate_N = clipped(logprobs_N, old_N, rows_N, advantages_B, clip_range)
     count = len(advantages_B)
     lengths_B = row_sums(torch.ones_like(surrogate_N), rows_N, count).clamp(min=1.0)
     if not by_length:
-        lengths_B = torch.full_like(lengths_B, float(longest or lengths_B.max().item()))
+        lengths_B = torch.full_like(lengths_B, float(max_completion_length or lengths_B.max().item()))
     return -(row_sums(surrogate_N, rows_N, count) / lengths_B).mean()
 
 
-def value(values_B: Tensor, returns_B: Tensor, old_B: Tensor | None = None, clip: float = 0.2) -> Tensor:
-    """Half the squared error of the values, the mean over rows; if given, clipped around the old values."""
+def value(values_B: Tensor, returns_B: Tensor) -> Tensor:
+    """Half the squared error of the values, the mean over rows."""
     _alike("value", values_B=values_B, returns_B=returns_B)
-    error_B = (values_B - returns_B) ** 2
-    if old_B is not None:
-        near_B = old_B + (values_B - old_B).clamp(-clip, clip)
-        error_B = torch.maximum(error_B, (near_B - returns_B) ** 2)
-    return 0.5 * error_B.mean()
+    return 0.5 * ((values_B - returns_B) ** 2).mean()
 
 
 def dpo(margins_P: Tensor, reference_P: Tensor, beta: float = 0.1) -> Tensor:
@@ -123,40 +120,18 @@ def dpo(margins_P: Tensor, reference_P: Tensor, beta: float = 0.1) -> Tensor:
     return -torch.nn.functional.logsigmoid(beta * (margins_P - reference_P)).mean()
 
 
-def distillation(margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor, beta: float = 0.1) -> Tensor:
+def distillation(margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, beta: float = 0.1) -> Tensor:
     """Squared error of the reward difference that the policy implies, the mean over pairs.
 
     Args:
         margins_P, reference_P: as in `dpo`, of any two rows.
-        rewards_P: reward of the first row of a pair less that of the second.
-        beta: > 0 (arXiv 2405.19316, equation 7).
+        rewards_K_P: reward of the first row of a pair less that of the second, by each member of an ensemble;
+            the member that fits best counts.
+        beta: > 0 (arXiv 2405.19316, equation 7, and its pessimistic form).
     """
-    return _distilled(margins_P, reference_P, rewards_P, beta).mean()
-
-
-def _distilled(margins_P: Tensor, reference_P: Tensor, rewards_P: Tensor, beta: float) -> Tensor:
-    _alike("distillation", margins_P=margins_P, reference_P=reference_P, rewards_P=rewards_P)
-    return (rewards_P - beta * (margins_P - reference_P)) ** 2
-
-
-def pessimistic_distillation(
-    margins_P: Tensor,
-    reference_P: Tensor,
-    rewards_K_P: Tensor,
-    divergence: Tensor,
-    beta: float = 0.1,
-    gamma: float = 0.1,
-) -> Tensor:
-    """Distillation of the ensemble member that fits best, plus gamma times KL(reference || policy).
-
-    Args:
-        margins_P, reference_P: as in `dpo`.
-        rewards_K_P: reward differences of each member.
-        divergence: an estimate of KL(reference || policy) over rows that the reference sampled.
-        beta, gamma: > 0 and >= 0 (arXiv 2405.19316, the pessimistic form).
-    """
-    fits_K = torch.stack([_distilled(margins_P, reference_P, r_P, beta).mean() for r_P in rewards_K_P])
-    return fits_K.min() + gamma * divergence
+    _alike("distillation", margins_P=margins_P, reference_P=reference_P, rewards_P=rewards_K_P[0])
+    fits = [((rewards_P - beta * (margins_P - reference_P)) ** 2).mean() for rewards_P in rewards_K_P]
+    return torch.stack(fits).min()
 
 
 def kl(logprobs_N: Tensor, reference_N: Tensor, kind: str = "k3") -> Tensor:

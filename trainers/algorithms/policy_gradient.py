@@ -16,14 +16,14 @@ from torch import Tensor
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.replay import Choice, credited, seen
+from clarify_env.replay import credited
 from clarify_env.trainers.algorithms.advantages import Played, by_key, returns_to_go
 from clarify_env.trainers.algorithms.losses import kl
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
 from clarify_env.trainers.algorithms.simulated_futures import checked
-from clarify_env.trainers.learners import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop, options_of
+from clarify_env.trainers.learners import Example, Experience, Learner, Scored
+from clarify_env.trainers.loop import Loop
 
 PROVERS = {"start": 1, "best-of-4": 4}  # of how many futures the best one counts
 
@@ -45,15 +45,11 @@ class PolicyGradient(Loop):
     `epochs`, `terms` (names of the reward terms that are learnt from; all of them if empty).
     """
 
-    epochs: ClassVar[int] = 1
     skips: ClassVar[bool] = True  # decisions without an advantage, unless there is a penalty
-    shared: ClassVar[dict[str, Any]] = {}
-    defaults: ClassVar[dict[str, Any]] = {}
+    defaults: ClassVar[dict[str, Any]] = {"kl": 0.0, "kl_kind": "k3", "epochs": 1, "terms": ()}
 
-    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = {"kl": 0.0, "kl_kind": "k3", "epochs": self.epochs, "terms": ()}
-        self.options = options_of({**own, **self.shared, **self.defaults}, options)
         for name in self.options["terms"]:
             choose("reward term", name, self.env.game.terms)
         if self.settings.start_share:
@@ -70,7 +66,7 @@ class PolicyGradient(Loop):
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """The mean over rows of a minibatch; `old_N` are the tokens under the policy that sampled."""
 
-    def lessons(self, batch: Batch) -> list[Credited]:
+    def examples(self, batch: Batch) -> list[Credited]:
         """Every decision with its credit."""
         found = []
         for played, advantages_T in self.credit(batch, list(self._groups(batch))):
@@ -88,42 +84,41 @@ class PolicyGradient(Loop):
                 key = episode.setup["task"], tuple(episode.costs.values())
                 rewards_T = np.array([reward for _, reward in pairs])
                 made = [choice for choice, _ in pairs]
-                examples = [_example(batch, choice) for choice in made]
+                examples = [batch.example(choice) for choice in made]
                 groups[key].append(Played(examples, rewards_T, made, episode))
         yield from groups.values()
 
-    def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
+    def fit(self, learner: Learner, examples: list[Credited], seed: int) -> dict[str, float]:
         """`epochs` passes over the decisions in minibatches; those without credit are skipped and counted."""
-        held = [one for one in lessons if one.advantage or self.options["kl"] or not self.skips]
-        metrics = {"skipped": float(len(lessons) - len(held)), "decisions": float(len(lessons))}
+        held = [one for one in examples if one.advantage or self.options["kl"] or not self.skips]
+        metrics = {"skipped": float(len(examples) - len(held)), "decisions": float(len(examples))}
         if not held:
             return metrics
-        examples = [one.example for one in held]
-        old = learner.measure(examples)
-        reference = start.measure(examples) if self.options["kl"] else old
-        advantages_E = torch.tensor([one.advantage for one in held], dtype=old.values_B.dtype)
-        to_go_E = torch.tensor([one.to_go for one in held], dtype=old.values_B.dtype)
-        moved: list[float] = []
+        batch = learner.experience([one.example for one in held])
+        old = sampled_logprobs(learner, batch)
+        reference = self.start_of(learner).logprobs(batch).by_row() if self.options["kl"] else old
+        advantages_E = torch.tensor([one.advantage for one in held], dtype=torch.float64)
+        to_go_E = torch.tensor([one.to_go for one in held], dtype=torch.float64)
+        divergences: list[float] = []
 
-        def objective(scored: Scored) -> Tensor:
-            rows_B = scored.rows_B.cpu()
-            old_N = tokens_of(old, scored).to(scored.logprobs_N)
-            moved.append(float(kl(scored.logprobs_N.detach(), old_N).mean()))
-            on = scored.values_B.device
-            loss = self.loss(scored, old_N, advantages_E[rows_B].to(on), to_go_E[rows_B].to(on))
+        def loss(scored: Scored) -> Tensor:
+            rows_B, old_N = scored.rows_B.cpu(), scored.tokens(old)
+            divergences.append(float(kl(scored.logprobs_N.detach(), old_N).mean()))
+            advantages_B, to_go_B = (x_E[rows_B].to(scored.values_B) for x_E in (advantages_E, to_go_E))
+            found = self.loss(scored, old_N, advantages_B, to_go_B)
             if self.options["kl"]:
-                reference_N = tokens_of(reference, scored).to(scored.logprobs_N)
-                penalty = kl(scored.logprobs_N, reference_N, self.options["kl_kind"]).mean()
-                loss = loss + self.options["kl"] * penalty
-            return loss
+                penalty = kl(scored.logprobs_N, scored.tokens(reference), self.options["kl_kind"]).mean()
+                found = found + self.options["kl"] * penalty
+            return found
 
         rng, size = np.random.default_rng(seed), self.settings.batch
         steps = []
         for _ in range(self.options["epochs"]):
             order = rng.permutation(len(held))
             steps += [order[k : k + size].tolist() for k in range(0, len(order), size)]
-        metrics |= learner.descend(examples, steps, Objective(objective))
-        return {**metrics, "steps": float(len(steps)), "moved": float(np.mean(moved[-len(moved) // 10 :]))}
+        metrics |= learner.step(batch, loss, steps)
+        tail = divergences[-len(divergences) // 10 :]
+        return {**metrics, "steps": float(len(steps)), "approx_kl": float(np.mean(tail))}
 
 
 class Grouped(PolicyGradient):
@@ -134,13 +129,14 @@ class Grouped(PolicyGradient):
         "turn": what is paid from it on, compared with the others' decisions of the same turn;
         "branching": what it is worth in `futures` (3) simulated ones of at most `window` (2) exchanges, less
             what its point is worth (`algorithms.simulated_futures`), nothing else of the group;
-        "progress": the same, and `alpha` (3) times its worth to a `prover`: "start", the start policy, or
+        "progress": the same, and `alpha` (3) times its value to a `prover`: "start", the start policy, or
             "best-of-4" of its futures.
     For the last two, `meanings`: "own", the episode's, or "possible", all that the player cannot rule out;
-    and `share` (1): of the decisions, drawn at random, that are branched from.
+    and `share` (1): of the decisions, drawn at random, that are branched from. The metric `simulated` counts
+    the decisions in futures.
     """
 
-    shared: ClassVar[dict[str, Any]] = {
+    defaults: ClassVar[dict[str, Any]] = {
         "credit": "episode",
         "futures": 3,
         "window": 2,
@@ -160,7 +156,6 @@ class Grouped(PolicyGradient):
                 f"terms={self.options['terms']!r}: futures earn the whole reward; give credit='episode' or "
                 "'turn'"
             )
-        self.simulated: dict[int, float] = {}
 
     @abstractmethod
     def compare(self, returns_G: Floats) -> Floats:
@@ -181,31 +176,16 @@ class Grouped(PolicyGradient):
         if self.options["credit"] in ("episode", "turn"):
             found = [self.advantages(group) for group in groups]
         else:
-            learner = self.learners[batch.player]
             prover = self.starts[batch.player] if self.options["credit"] == "progress" else None
             options = {**self.options, "best_of": PROVERS[self.options["prover"]]}
-            found, decisions = branched(batch, groups, learner, prover, options)
-            self.simulated[id(learner)] = self.simulated.get(id(learner), 0.0) + decisions
+            found, decisions = branched(batch, groups, self.learners[batch.player], prover, options)
+            self.note(batch.player, "simulated", decisions)
         for group, parts in zip(groups, found, strict=True):
             yield from zip(group, parts, strict=True)
 
-    def fit(self, learner: Learner, start: Learner, lessons: list[Credited], seed: int) -> dict[str, float]:
-        """As `PolicyGradient`; with `simulated`, the decisions that were made in futures."""
-        metrics = super().fit(learner, start, lessons, seed)
-        if (simulated := self.simulated.pop(id(learner), None)) is not None:
-            metrics["simulated"] = simulated
-        return metrics
 
-
-def _example(batch: Batch, choice: Choice) -> Example:
-    return Example(seen(batch.env.game, choice.state, batch.player), choice.move, choice.trace, 1.0)
-
-
-def tokens_of(measured: Scored, scored: Scored) -> Tensor:
-    """values_N of `measured`, whose rows are whole examples in order, for the tokens of `scored`."""
-    rows_N = scored.rows_B.cpu()[scored.rows_N.cpu()]
-    own_N, all_N = scored.rows_N.cpu(), measured.rows_N.cpu()
-    starts_B = torch.searchsorted(own_N, torch.arange(len(scored.rows_B)))
-    starts_E = torch.searchsorted(all_N, torch.arange(len(measured.rows_B)))
-    within_N = torch.arange(len(own_N)) - starts_B[own_N]
-    return measured.logprobs_N[starts_E[rows_N] + within_N]
+def sampled_logprobs(learner: Learner, batch: Experience) -> list[Tensor]:
+    """Of each example's tokens: as recorded when they were sampled, computed where nothing was recorded."""
+    missing = [e for e, recorded in enumerate(batch.recorded) if recorded is None]
+    computed = iter(learner.logprobs(batch, missing).by_row() if missing else ())
+    return [next(computed) if recorded is None else recorded for recorded in batch.recorded]

@@ -22,25 +22,31 @@ from clarify_env.trainers.learners import Scored
 class PPO(PolicyGradient):
     """A run of PPO; `PolicyGradient` and `Loop` have the arguments.
 
-    Options: `clip` (0.2), `trace` (lambda, 0.95), `value_share` (weight of the value loss, 0.5), `scale`
+    Options: `clip_range` (0.2), `gae_lambda` (0.95), `vf_coef` (weight of the value loss, 0.5), `scale`
     (True: the advantages of an iteration are centred and divided by their deviation).
     """
 
-    epochs: ClassVar[int] = 4
     skips: ClassVar[bool] = False  # the value head learns from all
-    defaults: ClassVar[dict[str, Any]] = {"clip": 0.2, "trace": 0.95, "value_share": 0.5, "scale": True}
+    defaults: ClassVar[dict[str, Any]] = {
+        "epochs": 4,
+        "clip_range": 0.2,
+        "gae_lambda": 0.95,
+        "vf_coef": 0.5,
+        "scale": True,
+    }
 
     def credit(self, batch: Batch, groups: Sequence[Sequence[Played]]) -> Iterator[tuple[Played, Floats]]:
         """Advantages under the value head, over the whole iteration."""
         members = [played for group in groups for played in group]
         if not members:
             return
-        examples = [example for played in members for example in played.examples]
-        values = self.learners[batch.player].measure(examples).values_B.double().cpu().numpy()
+        learner = self.learners[batch.player]
+        every = learner.experience([example for played in members for example in played.examples])
+        values_E = learner.logprobs(every).values_B.double().cpu().numpy()
         ends = np.cumsum([len(played.examples) for played in members])
         parts = [
-            gae(played.rewards_T, values_T, trace=self.options["trace"])
-            for played, values_T in zip(members, np.split(values, ends[:-1]), strict=True)
+            gae(played.rewards_T, values_T, gae_lambda=self.options["gae_lambda"])
+            for played, values_T in zip(members, np.split(values_E, ends[:-1]), strict=True)
         ]
         advantages_E = np.concatenate(parts)
         if self.options["scale"] and (deviation := advantages_E.std()) > 1e-8:
@@ -49,6 +55,5 @@ class PPO(PolicyGradient):
 
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """The clipped surrogate, and the error of the value head."""
-        policy = ppo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, self.options["clip"])
-        share = float(self.options["value_share"])
-        return policy + share * value(scored.values_B, to_go_B.to(scored.values_B))
+        policy = ppo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, self.options["clip_range"])
+        return policy + float(self.options["vf_coef"]) * value(scored.values_B, to_go_B)

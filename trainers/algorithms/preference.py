@@ -30,9 +30,9 @@ from clarify_env.trainers.algorithms.best_continuation import (
     BestContinuation,
     Decided,
     Sampled,
+    candidate_values,
     decide,
     prices,
-    worth,
 )
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch, grouped
@@ -44,15 +44,11 @@ from clarify_env.trainers.algorithms.simulated_futures import (
     normalised,
     possible,
 )
-from clarify_env.trainers.learners import Example, Learner, Objective, Scored
-from clarify_env.trainers.loop import Loop, options_of
+from clarify_env.trainers.learners import Example, Learner, Scored
+from clarify_env.trainers.loop import Loop
 
-LEAST = 1e-6  # difference of worth from which on two moves are a pair
-
-
+LEAST = 1e-6  # difference of values from which on two moves are a pair
 COSTS = 3  # costs at which the futures of a question are played, where episodes are re-scored
-
-
 OTHERS = 3  # moves that the best one of a point is paired with under each costs
 
 
@@ -111,12 +107,8 @@ def siblings(batch: Batch, members: int = 1) -> Iterator[Pair]:
             for at, moves in met.items():
                 if (apart := extremes(moves, members, rng)) is not None:
                     first, last, margin, by_member = apart
-                    better, worse = (_example(batch, shown[at, move], costs) for move in (first, last))
+                    better, worse = (batch.example(shown[at, move], costs) for move in (first, last))
                     yield Pair(better, worse, margin, by_member)
-
-
-def _example(batch: Batch, choice: Choice, costs: Any) -> Example:
-    return Example(seen(batch.env.game, choice.state, batch.player, costs), choice.move, choice.trace, 1.0)
 
 
 def forks(batch: Batch) -> Iterator[Pair]:
@@ -130,7 +122,7 @@ def forks(batch: Batch) -> Iterator[Pair]:
         for node in tree.nodes:
             if len(node.edges) < 2:
                 continue
-            values_M_C, moves = worth(node, prices_C_T, found) / node.mass, list(node.edges)
+            values_M_C, moves = candidate_values(node, prices_C_T, found) / node.mass, list(node.edges)
             for c, costs in enumerate(tree.costs):
                 best = int(values_M_C[:, c].argmax())
                 margins_M = values_M_C[best, c] - values_M_C[:, c]
@@ -172,9 +164,7 @@ def by_futures(
         known = {move: values for move, values in known.items() if len(values)}
         if len(known) > 1 and (apart := extremes(known, members, rng)) is not None:
             first, last, margin, by_member = apart
-            better, worse = (
-                _example(batch, moves[move], costs)._replace(weight=share) for move in (first, last)
-            )
+            better, worse = (batch.example(moves[move], costs, share) for move in (first, last))
             pairs.append(Pair(better, worse, margin, by_member))
     return pairs, float(found.decisions_S.sum())
 
@@ -216,16 +206,20 @@ class Paired(Loop):
     `clarify_env.trainers.algorithms.policy_gradient.Grouped`.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {}
+    defaults: ClassVar[dict[str, Any]] = {
+        "pairs": "forks",
+        "beta": 0.1,
+        "reference": "last",
+        "futures": 3,
+        "window": 2,
+        "meanings": "possible",
+    }
 
-    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = {"pairs": "forks", "beta": 0.1, "reference": "last", "futures": 3, "window": 2}
-        self.options = options_of({**own, "meanings": "possible", **self.defaults}, options)
         choose("pairs", self.options["pairs"], ("forks", "siblings", "futures"))
         choose("reference", self.options["reference"], ("last", "start"))
         checked(self.options)
-        self.simulated: dict[int, float] = {}
 
     @abstractmethod
     def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, divergence: Tensor) -> Tensor:
@@ -233,11 +227,11 @@ class Paired(Loop):
 
         Args:
             margins_P, reference_P: differences of log-probabilities, under the policy and the reference.
-            rewards_K_P: differences of worth, by each member of an ensemble.
+            rewards_K_P: differences of values, by each member of an ensemble.
             divergence: estimate of KL(reference || policy), at the option `gamma`; else 0.
         """
 
-    def lessons(self, batch: Batch) -> list[Pair | Example]:
+    def examples(self, batch: Batch) -> list[Pair | Example]:
         """The pairs, and with the option `gamma` the decisions that the reference sampled.
 
         Raises:
@@ -250,14 +244,13 @@ class Paired(Loop):
         elif self.options["pairs"] == "siblings":
             found = list(siblings(batch, members))
         else:
-            learner = self.learners[batch.player]
-            pairs, decisions = by_futures(batch, learner, self.options, members)
-            self.simulated[id(learner)] = self.simulated.get(id(learner), 0.0) + decisions
+            pairs, decisions = by_futures(batch, self.learners[batch.player], self.options, members)
+            self.note(batch.player, "simulated", decisions)
             found = list(pairs)
         if not found:
             raise ClarifyError(
                 f"{type(self).__name__}: no point of {len(batch.episodes)} episodes has two moves of "
-                "different worth; play more episodes a question (samples), or take pairs='forks'"
+                "different value; play more episodes a question (samples), or take pairs='forks'"
             )
         if self.options.get("gamma"):
             found += self._sampled(batch)
@@ -265,14 +258,14 @@ class Paired(Loop):
 
     def _sampled(self, batch: Batch) -> list[Example]:
         """The decisions of the episodes that the reference played."""
-        settings, game = self.settings, batch.env.game
+        settings = self.settings
         own = settings.tasks * (settings.samples - round(settings.samples * settings.start_share))
         last = self.options["reference"] == "last"
         examples = [
-            Example(seen(game, choice.state, batch.player), choice.move, choice.trace, 1.0)
+            batch.example(choice)
             for episode in batch.episodes
             if episode.index is not None and (episode.index < own) == last
-            for choice in choices(game, episode, batch.player)
+            for choice in choices(batch.env.game, episode, batch.player)
         ]
         if not examples:
             raise ClarifyError(
@@ -281,32 +274,31 @@ class Paired(Loop):
             )
         return examples
 
-    def fit(
-        self, learner: Learner, start: Learner, lessons: list[Pair | Example], seed: int
-    ) -> dict[str, float]:
+    def fit(self, learner: Learner, examples: list[Pair | Example], seed: int) -> dict[str, float]:
         """Minibatches of pairs, drawn by how often their point is met, each pair with a sampled decision."""
-        pairs = [lesson for lesson in lessons if isinstance(lesson, Pair)]
-        sampled = [lesson for lesson in lessons if isinstance(lesson, Example)]
+        pairs = [one for one in examples if isinstance(one, Pair)]
+        sampled = [one for one in examples if isinstance(one, Example)]
         chances_P = np.array([pair.better.weight for pair in pairs])
         size, count = max(1, self.settings.batch // 2), self.settings.updates
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(pairs), (count, size), p=chances_P / chances_P.sum())
         used, places = np.unique(drawn, return_inverse=True)
         held = [pairs[p] for p in used.tolist()]
-        examples = [example for pair in held for example in pair[:2]] + sampled
+        batch = learner.experience([example for pair in held for example in pair[:2]] + sampled)
         places_U_P = places.reshape(count, size)
         columns = [2 * places_U_P, 2 * places_U_P + 1]
         if sampled:
             columns.append(2 * len(held) + rng.integers(len(sampled), size=(count, size)))
         unit = len(columns)
         steps: list[list[int]] = np.stack(columns, axis=-1).reshape(count, unit * size).tolist()
-        reference = start if self.options["reference"] == "start" else learner
-        parts = [totals(reference.measure(examples[k : k + PART])) for k in range(0, len(examples), PART)]
+        reference = self.start_of(learner) if self.options["reference"] == "start" else learner
+        rows = range(len(batch.examples))
+        parts = [totals(reference.logprobs(batch, rows[k : k + PART])) for k in rows[::PART]]
         reference_E = torch.cat(parts)
         rewards_K_P = torch.tensor([pair.members for pair in held], dtype=reference_E.dtype).T
         right: list[float] = []
 
-        def objective(scored: Scored) -> Tensor:
+        def loss(scored: Scored) -> Tensor:
             rows_P_U = scored.rows_B.cpu().reshape(-1, unit)
             sums_P_U = totals(scored).reshape(-1, unit)
             before_P_U = reference_E[rows_P_U].to(sums_P_U)
@@ -317,12 +309,9 @@ class Paired(Loop):
             own_K_P = rewards_K_P[:, rows_P_U[:, 0] // 2].to(margins_P)
             return self.loss(margins_P, apart_P, own_K_P, divergence)
 
-        fitted = learner.descend(examples, steps, Objective(objective, unit=unit))
+        fitted = learner.step(batch, loss, steps, unit=unit)
         tail = right[-max(1, len(right) // 10) :]
-        fitted |= {"steps": float(count), "pairs": float(len(pairs)), "right": float(np.mean(tail))}
-        if (simulated := self.simulated.pop(id(learner), None)) is not None:
-            fitted["simulated"] = simulated
-        return fitted
+        return {**fitted, "steps": float(count), "pairs": float(len(pairs)), "right": float(np.mean(tail))}
 
 
 def totals(scored: Scored) -> Tensor:

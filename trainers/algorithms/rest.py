@@ -22,7 +22,10 @@ class ReST(Loop):
     """A run of ReST; `Loop` has the other arguments.
 
     Args:
-        rule: the selection rule, or one for each player that is trained.
+        rule: the selection rule, or one for each player that is trained; by default that of the settings.
+
+    Raises:
+        ClarifyError: the settings have options; ReST's settings are all its own.
     """
 
     def __init__(
@@ -30,49 +33,35 @@ class ReST(Loop):
         settings: Settings,
         learner: Learner,
         others: Mapping[str, Agent],
-        rule: Selection | Mapping[str, Selection],
+        rule: Selection | Mapping[str, Selection] | None = None,
         run: RunDirectory | None = None,
+        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        if options:
+            raise ClarifyError(f"rest: unknown option {min(options)!r}; its settings are its own")
         super().__init__(settings, learner, others, run, **kwargs)
+        if rule is None:
+            rule = make_rule(settings.rule)
+            if isinstance(rule, BestContinuation):
+                rule.off_path = settings.off_path
+                rule.replies = 24 if any(settings.user.values()) else 1
+                for player in self.learners:
+                    rooted(self.env.game, player)
         self.rules = dict(rule) if isinstance(rule, Mapping) else dict.fromkeys(self.learners, rule)
 
-    def lessons(self, batch: Batch) -> list[Example]:
+    def examples(self, batch: Batch) -> list[Example]:
         """The moves that the rule keeps."""
         return self.rules[batch.player].select(batch)
 
-    def fit(self, learner: Learner, start: Learner, lessons: list[Example], seed: int) -> dict[str, float]:
+    def fit(self, learner: Learner, examples: list[Example], seed: int) -> dict[str, float]:
         """Imitate them."""
-        return {**learner.update(lessons, seed), "steps": float(self.settings.updates if lessons else 0)}
+        return {**learner.update(examples, seed), "steps": float(self.settings.updates if examples else 0)}
 
-    def describe(self, lessons: list[Any]) -> dict[str, float]:
-        """Shares of the kinds of moves, by weight."""
-        return mix(lessons)
-
-
-def mix(examples: list[Example]) -> dict[str, float]:
-    """The share of each kind of move among examples, by weight."""
-    total = sum(example.weight for example in examples) or 1.0
-    mix: dict[str, float] = {}
-    for example in examples:
-        mix[example.move.kind] = mix.get(example.move.kind, 0.0) + example.weight / total
-    return mix
-
-
-def from_settings(settings: Settings, learner: Learner, others: Mapping[str, Agent], **kwargs: Any) -> ReST:
-    """ReST with the selection rule that the settings name.
-
-    Raises:
-        ClarifyError: the settings have options; ReST's settings are all its own.
-    """
-    rule = make_rule(settings.rule)
-    if isinstance(rule, BestContinuation):
-        rule.off_path = settings.off_path
-        rule.replies = 24 if any(settings.user.values()) else 1
-    if settings.options:
-        raise ClarifyError(f"rest: unknown option {sorted(settings.options)[0]!r}; its settings are its own")
-    trainer = ReST(settings, learner, others, rule, **kwargs)
-    if isinstance(rule, BestContinuation):
-        for player in trainer.learners:
-            rooted(trainer.env.game, player)
-    return trainer
+    def describe(self, examples: list[Example]) -> dict[str, float]:
+        """The share of each kind of move, by weight."""
+        total = sum(example.weight for example in examples) or 1.0
+        mix: dict[str, float] = {}
+        for example in examples:
+            mix[example.move.kind] = mix.get(example.move.kind, 0.0) + example.weight / total
+        return mix

@@ -55,6 +55,11 @@ class Batch(NamedTuple):
     seed: int
     policy: Agent | None = None
 
+    def example(self, choice: Choice, costs: Any = None, weight: float = 1.0) -> Example:
+        """A decision of the player as a training example, by default under its own costs."""
+        observation = seen(self.env.game, choice.state, self.player, costs)
+        return Example(observation, choice.move, choice.trace, weight)
+
 
 class Selection(Protocol):
     """A selection rule."""
@@ -101,9 +106,7 @@ class _Whole:
                 made = decisions.get(id(episode))
                 if made is None:
                     made = decisions[id(episode)] = list(choices(game, episode, batch.player))
-                examples += [
-                    Example(seen(game, c.state, batch.player, costs), c.move, c.trace, 1.0) for c in made
-                ]
+                examples += [batch.example(choice, costs) for choice in made]
         return examples
 
     def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
@@ -168,8 +171,7 @@ class ActionClustering:
                 kept = [(choice, reward) for choice, reward in met if choice.move.kind == kind]
                 move = _best([(choice.move, reward) for choice, reward in kept])
                 choice = next(choice for choice, _ in kept if choice.move == move)
-                observation = seen(game, choice.state, batch.player, costs)
-                examples.append(Example(observation, choice.move, choice.trace, len(met) / len(members)))
+                examples.append(batch.example(choice, costs, len(met) / len(members)))
         return examples
 
 
@@ -234,11 +236,11 @@ class Averaged:
                 continue
             reward = episode.reward
             for choice in choices(game, episode, batch.player):
-                observation = seen(game, choice.state, batch.player)
-                moves, features_M_F, _ = policy.point(policy.key(observation))
-                alike = features_M_F.numpy().tobytes(), tuple(observation["costs"].tolist())
+                example = batch.example(choice)
+                moves, features_M_F, _ = policy.point(policy.key(example.observation))
+                alike = features_M_F.numpy().tobytes(), tuple(example.observation["costs"].tolist())
                 made = moves.index(choice.move) if choice.move in moves else -1
-                pools[alike].append((Example(observation, choice.move, choice.trace, 1.0), made, reward))
+                pools[alike].append((example, made, reward))
         examples = []
         for pool in pools.values():
             mean = sum(reward for _, _, reward in pool) / len(pool)

@@ -51,8 +51,8 @@ class Start(NamedTuple):
     seed: int
 
 
-class Worth(NamedTuple):
-    """What starts are worth.
+class Values(NamedTuple):
+    """The values of starts.
 
     Args:
         returns_S_K: what each future earned from its start on; NaN where an agent failed.
@@ -92,7 +92,7 @@ def futures(
     count: int,
     window: int | None = 2,
     best_of: int = 1,
-) -> Worth:
+) -> Values:
     """Play from each start, all of them at the same time.
 
     Args:
@@ -152,7 +152,7 @@ def futures(
                 if one.state.stop is None:
                     going.append(one)
         live = going
-    return Worth(returns_S_K.reshape(len(starts), count, best_of).max(axis=2), decisions_S)
+    return Values(returns_S_K.reshape(len(starts), count, best_of).max(axis=2), decisions_S)
 
 
 def _closed(
@@ -169,7 +169,7 @@ def _closed(
                 owners.append(k)
     if not examples:
         return {}
-    scored = learner.measure(examples)
+    scored = learner.logprobs(learner.experience(examples))
     sums_E = row_sums(scored.logprobs_N, scored.rows_N, len(examples)).cpu().double().numpy()
     best: dict[int, tuple[float, Move]] = {}
     for k, example, score in zip(owners, examples, np.round(sums_E, 9).tolist(), strict=True):
@@ -197,7 +197,7 @@ def _move(batch: Batch, state: Any, player: str, action: Any) -> Move | Failed |
     return action if isinstance(action, Failed) else made_move(batch.env.game, state, player, action)
 
 
-BASELINE = 4  # times as many futures for the worth of a point as for that of a move
+BASELINE = 4  # times as many futures for the value of a point as for that of a move
 
 
 def checked(options: Mapping[str, Any]) -> None:
@@ -268,7 +268,7 @@ def advantages(
 ) -> tuple[list[list[Floats]], float]:
     """Of each group its members' advantages_T, and how many decisions were made to find them.
 
-    The worth of a decision less that of its point, where the policy makes the first move too; both by
+    The value of a decision less that of its point, where the policy makes the first move too; both by
     futures, so that the expected gradient is exact whatever the others of the group did. A prover adds
     `alpha` times the same under its own play: Q^pi + alpha A^mu (arXiv 2410.08146), measured before the move
     and over fresh replies to it.

@@ -35,7 +35,7 @@ def asker_to_try(target: str, env: GameEnv[Any], user: UserModel, server: str | 
     experiment = trainer("experiment")
     if (Path(target) / "config.json").is_file():
         policy = experiment.load_policy(trainer("run_directory").RunDirectory(target))
-        return policy.twin(temperature=1.0) if hasattr(policy, "twin") else policy
+        return policy.with_(temperature=1.0) if hasattr(policy, "temperature") else policy
     return catalog.load(target, env, "asker", knobs=asdict(user), server=server, temperature=1.0)
 
 

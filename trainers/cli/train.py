@@ -144,7 +144,7 @@ def _written(out: Path, summary: dict[str, Any]) -> None:
 def _progress(line: dict[str, Any]) -> str:
     """The metrics of an iteration in a few words."""
     parts = []
-    for shown, part in (("played", "play"), ("greedy", "check")):
+    for shown, part in (("played", "play"), ("greedy", "eval")):
         if f"{part}/reward" in line:
             asks = f", asks {line[f'{part}/asks']:.2f}" if f"{part}/asks" in line else ""
             parts.append(f"{shown} reward {line[f'{part}/reward']:+.3f}{asks}")

@@ -288,9 +288,9 @@ def curve(
     played = np.cumsum([line["episodes"] for line in lines])
     tokens = np.cumsum([line["play/tokens"] for line in lines])
     return [
-        [float(episodes), float(sampled), (line["check/reward"] - floor) / (best - floor)]
+        [float(episodes), float(sampled), (line["eval/reward"] - floor) / (best - floor)]
         for line, episodes, sampled in zip(lines, played, tokens, strict=True)
-        if "check/reward" in line
+        if "eval/reward" in line
     ]
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import torch
+from torch import Tensor
 
 from clarify_env.agent import Agent, Observation
 from clarify_env.moves import Move
 
 
 class Example(NamedTuple):
-    """A move worth imitating.
+    """A training example: a decision that a policy is to learn from.
 
     Args:
         observation: what the player saw, with the costs under which the move is good.
@@ -26,8 +27,23 @@ class Example(NamedTuple):
     weight: float
 
 
+class Experience(NamedTuple):
+    """Training examples as a learner reads them, made once for every pass over them.
+
+    Args:
+        examples: the decisions.
+        encoded: what the learner made of them; it does not depend on the weights.
+        recorded: of each example the log-probabilities of its tokens as they were recorded when it was
+            sampled; None where they were not, or not to the last digit.
+    """
+
+    examples: Sequence[Example]
+    encoded: Any
+    recorded: Sequence[Tensor | None]
+
+
 class Scored(NamedTuple):
-    """Decisions of a minibatch under the current policy, or a part of them.
+    """Examples under the current policy: all of them, a minibatch, or a part of one.
 
     Args:
         rows_B: which example each row is.
@@ -36,28 +52,26 @@ class Scored(NamedTuple):
         values_B: what the value head expects of each row's point; 0 without one.
     """
 
-    rows_B: torch.Tensor
-    logprobs_N: torch.Tensor
-    rows_N: torch.Tensor
-    values_B: torch.Tensor
+    rows_B: Tensor
+    logprobs_N: Tensor
+    rows_N: Tensor
+    values_B: Tensor
+
+    def by_row(self) -> list[Tensor]:
+        """The log-probabilities of each row's tokens, on the CPU."""
+        lengths = self.rows_N.cpu().bincount(minlength=len(self.rows_B)).tolist()
+        return list(self.logprobs_N.cpu().split(lengths))  # type: ignore[no-untyped-call]
+
+    def tokens(self, by_example: Sequence[Tensor]) -> Tensor:
+        """other_N: what is known of the tokens of every example, for the tokens of these rows."""
+        return torch.cat([by_example[e] for e in self.rows_B.tolist()]).to(self.logprobs_N)
 
 
-class Objective(NamedTuple):
-    """What gradient steps go down.
-
-    Args:
-        loss: a mean over the tokens or rows of what it is given.
-        per: "token" or "row": what that mean is over, so that the parts of a minibatch add up.
-        unit: rows that have to be given together, such as 2 for pairs; they follow each other.
-    """
-
-    loss: Callable[[Scored], torch.Tensor]
-    per: str = "row"
-    unit: int = 1
+Loss = Callable[[Scored], Tensor]
 
 
 class Learner(Protocol):
-    """A trainable agent with its loss; everything random in an update follows from the seed it is given."""
+    """A trainable agent; everything random in an update follows from the seed it is given."""
 
     @property
     def agent(self) -> Agent:
@@ -76,18 +90,35 @@ class Learner(Protocol):
         """Imitate the examples; returns metrics."""
         ...
 
-    def descend(
-        self,
-        examples: Sequence[Example],
-        steps: Sequence[Sequence[int]],
-        objective: Objective,
-        rate: float | None = None,
-    ) -> dict[str, float]:
-        """One gradient step a minibatch, each a list of positions in `examples`; returns metrics."""
+    def experience(self, examples: Sequence[Example]) -> Experience:
+        """The examples ready to be read, by this learner or a copy of it."""
         ...
 
-    def measure(self, examples: Sequence[Example]) -> Scored:
-        """The examples under the current policy, without gradients."""
+    def logprobs(self, batch: Experience, rows: Sequence[int] | None = None) -> Scored:
+        """The examples at these positions, by default all, under the current policy, without gradients."""
+        ...
+
+    def step(
+        self,
+        batch: Experience,
+        loss: Loss,
+        minibatches: Sequence[Sequence[int]] | None = None,
+        *,
+        per: str = "row",
+        unit: int = 1,
+        learning_rate: float | None = None,
+    ) -> dict[str, float]:
+        """A gradient step of a fresh optimiser on each minibatch; returns metrics.
+
+        Args:
+            batch: the examples.
+            loss: what to go down: a mean over the tokens or rows of what it is given, which may be a part
+                of a minibatch.
+            minibatches: of each step the positions of its examples; by default one step on all of them.
+            per: "token" or "row": what that mean is over, so that the parts of a minibatch add up.
+            unit: rows that have to be given together, such as 2 for pairs; they follow each other.
+            learning_rate: in place of the learner's own.
+        """
         ...
 
     def save(self, folder: Path) -> None:

@@ -5,7 +5,7 @@ What a language model learns from in one step: which examples, and whether they 
 
 import copy
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.algorithms.losses import nll
-from clarify_env.trainers.learners import Example, Objective, Scored
+from clarify_env.trainers.learners import Example, Experience, Loss, Scored
 from clarify_env.trainers.learners.distributed import add_up, join, share
 from clarify_env.trainers.learners.packing import Item, Packed, pack, parted
 
@@ -26,7 +26,7 @@ SORTED = 4  # steps whose examples are sorted together
 
 
 def minibatches(
-    drawn: Sequence[int], prompts: Mapping[int, tuple[int, ...]], batch: int, rng: np.random.Generator
+    drawn: Sequence[int], prompts: Sequence[tuple[int, ...]], batch: int, rng: np.random.Generator
 ) -> list[list[int]]:
     """The drawn examples as minibatches; every few of them in a row hold what was drawn for them, sorted."""
     steps: list[list[int]] = []
@@ -52,8 +52,6 @@ def differing(parts: Sequence[Packed], items: Sequence[Item]) -> int:
 
 
 WEIGHTS = "weights.safetensors"
-
-
 CRITIC = "critic.safetensors"
 
 
@@ -62,18 +60,18 @@ class LanguageLearner:
 
     What is trained on is what was sampled: the ids in the trace of the decision, the stop token included,
     after the prompt of the example's own observation; prompts and other players' messages are masked. Each
-    update starts a fresh AdamW, draws `updates` minibatches of examples in proportion to their weights, and
+    update starts a fresh AdamW, draws minibatches of examples in proportion to their weights, and
     anneals the learning rate to zero, so that weights are all that a checkpoint needs. What four steps
     draw is shared out among them by what the prompts begin with, so that more of it is read only once.
 
     Args:
         agent: the policy to train.
-        updates: gradient steps per call, >= 1.
-        batch: examples per step, >= 1.
-        rate: peak learning rate.
+        gradient_steps: minibatches of an update, >= 1.
+        batch: examples of a minibatch, >= 1.
+        learning_rate: the highest of a call.
         width: tokens of a packed row, >= 1.
-        part: tokens of one forward and backward pass, >= 1; gradients are accumulated over the passes of a
-            step. Lower it where memory is short.
+        microbatch_tokens: tokens of one forward and backward pass, >= 1; gradients are accumulated over the
+            passes of a step. Lower it where memory is short.
         bf16: compute in bfloat16 (weights and optimiser stay as they are).
         lora: rank of low-rank adapters (peft) that are trained in place of the weights; 0 for none.
     """
@@ -81,20 +79,20 @@ class LanguageLearner:
     def __init__(
         self,
         agent: TransformersAgent,
-        updates: int = 100,
+        gradient_steps: int = 100,
         batch: int = 64,
-        rate: float = 1e-3,
+        learning_rate: float = 1e-3,
         width: int = 512,
-        part: int = 8192,
+        microbatch_tokens: int = 8192,
         bf16: bool = False,
         lora: int = 0,
     ) -> None:
         self.agent = agent
-        self.updates = updates
+        self.gradient_steps = gradient_steps
         self.batch = batch
-        self.rate = rate
+        self.learning_rate = learning_rate
         self.width = width
-        self.part = part
+        self.microbatch_tokens = microbatch_tokens
         self.bf16 = bf16
         self.lora = lora
         if lora and not hasattr(agent.model.model, "peft_config"):
@@ -107,16 +105,21 @@ class LanguageLearner:
 
     def greedy(self) -> TransformersAgent:
         """The same model, always taking its likeliest token."""
-        return self.agent.twin(temperature=0.0)
+        return self.agent.with_(temperature=0.0)
 
     def copy(self) -> Self:
         """The same weights in a model of their own."""
-        old = self.agent.model
-        twin = copy.copy(old)
-        twin.model = copy.deepcopy(old.model)
-        agent = self.agent.twin(model=twin)
+        model = copy.copy(self.agent.model)
+        model.model = copy.deepcopy(model.model)
         learner = type(self)(
-            agent, self.updates, self.batch, self.rate, self.width, self.part, self.bf16, self.lora
+            self.agent.with_(model=model),
+            self.gradient_steps,
+            self.batch,
+            self.learning_rate,
+            self.width,
+            self.microbatch_tokens,
+            self.bf16,
+            self.lora,
         )
         learner.critic.load_state_dict(self.critic.state_dict())
         return learner
@@ -132,8 +135,20 @@ class LanguageLearner:
             ids = agent.model.message_ids(agent.prompt.write(example.move, example.observation))
         return Item(tuple(prompt), tuple(ids)), sampled
 
+    def experience(self, examples: Sequence[Example]) -> Experience:
+        """The examples as tokens; what the agent recorded counts where it draws from the model as it is."""
+        encoded = [self.item(example) for example in examples]
+        as_is = self.agent.temperature == self.agent.top_p == 1.0
+        recorded = [
+            torch.tensor(example.trace["logprobs"], dtype=torch.float64)
+            if as_is and sampled and "logprobs" in example.trace
+            else None
+            for example, (_, sampled) in zip(examples, encoded, strict=True)
+        ]
+        return Experience(examples, encoded, recorded)
+
     def update(self, examples: Sequence[Example], seed: int) -> dict[str, float]:
-        """Fit the examples; returns the metrics of `descend`.
+        """Fit the examples; returns the metrics of `step`.
 
         Raises:
             ClarifyError: the loss is no longer finite, or memory runs out.
@@ -142,27 +157,27 @@ class LanguageLearner:
             return {"loss": float("nan"), "examples": 0.0, "sampled": 1.0, "ids_differ": 0.0}
         chances = np.array([example.weight for example in examples])
         rng = np.random.default_rng(seed)
-        drawn = rng.choice(len(examples), self.updates * self.batch, p=chances / chances.sum()).tolist()
-        pairs = {i: self.item(examples[i]) for i in sorted(set(drawn))}
-        prompts = {i: item.prompt for i, (item, _) in pairs.items()}
-        objective = Objective(lambda scored: nll(scored.logprobs_N), per="token")
-        steps = minibatches(drawn, prompts, self.batch, rng)
-        return {**self._descend(pairs, steps, objective, self.rate), "examples": float(len(examples))}
+        drawn = rng.choice(len(examples), self.gradient_steps * self.batch, p=chances / chances.sum())
+        used, places = np.unique(drawn, return_inverse=True)
+        batch = self.experience([examples[e] for e in used.tolist()])
+        prompts = [item.prompt for item, _ in batch.encoded]
+        steps = minibatches(places.tolist(), prompts, self.batch, rng)
+        fitted = self.step(batch, lambda scored: nll(scored.logprobs_N), steps, per="token")
+        return {**fitted, "examples": float(len(examples))}
 
-    def descend(
+    def step(
         self,
-        examples: Sequence[Example],
-        steps: Sequence[Sequence[int]],
-        objective: Objective,
-        rate: float | None = None,
+        batch: Experience,
+        loss: Loss,
+        minibatches: Sequence[Sequence[int]] | None = None,
+        *,
+        per: str = "row",
+        unit: int = 1,
+        learning_rate: float | None = None,
     ) -> dict[str, float]:
-        """One step of a fresh AdamW a minibatch; the learning rate rises for a twentieth of them, then falls.
+        """A step of a fresh AdamW on each minibatch; see `Learner`.
 
-        Args:
-            examples: decisions.
-            steps: of each minibatch the positions of its examples.
-            objective: what to go down.
-            rate: peak learning rate; the learner's own by default.
+        The learning rate rises for a twentieth of the steps, then falls to zero.
 
         Returns:
             `loss` over the last tenth of the steps, `examples`, `sampled` (share of those used whose message
@@ -173,30 +188,23 @@ class LanguageLearner:
         Raises:
             ClarifyError: the loss is no longer finite, or memory runs out.
         """
-        pairs = {i: self.item(examples[i]) for i in sorted({i for rows in steps for i in rows})}
-        found = self._descend(pairs, steps, objective, self.rate if rate is None else rate)
-        return {**found, "examples": float(len(examples))}
-
-    def _descend(
-        self,
-        pairs: Mapping[int, tuple[Item, bool]],
-        steps: Sequence[Sequence[int]],
-        objective: Objective,
-        rate: float,
-    ) -> dict[str, float]:
+        steps = minibatches or [range(len(batch.examples))]
+        rate = self.learning_rate if learning_rate is None else learning_rate
         try:
-            return self._go_down(pairs, steps, objective, rate)
+            return self._step(batch, loss, steps, per, unit, rate)
         except torch.OutOfMemoryError:
             raise ClarifyError(
-                f"{self.agent.model.name}: out of memory in training with part={self.part}; lower part, or "
-                "train adapters (lora=16); the run can be resumed"
+                f"{self.agent.model.name}: out of memory in training with microbatch_tokens="
+                f"{self.microbatch_tokens}; lower it, or train adapters (lora=16); the run can be resumed"
             ) from None
 
-    def _go_down(
+    def _step(
         self,
-        pairs: Mapping[int, tuple[Item, bool]],
+        batch: Experience,
+        loss: Loss,
         steps: Sequence[Sequence[int]],
-        objective: Objective,
+        per: str,
+        unit: int,
         rate: float,
     ) -> dict[str, float]:
         parameters = [*self._parameters.values(), *self.critic.parameters()]
@@ -212,8 +220,8 @@ class LanguageLearner:
             warm = min(1.0, (step + 1) / max(1.0, 0.05 * len(steps)))
             for group in adam.param_groups:
                 group["lr"] = rate * warm * (1.0 - step / len(steps))
-            chosen = [pairs[i][0]._replace(row=k) for k, i in enumerate(rows)]
-            parts = parted(chosen, objective.unit, self.width, self.part)
+            chosen = [batch.encoded[e][0]._replace(row=k) for k, e in enumerate(rows)]
+            parts = parted(chosen, unit, self.width, self.microbatch_tokens)
             rows_B = torch.tensor(rows)
             count = sum(len(item.message) for item in chosen)
             differ += differing(parts, chosen)
@@ -222,11 +230,11 @@ class LanguageLearner:
             for packed in parts[rank::size]:
                 scored = self._scored(packed.to(self.agent.model.device), rows_B)
                 held = len(scored.logprobs_N) / count
-                if objective.per == "row":
+                if per == "row":
                     held = len(scored.rows_B) / len(rows)
-                loss = objective.loss(scored) * held
-                loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.item()
+                found = loss(scored) * held
+                found.backward()  # type: ignore[no-untyped-call]
+                total += found.item()
             if size > 1:
                 summed = torch.tensor([total], dtype=torch.float64, device=self.agent.model.device)
                 for parameter in parameters:
@@ -243,29 +251,32 @@ class LanguageLearner:
             tokens += count
         model.eval()
         self.agent.generator.memory.clear()
+        used = {e for rows in steps for e in rows}
         return {
             "loss": float(np.mean(losses[int(0.9 * len(steps)) :])),
-            "sampled": float(np.mean([sampled for _, sampled in pairs.values()])),
+            "examples": float(len(batch.examples)),
+            "sampled": float(np.mean([batch.encoded[e][1] for e in used])),
             "ids_differ": float(differ),
             "tokens": float(tokens),
             "read": float(read),
             "gradient": float(np.mean(norms)),
         }
 
-    def measure(self, examples: Sequence[Example]) -> Scored:
+    def logprobs(self, batch: Experience, rows: Sequence[int] | None = None) -> Scored:
         """The examples under the current policy, without gradients."""
-        items = [self.item(example)[0]._replace(row=k) for k, example in enumerate(examples)]
+        chosen = range(len(batch.examples)) if rows is None else rows
+        items = [batch.encoded[e][0]._replace(row=k) for k, e in enumerate(chosen)]
         rows_E = torch.arange(len(items))
         with torch.no_grad():
             parts = [
                 self._scored(packed.to(self.agent.model.device), rows_E)
-                for packed in pack(items, self.width, self.part)
+                for packed in pack(items, self.width, self.microbatch_tokens)
             ]
         owners_N = torch.cat([part.rows_B[part.rows_N] for part in parts])
         order_N = owners_N.argsort(stable=True)
         at_E = torch.cat([part.rows_B for part in parts]).argsort()
         return Scored(
-            rows_E,
+            torch.tensor(chosen),
             torch.cat([part.logprobs_N for part in parts])[order_N],
             owners_N[order_N],
             torch.cat([part.values_B for part in parts])[at_E],

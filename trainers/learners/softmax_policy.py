@@ -14,7 +14,7 @@ from clarify_env.agents.softmax_policy import SoftmaxPolicy, layers
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
 from clarify_env.trainers.algorithms.losses import nll
-from clarify_env.trainers.learners import Example, Objective, Scored
+from clarify_env.trainers.learners import Example, Experience, Loss, Scored
 
 
 class _Table(NamedTuple):
@@ -61,40 +61,42 @@ class Critic(torch.nn.Module):
 class ScorerLearner:
     """Negative log-likelihood of the selected moves over a `SoftmaxPolicy`'s candidates (arXiv 2308.08998).
 
-    Each update starts a fresh Adam, draws `updates` minibatches of examples in proportion to their weights,
+    Each update starts a fresh Adam, draws minibatches of examples in proportion to their weights,
     and anneals the learning rate to zero. A selected move that was not among the candidates of its point is
     added there.
 
     Args:
         agent: the policy to train.
-        updates: gradient steps per call.
-        batch: examples per step.
-        rate: learning rate at the start of a call.
+        gradient_steps: minibatches of an update, >= 1.
+        batch: examples of a minibatch, >= 1.
+        learning_rate: at the start of a call.
         critic: the value head, for algorithms that have one.
     """
 
     def __init__(
         self,
         agent: SoftmaxPolicy[Any],
-        updates: int = 300,
+        gradient_steps: int = 300,
         batch: int = 256,
-        rate: float = 3e-3,
+        learning_rate: float = 3e-3,
         critic: Critic | None = None,
     ) -> None:
         self.agent = agent
         self.critic = critic or Critic(agent.context_size, agent.costs_size)
-        self.updates = updates
+        self.gradient_steps = gradient_steps
         self.batch = batch
-        self.rate = rate
+        self.learning_rate = learning_rate
 
     def greedy(self) -> SoftmaxPolicy[Any]:
         """The same network, playing its best-scored move."""
-        return self.agent.variant(greedy=True)
+        return self.agent.with_(greedy=True)
 
     def copy(self) -> Self:
         """The same weights in networks of their own."""
-        twin = self.agent.variant(copy.deepcopy(self.agent.network))
-        return type(self)(twin, self.updates, self.batch, self.rate, copy.deepcopy(self.critic))
+        agent = self.agent.with_(network=copy.deepcopy(self.agent.network))
+        return type(self)(
+            agent, self.gradient_steps, self.batch, self.learning_rate, copy.deepcopy(self.critic)
+        )
 
     @property
     def _trained(self) -> list[torch.nn.Parameter]:
@@ -110,24 +112,23 @@ class ScorerLearner:
             return {"loss": float("nan"), "agreement": float("nan"), "examples": 0.0}
         chances = np.array([example.weight for example in examples])
         draws = np.random.default_rng(seed)
-        order = draws.choice(len(examples), (self.updates, self.batch), p=chances / chances.sum())
-        fitted = self.descend(examples, order.tolist(), Objective(lambda scored: nll(scored.logprobs_N)))
+        order = draws.choice(len(examples), (self.gradient_steps, self.batch), p=chances / chances.sum())
+        fitted = self.step(self.experience(examples), lambda scored: nll(scored.logprobs_N), order.tolist())
         return {name: fitted[name] for name in ("loss", "agreement", "examples")}
 
-    def descend(
+    def step(
         self,
-        examples: Sequence[Example],
-        steps: Sequence[Sequence[int]],
-        objective: Objective,
-        rate: float | None = None,
+        batch: Experience,
+        loss: Loss,
+        minibatches: Sequence[Sequence[int]] | None = None,
+        *,
+        per: str = "row",
+        unit: int = 1,
+        learning_rate: float | None = None,
     ) -> dict[str, float]:
-        """One step of a fresh Adam a minibatch, with a learning rate that falls to zero.
+        """A step of a fresh Adam on each minibatch, at a learning rate that falls to zero; see `Learner`.
 
-        Args:
-            examples: decisions.
-            steps: of each minibatch the positions of its examples.
-            objective: what to go down.
-            rate: learning rate at the start; the learner's own by default.
+        A minibatch is never parted, so that `per` and `unit` change nothing.
 
         Returns:
             `loss` and `agreement` (share whose move is preferred) over the last tenth of the steps,
@@ -136,8 +137,8 @@ class ScorerLearner:
         Raises:
             ClarifyError: the loss is no longer finite.
         """
-        rate = self.rate if rate is None else rate
-        table = self._tensors(examples)
+        steps = minibatches or [range(len(batch.examples))]
+        rate = self.learning_rate if learning_rate is None else learning_rate
         adam = torch.optim.Adam(self._trained, lr=rate)
         tail: list[float] = []
         agreed: list[float] = []
@@ -145,32 +146,32 @@ class ScorerLearner:
         for step, rows in enumerate(steps):
             for group in adam.param_groups:
                 group["lr"] = rate * (1.0 - step / len(steps))
-            rows_B = torch.as_tensor(rows)
-            scored, preferred = self._scored(table, rows_B)
-            loss = objective.loss(scored)
-            if not torch.isfinite(loss):
-                raise ClarifyError(f"the loss became {loss.item()} at step {step}: lower the learning rate")
+            scored, preferred = self._scored(batch.encoded, torch.as_tensor(rows))
+            found = loss(scored)
+            if not torch.isfinite(found):
+                raise ClarifyError(f"the loss became {found.item()} at step {step}: lower the learning rate")
             adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            found.backward()  # type: ignore[no-untyped-call]
             norms.append(sum(float((p.grad**2).sum()) for p in self._trained if p.grad is not None) ** 0.5)
             adam.step()
             if step >= int(0.9 * len(steps)):
-                tail.append(loss.item())
+                tail.append(found.item())
                 agreed.append(preferred)
         return {
             "loss": float(np.mean(tail)),
             "agreement": float(np.mean(agreed)),
-            "examples": float(len(examples)),
+            "examples": float(len(batch.examples)),
             "tokens": float(sum(map(len, steps))),
             "gradient": float(np.mean(norms)),
         }
 
-    def measure(self, examples: Sequence[Example]) -> Scored:
+    def logprobs(self, batch: Experience, rows: Sequence[int] | None = None) -> Scored:
         """The examples under the current policy, without gradients."""
+        rows_B = torch.as_tensor(range(len(batch.examples)) if rows is None else rows)
         with torch.no_grad():
-            return self._scored(self._tensors(examples), torch.arange(len(examples)))[0]
+            return self._scored(batch.encoded, rows_B)[0]
 
-    def _scored(self, table: "_Table", rows_B: torch.Tensor) -> tuple[Scored, float]:
+    def _scored(self, table: _Table, rows_B: torch.Tensor) -> tuple[Scored, float]:
         """These examples under the current policy, and the share of them whose move it prefers."""
         at_B, targets_B = table.points_E[rows_B], table.targets_E[rows_B]
         features_B_M_F, costs_B_K = table.features_P_M_F[at_B], table.costs_E_K[rows_B]
@@ -189,7 +190,8 @@ class ScorerLearner:
         absent = torch.arange(most)[None, :] >= sizes_B[:, None]
         return torch.log_softmax(scores_B_M.masked_fill(absent, -torch.inf), dim=1)
 
-    def _tensors(self, examples: Sequence[Example]) -> "_Table":
+    def experience(self, examples: Sequence[Example]) -> Experience:
+        """The examples as tensors; none is recorded, since a trace holds rounded log-probabilities."""
         moves_P: dict[Hashable, dict[Move, int]] = {}
         index: dict[Hashable, int] = {}
         points_E, targets_E = [], []
@@ -211,9 +213,10 @@ class ScorerLearner:
         sizes_P = torch.tensor([len(row) for row in rows])
         contexts_P_S = torch.stack([self.agent.point(key).context_S for key in moves_P])
         costs_E_K = torch.from_numpy(np.array([example.observation["costs"] for example in examples]))
-        return _Table(
+        table = _Table(
             torch.tensor(points_E), torch.tensor(targets_E), costs_E_K, padded, sizes_P, contexts_P_S
         )
+        return Experience(examples, table, [None] * len(examples))
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`; raises OSError where that fails."""

@@ -1,13 +1,13 @@
 """`above-average`: imitates the episodes that earned more than the others of their question."""
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, ClassVar
 
 from clarify_env.episode import Episode
 from clarify_env.replay import choices, failed, seen
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.learners import Example, Learner
-from clarify_env.trainers.loop import Loop, options_of
+from clarify_env.trainers.loop import Loop
 
 
 class AboveAverage(Loop):
@@ -16,11 +16,9 @@ class AboveAverage(Loop):
     Option: `margin` (0), by how much an episode has to be better, in units of reward.
     """
 
-    def __init__(self, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.options = options_of({"margin": 0.0}, options)
+    defaults: ClassVar[dict[str, Any]] = {"margin": 0.0}
 
-    def lessons(self, batch: Batch) -> list[Example]:
+    def examples(self, batch: Batch) -> list[Example]:
         """The decisions of the better episodes."""
         game, player = batch.env.game, batch.player
         groups: dict[Any, list[Episode]] = defaultdict(list)
@@ -38,6 +36,6 @@ class AboveAverage(Loop):
                     ]
         return examples
 
-    def fit(self, learner: Learner, start: Learner, lessons: list[Any], seed: int) -> dict[str, float]:
+    def fit(self, learner: Learner, examples: list[Any], seed: int) -> dict[str, float]:
         """Imitate them."""
-        return learner.update(lessons, seed)
+        return learner.update(examples, seed)

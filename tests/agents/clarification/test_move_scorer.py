@@ -118,7 +118,7 @@ def test_gradient_of_the_loss_is_softmax_minus_target(views):
         for k, view in enumerate(views)
         if len(view["notes"]) > 1
     ]
-    points_E, targets_E, costs, features, sizes, _ = learner._tensors(examples)
+    points_E, targets_E, costs, features, sizes, _ = learner.experience(examples).encoded
 
     class Given(torch.nn.Module):
         def forward(self, features_R_F, costs_R_2):
@@ -144,7 +144,7 @@ def test_gradient_of_the_loss_is_softmax_minus_target(views):
 def test_gradient_of_the_weights_against_finite_differences(views):
     learner = ScorerLearner(scorer())
     examples = [Example(v, learner.agent.point(Asking.of(v, "test")).moves[0], None, 1.0) for v in views[:8]]
-    points_E, targets_E, costs, features, sizes, _ = learner._tensors(examples)
+    points_E, targets_E, costs, features, sizes, _ = learner.experience(examples).encoded
 
     def loss():
         logprobs = learner._logprobs(features[points_E], sizes[points_E], costs)
@@ -165,7 +165,7 @@ def test_gradient_of_the_weights_against_finite_differences(views):
 
 def test_a_learner_fits_what_it_is_shown_at_each_of_the_costs(views):
     """The best final message at two prices of a word: the same points, told apart by the costs alone."""
-    learner = ScorerLearner(scorer(), updates=150, batch=64, rate=2e-2)
+    learner = ScorerLearner(scorer(), gradient_steps=150, batch=64, learning_rate=2e-2)
     examples = []
     for view in views:
         point = learner.agent.point(Asking.of(view, "test"))
@@ -187,7 +187,7 @@ def test_weights_decide_between_examples_that_disagree(views):
     view = next(v for v in views if len(v["notes"]) > 2)
     moves = scorer().point(Asking.of(view, "test")).moves
     for light, heavy in ((moves[0], moves[-1]), (moves[-1], moves[0])):
-        learner = ScorerLearner(scorer(), updates=200, batch=64, rate=1e-2)
+        learner = ScorerLearner(scorer(), gradient_steps=200, batch=64, learning_rate=1e-2)
         learner.update([Example(view, light, None, 1.0), Example(view, heavy, None, 4.0)], seed=0)
         ((_, logprob_M),) = learner.agent.scores([view])
         assert logprob_M[moves.index(heavy)].exp().item() == pytest.approx(0.8, abs=0.1)
@@ -195,11 +195,11 @@ def test_weights_decide_between_examples_that_disagree(views):
 
 def test_a_move_outside_the_candidates_is_added_to_them(views):
     view = views[0]
-    learner = ScorerLearner(scorer(), updates=40, batch=16, rate=1e-2)
+    learner = ScorerLearner(scorer(), gradient_steps=40, batch=16, learning_rate=1e-2)
     own = Answer("something that no note says")
     moves = learner.agent.point(Asking.of(view, "test")).moves
     assert own not in moves
-    _, targets_E, _, _, sizes, _ = learner._tensors([Example(view, own, None, 1.0)])
+    _, targets_E, _, _, sizes, _ = learner.experience([Example(view, own, None, 1.0)]).encoded
     assert targets_E.tolist() == [len(moves)]
     assert sizes.tolist() == [len(moves) + 1]
     assert learner.update([Example(view, own, None, 1.0)], seed=0)["agreement"] == 1.0
@@ -207,7 +207,7 @@ def test_a_move_outside_the_candidates_is_added_to_them(views):
 
 def test_update_is_a_function_of_weights_examples_and_seed(views):
     def after(seed):
-        learner = ScorerLearner(scorer(), updates=5, batch=8)
+        learner = ScorerLearner(scorer(), gradient_steps=5, batch=8)
         examples = [
             Example(v, learner.agent.point(Asking.of(v, "test")).moves[0], None, 1.0)
             for v in islice(views, 6)
@@ -220,7 +220,7 @@ def test_update_is_a_function_of_weights_examples_and_seed(views):
 
 
 def test_a_copy_is_frozen_and_no_examples_change_nothing(views):
-    learner = ScorerLearner(scorer(), updates=5, batch=8)
+    learner = ScorerLearner(scorer(), gradient_steps=5, batch=8)
     twin = learner.copy()
     before = twin.agent.scores(views)
     assert learner.update([], seed=0)["examples"] == 0.0
@@ -246,7 +246,7 @@ def test_weights_on_disk(tmp_path, views):
 
 
 def test_a_loss_that_explodes_is_named(views):
-    learner = ScorerLearner(scorer(), updates=3, batch=4)
+    learner = ScorerLearner(scorer(), gradient_steps=3, batch=4)
     move = learner.agent.point(Asking.of(views[0], "test")).moves[0]
     with torch.no_grad():
         learner.agent.network.linear.weight.fill_(float("nan"))

@@ -59,7 +59,7 @@ def test_an_episode_is_the_same_whatever_plays_beside_it(agent, env, options):
     def ids(episodes):
         return [[trace["ids"] for step in e.steps for _, trace in step.traces] for e in episodes]
 
-    assert ids(play(agent, env, **options)) == ids(play(agent.twin(rows=3, memory=0), env))
+    assert ids(play(agent, env, **options)) == ids(play(agent.with_(rows=3, memory=0), env))
 
 
 class Answers(TransformersAgent):
@@ -81,7 +81,7 @@ def test_costs_are_plain_numbers_at_the_end_of_the_opening(agent):
 
 
 def test_greedy_play_answers_equal_prompts_once(agent, env):
-    greedy = agent.twin(temperature=0.0)
+    greedy = agent.with_(temperature=0.0)
     observation = env.reset(seed=1)[0]["asker"]
     rngs = [np.random.default_rng(k) for k in range(5)]
     assert len({decision.action for decision in greedy.act([observation] * 5, rngs)}) == 1
@@ -100,12 +100,12 @@ class Blank(AskerPrompt):
 
 def test_format_failures_are_counted_and_sampled_again(agent, env):
     observation = env.reset(seed=1)[0]["asker"]
-    stubborn = agent.twin(prompt=Blank(), format_retries=2)
+    stubborn = agent.with_(prompt=Blank(), format_retries=2)
     (decision,) = stubborn.act([observation], [np.random.default_rng(0)])
     assert stubborn.stats["format_failures"] == 3
     assert stubborn.stats["retries"] == 2
     assert isinstance(decision.action, str)
-    short = agent.twin(max_tokens=2)
+    short = agent.with_(max_tokens=2)
     (episode,) = list(rollout(env, {"asker": short, "user": ScriptedUser()}, 1))
     assert episode.stop == "unreadable_message"
     assert short.stats["unfinished"] == short.stats["format_failures"] == 1
@@ -143,28 +143,28 @@ def test_a_template_that_rewrites_earlier_turns_is_named(tmp_path, caplog, env):
 def test_too_long_a_prompt_is_shortened_by_rule_and_said(agent, env, caplog):
     observation = dict(env.reset(seed=1)[0]["asker"], document=" ".join(f"w{k}" for k in range(3000)))
     with caplog.at_level(logging.WARNING):
-        twin = agent.twin()
-        ids = twin.prompt_ids(observation)
-    room = twin.model.context - twin.max_tokens
+        other = agent.with_()
+        ids = other.prompt_ids(observation)
+    room = other.model.context - other.max_tokens
     assert room - 20 < len(ids) <= room
     assert "is shortened to" in caplog.text
-    assert twin.stats["shortened_prompts"] == 1
-    text = twin.model.message(ids)
+    assert other.stats["shortened_prompts"] == 1
+    text = other.model.message(ids)
     assert CUT in text
     assert observation["notes"][-1].text in text
     many = dict(observation, document="", notes=observation["notes"] * 100)
-    assert len(twin.prompt_ids(many)) <= room
+    assert len(other.prompt_ids(many)) <= room
     notes = [observation["notes"][0]._replace(text=f"number {k}", weight=w) for k, w in enumerate((1, 9, 5))]
     cut = fit(dict(observation, document="", notes=notes), lambda o: len(o["notes"]), 2, "a test")
     assert [note.text for note in cut["notes"]] == ["number 1", "number 2"]
     turns = (Turn("asker", Ask("Which era?")), Turn("user", Reply("Well " + "so " * 3000)))
-    text = twin.model.message(twin.prompt_ids(dict(observation, document="", transcript=turns)))
+    text = other.model.message(other.prompt_ids(dict(observation, document="", transcript=turns)))
     assert "Which era?" in text
     assert "Well so so" in text
     assert CUT in text
     assert observation["notes"][-1].text in text
     with pytest.raises(ClarifyError, match="with all cut that may be; the limit is"):
-        twin.prompt_ids(dict(observation, document="", notes=(), question="why " * 2000))
+        other.prompt_ids(dict(observation, document="", notes=(), question="why " * 2000))
 
 
 def test_bad_models_and_devices_are_named(tmp_path):

@@ -164,11 +164,11 @@ def test_weights_that_do_not_fit_are_refused_before_the_engine_sees_them(agent_o
         agent.refresh(state)
 
 
-def test_a_greedy_twin_shares_the_engine_and_is_certain(agent_of):
+def test_a_greedy_copy_shares_the_engine_and_is_certain(agent_of):
     agent = agent_of(max_tokens=50)
-    twin = agent.twin(temperature=0.0)
-    assert twin.generator is agent.generator
-    (decision,) = twin.act(observed(1), rngs(1))
+    other = agent.with_(temperature=0.0)
+    assert other.generator is agent.generator
+    (decision,) = other.act(observed(1), rngs(1))
     assert set(decision.trace["logprobs"]) == {0.0}
     ((_, params),) = agent.generator.llm.calls
     assert (params[0].temperature, params[0].max_tokens) == (0.0, 50)

@@ -143,7 +143,7 @@ def test_small_policies_train_and_play_whole_episodes(id, settings):
     loop = build(recipe("move-scorer", algorithm, **{**counts, **more}, **options))
     before = [p.detach().clone() for p in loop.learner.agent.network.parameters()]
     (line,) = loop.train()
-    assert "check/accuracy" in line
+    assert "eval/accuracy" in line
     after = list(loop.learner.agent.network.parameters())
     assert any(not a.equal(b) for a, b in zip(before, after, strict=True))
     players = {player: learner.greedy() for player, learner in loop.learners.items()}

@@ -22,7 +22,7 @@ def test_leave_one_out():
 
 def test_group_advantages():
     assert credit.group_advantages(np.array([1.0, 0.0, 2.0])).tolist() == [0.0, -1.0, 1.0]
-    assert credit.group_advantages(np.array([1.0, 0.0, 5.0]), by_deviation=False).tolist() == [
+    assert credit.group_advantages(np.array([1.0, 0.0, 5.0]), scale_rewards=False).tolist() == [
         -1.0,
         -2.0,
         3.0,
@@ -37,9 +37,9 @@ def test_by_key():
 
 def test_gae():
     rewards, values = np.array([-0.1, 1.0]), np.array([0.5, 0.8])
-    assert credit.gae(rewards, values, trace=1.0) == pytest.approx([0.9 - 0.5, 0.2])
-    assert credit.gae(rewards, values, trace=0.0) == pytest.approx([-0.1 + 0.8 - 0.5, 0.2])
-    assert credit.gae(rewards, values, trace=0.5) == pytest.approx([0.2 + 0.5 * 0.2, 0.2])
+    assert credit.gae(rewards, values, gae_lambda=1.0) == pytest.approx([0.9 - 0.5, 0.2])
+    assert credit.gae(rewards, values, gae_lambda=0.0) == pytest.approx([-0.1 + 0.8 - 0.5, 0.2])
+    assert credit.gae(rewards, values, gae_lambda=0.5) == pytest.approx([0.2 + 0.5 * 0.2, 0.2])
 
 
 def test_a_group_of_one():
@@ -157,7 +157,7 @@ def test_a_value_function_leaves_the_gradient_exact():
         def loss(theta, group):
             found, _ = flat(theta, group)
             parts = [
-                credit.gae(t.rewards, np.array([values[s] for s, _ in t.decisions]), trace=trace)
+                credit.gae(t.rewards, np.array([values[s] for s, _ in t.decisions]), gae_lambda=trace)
                 for t in group
             ]
             advantages = torch.from_numpy(np.concatenate(parts))
@@ -178,7 +178,7 @@ def test_a_value_function_leaves_the_gradient_exact():
 @pytest.mark.parametrize("size", [2, 3])
 def test_group_means_shrink_the_gradient(size):
     """GRPO without its deviation: (G - 1) / G of the exact gradient, nothing else."""
-    found = expected(whole(lambda r: credit.group_advantages(r, by_deviation=False)), size)
+    found = expected(whole(lambda r: credit.group_advantages(r, scale_rewards=False)), size)
     close(found, exact_gradient() * (size - 1) / size)
 
 

@@ -14,11 +14,11 @@ from clarify_env.games.clarification import SEEN, Costs
 from clarify_env.replay import credited
 from clarify_env.rollout import rollout
 from clarify_env.trainers import algorithms
-from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, tokens_of
+from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, sampled_logprobs
 from clarify_env.trainers.algorithms.rloo import RLOO
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.experiment import build, load_policy, train
-from clarify_env.trainers.learners import Objective
+from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.settings import Settings
@@ -81,7 +81,7 @@ def test_a_language_model_and_both_players_learn(name, options):
     from clarify_env.trainers.learners.language_model import LanguageLearner
 
     made = replace(settings(name, tasks=2, samples=4, iterations=1, updates=2, batch=8), agent="small")
-    learner = LanguageLearner(TransformersAgent("small", device="cpu"), updates=2, batch=8)
+    learner = LanguageLearner(TransformersAgent("small", device="cpu"), gradient_steps=2, batch=8)
     trainer = algorithms.make_trainer(replace(made, options=options), learner, {"user": ScriptedUser()})
     before = [p.clone() for p in learner._parameters.values()]
     (line,) = trainer.train()
@@ -94,8 +94,8 @@ def test_both_players_learn_by_the_gradient():
     made = settings("rloo", tasks=2, samples=4, iterations=1)
     trainer = algorithms.make_trainer(made, build(made).learner, {"user": ScriptedUser()})
     played = batch(trainer)
-    asker = trainer.lessons(played)
-    user = trainer.lessons(played._replace(player="user"))
+    asker = trainer.examples(played)
+    user = trainer.examples(played._replace(player="user"))
     assert len(asker) > 0
     assert {one.example.move.kind for one in user} <= {"reply", "select"}
 
@@ -135,9 +135,9 @@ def test_groups_share_question_and_costs_and_advantages_add_up_to_nothing():
 def test_decisions_without_credit_are_skipped_and_counted():
     trainer = build(settings("grpo"))
     trainer.options["kl"] = 0.0
-    lessons = [one._replace(advantage=0.0) for one in trainer.lessons(batch(trainer))]
-    found = trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 0)
-    assert found["skipped"] == found["decisions"] == len(lessons)
+    examples = [one._replace(advantage=0.0) for one in trainer.examples(batch(trainer))]
+    found = trainer.fit(trainer.learner, examples, 0)
+    assert found["skipped"] == found["decisions"] == len(examples)
     assert "loss" not in found
 
 
@@ -172,36 +172,73 @@ def test_a_player_without_a_choice_earns_no_credit():
         agent = ScriptedUser()
 
     trainer.learners["user"] = Scripted()
-    lessons = trainer.lessons(played._replace(player="user", others={"asker": OptimalAsker()}))
-    assert len(lessons) > 10
-    assert max(abs(one.advantage) for one in lessons) < 1e-9
-    assert max(abs(one.advantage) for one in trainer.lessons(played)) > 0.1
+    examples = trainer.examples(played._replace(player="user", others={"asker": OptimalAsker()}))
+    assert len(examples) > 10
+    assert max(abs(one.advantage) for one in examples) < 1e-9
+    assert max(abs(one.advantage) for one in trainer.examples(played)) > 0.1
 
 
 def test_a_penalty_keeps_the_policy_near_its_start():
     moved = {}
     for penalty in (0.0, 10.0):
         trainer = build(settings("ppo", options={"kl": penalty}, iterations=3, rate=1e-2))
+        start = trainer.starts["asker"]
         list(trainer.train())
-        lessons = trainer.lessons(batch(trainer))
-        examples = [one.example for one in lessons]
-        start, now = (one.measure(examples).logprobs_N for one in (trainer.starts["asker"], trainer.learner))
+        found = trainer.learner.experience([one.example for one in trainer.examples(batch(trainer))])
+        start, now = (one.logprobs(found).logprobs_N for one in (start, trainer.learner))
         moved[penalty] = float((start - now).abs().mean())
     assert moved[10.0] < 0.5 * moved[0.0]
 
 
-def test_tokens_of_a_part_are_found_again():
+def test_old_logprobs_of_a_small_policy_are_computed_and_follow_the_rows():
     trainer = build(settings("rloo"))
-    examples = [one.example for one in trainer.lessons(batch(trainer))]
-    whole = trainer.learner.measure(examples)
-    seen = []
+    found = trainer.learner.experience([one.example for one in trainer.examples(batch(trainer))])
+    old, seen = sampled_logprobs(trainer.learner, found), []
 
     def loss(scored):
-        seen.append(torch.equal(tokens_of(whole, scored), whole.logprobs_N[scored.rows_B]))
+        seen.append((scored.rows_B.tolist(), torch.equal(scored.tokens(old), scored.logprobs_N)))
         return scored.logprobs_N.sum() * 0.0
 
-    trainer.learner.descend(examples, [[3, 1], [0, 2, 2]], Objective(loss))
-    assert seen == [True, True]
+    trainer.learner.step(found, loss, [[3, 1], [0, 2, 2]])
+    assert seen == [([3, 1], True), ([0, 2, 2], True)]
+    for logprob, example in zip(old, found.examples, strict=True):
+        assert logprob.item() == pytest.approx(example.trace["logprob"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "copies"),
+    [
+        ("rest", {"start_share": 0.5}, 1),
+        ("rest", {"start_share": 0.0}, 0),
+        ("ppo", {}, 0),
+        ("ppo", {"options": {"kl": 0.1}}, 1),
+        ("rloo", {"options": {"kl": 0.0}}, 0),
+        ("rloo", {"options": {"kl": 0.0, "credit": "progress"}}, 1),
+        ("dpo", {"start_share": 0.0}, 0),
+        ("dpo", {"start_share": 0.0, "options": {"reference": "start"}}, 1),
+    ],
+)
+def test_the_start_policy_is_copied_only_where_it_is_used(name, given, copies, tmp_path, monkeypatch):
+    made, copy = [], ScorerLearner.copy
+    monkeypatch.setattr(ScorerLearner, "copy", lambda learner: made.append(copy(learner)) or made[-1])
+    run, wanted = RunDirectory(tmp_path / "run"), settings(name, **given)
+    first = build(wanted, run)
+    run.start(wanted.to_config())
+    list(first.train())
+    assert len(made) == copies
+    load_policy(run)
+    resumed = build(wanted.changed(iterations=3), run)
+    list(resumed.train(first=resumed.resume()))
+    assert len(made) == 2 * copies, "one for each of two runs"
+    start = build(wanted).learner.agent.network.linear.weight
+    assert all(torch.equal(one.agent.network.linear.weight, start) for one in made)
+
+
+def test_a_start_policy_that_is_asked_for_too_late_is_said_to_be_gone():
+    trainer = build(settings("ppo"))
+    list(trainer.train())
+    with pytest.raises(ClarifyError, match="gone after an update"):
+        trainer.start_of(trainer.learner)
 
 
 def test_an_algorithm_of_ones_own():
@@ -226,7 +263,10 @@ def test_an_algorithm_of_ones_own():
     [
         ({"algorithm": "pppo"}, "unknown algorithm 'pppo'; did you mean 'ppo'?"),
         ({"algorithm": "ppo", "start_share": 0.5}, "start_share=0.5: PPO learns from its own episodes only"),
-        ({"algorithm": "ppo", "start_share": 0.0, "options": {"clp": 1}}, "unknown option 'clp'"),
+        (
+            {"algorithm": "ppo", "start_share": 0.0, "options": {"clp_range": 1}},
+            "unknown option 'clp_range'; did you mean 'clip_range'?",
+        ),
         ({"algorithm": "dpo", "options": {"pairs": "fork"}}, "unknown pairs 'fork'; did you mean 'forks'?"),
         ({"algorithm": "rloo", "start_share": 0.0, "options": {"credit": "turns"}}, "did you mean 'turn'?"),
         (
@@ -241,7 +281,7 @@ def test_an_algorithm_of_ones_own():
         ),
         ({"algorithm": "dpo", "options": {"meanings": "all"}}, "unknown meanings 'all'"),
         ({"algorithm": "distillation", "options": {"members": 3}}, "members=3: pairs='forks' have one exact"),
-        ({"algorithm": "rest", "options": {"clip": 1}}, "rest: unknown option 'clip'"),
+        ({"algorithm": "rest", "options": {"clip_range": 1}}, "rest: unknown option 'clip_range'"),
     ],
 )
 def test_mistakes_are_one_line(given, said):
@@ -253,10 +293,10 @@ def test_mistakes_are_one_line(given, said):
 def test_what_cannot_be_compared_says_how_it_could():
     alone = build(settings("grpo", samples=1))
     with pytest.raises(ClarifyError, match=r"group of 1.*samples=2"):
-        alone.lessons(batch(alone))
+        alone.examples(batch(alone))
     one = build(settings("dpo", samples=1, tasks=1, rescore=False, options={"pairs": "siblings"}))
     with pytest.raises(ClarifyError, match=r"no point of 1 episodes has two moves.*forks"):
-        one.lessons(batch(one))
+        one.examples(batch(one))
 
 
 def test_every_algorithm_is_a_gradient_or_a_pair():

@@ -1,4 +1,4 @@
-"""Futures, branching, process advantages against the exact worth of moves in an enumerable game."""
+"""Futures, branching, process advantages against the exact value of moves in an enumerable game."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from clarify_env.replay import choices, credited
 from clarify_env.trainers.algorithms.advantages import Played
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import Start, advantages, futures, possible
-from clarify_env.trainers.learners import Scored
+from clarify_env.trainers.learners import Experience, Scored
 
 # Two meanings; the asker answers one of them or asks, and after the reply answers or gives up with half.
 COST, WEIGHTS = 0.2, (0.7, 0.3)
@@ -58,11 +58,14 @@ class Table:
             for (k, moves), rng in zip(rows, rngs, strict=True)
         ]
 
-    def measure(self, examples):
-        found = [self.row(example.observation) for example in examples]
+    def experience(self, examples):
+        return Experience(examples, None, [None] * len(examples))
+
+    def logprobs(self, batch, rows=None):
+        found = [self.row(example.observation) for example in batch.examples]
         logs = [
             float(np.log(self.chances[k][moves.index(e.move)])) if e.move in moves else -9.0
-            for (k, moves), e in zip(found, examples, strict=True)
+            for (k, moves), e in zip(found, batch.examples, strict=True)
         ]
         count = torch.arange(len(logs))
         return Scored(count, torch.tensor(logs), count, torch.zeros(len(logs)))
@@ -78,8 +81,8 @@ class Insistent(Table):
 POLICY, PROVER = Table(TABLE), Table(OTHER)
 
 
-def worth(table, meant):
-    """Exact worth of the three first moves, and of the start, where `meant` is meant."""
+def values(table, meant):
+    """Exact values of the three first moves, and of the start, where `meant` is meant."""
     earned = np.array([float(meant == 0), float(meant == 1), 0.5])
     moves = np.array([*earned[:2], table.chances[1 + meant] @ earned - COST])
     return moves, float(table.chances[0] @ moves)
@@ -104,9 +107,9 @@ def played(one, moves, meant):
 
 @pytest.mark.parametrize("window", [None, 2, 1])
 @pytest.mark.parametrize("meant", [0, 1])
-def test_the_mean_over_futures_is_the_exact_worth(window, meant):
+def test_the_mean_over_futures_is_the_exact_value(window, meant):
     """No window is too short here: the second message is always final."""
-    one, exact = batch(), worth(POLICY, meant)
+    one, exact = batch(), values(POLICY, meant)
     finals = dict.fromkeys((EARLY, LATE, HALF))
     starts = [Start([(state(one, meant), 1.0)], move, finals, 7) for move in (EARLY, LATE, ASK, None)]
     found = futures(one, POLICY, starts, 4000, 3 if window == 2 else window)
@@ -206,7 +209,7 @@ def test_advantages_are_the_worth_of_a_move_less_that_of_its_point():
     one = batch()
     group = [played(one, [ASK, LATE], 0), played(one, [EARLY], 0)]
     ((asked, early),), decisions = advantages(one, [group], POLICY, None, OPTIONS)
-    moves, start = worth(POLICY, 0)
+    moves, start = values(POLICY, 0)
     after = POLICY.chances[1] @ [1.0, 0.0, 0.5]
     assert asked == pytest.approx([moves[2] - start, 0.0 - after], abs=0.06)
     assert early == pytest.approx([moves[0] - start], abs=0.06)
@@ -220,7 +223,7 @@ def test_meanings_in_an_advantage():
     one = batch()
     groups = [[played(one, [ASK, EARLY], meant)] for meant in (0, 1)]
     expected = {}
-    expected["own"] = [worth(POLICY, m)[0][2] - worth(POLICY, m)[1] for m in (0, 1)]
+    expected["own"] = [values(POLICY, m)[0][2] - values(POLICY, m)[1] for m in (0, 1)]
     expected["possible"] = [float(np.dot(WEIGHTS, expected["own"]))] * 2
     for meanings, wanted in expected.items():
         found, _ = advantages(one, groups, POLICY, None, {**OPTIONS, "meanings": meanings})
@@ -232,7 +235,8 @@ def test_process_advantages_are_exact():
     group = [played(one, [ASK, LATE], 1)]
     ((found,),), _ = advantages(one, [group], POLICY, PROVER, OPTIONS)
     total = sum(
-        weight * np.array([worth(table, 1)[0][2] - worth(table, 1)[1], 1.0 - table.chances[2] @ [0, 1, 0.5]])
+        weight
+        * np.array([values(table, 1)[0][2] - values(table, 1)[1], 1.0 - table.chances[2] @ [0, 1, 0.5]])
         for table, weight in ((POLICY, 1.0), (PROVER, 3.0))
     )
     assert found == pytest.approx(total, abs=0.15)
@@ -251,7 +255,7 @@ def test_a_prover_that_is_the_policy_changes_nothing():
 
 
 def test_summed_progress_telescopes():
-    """Along an episode the steps add up to its reward less the worth of its start."""
+    """Along an episode the steps add up to its reward less the value of its start."""
     sure = Table(np.array([[99.0, -99.0, -99.0], [99.0, -99.0, -99.0], [-99.0, 99.0, -99.0]]))
     one = batch()
     for moves in ([ASK, LATE], [ASK, HALF], [EARLY], [LATE]):

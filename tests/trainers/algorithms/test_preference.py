@@ -58,13 +58,14 @@ def test_a_divergence_keeps_the_policy_where_the_reference_plays():
         options = {"pairs": "siblings", "gamma": gamma, "reference": "start", "beta": 0.01}
         trainer = build(settings("distillation", options=options, updates=60, batch=32, iterations=1))
         played = batch(trainer)
-        lessons = trainer.lessons(played)
-        examples = trainer._sampled(played)
-        assert len(lessons) - (len(examples) if gamma else 0) > 10
+        examples = trainer.examples(played)
+        sampled = trainer._sampled(played)
+        assert len(examples) - (len(sampled) if gamma else 0) > 10
         own = round(trainer.settings.samples * (1 - trainer.settings.start_share)) * trainer.settings.tasks
-        assert len(examples) == sum(len(e.moves("asker")) for e in played.episodes if e.index >= own)
-        trainer.fit(trainer.learner, trainer.starts["asker"], lessons, 0)
-        start, now = (totals(one.measure(examples)) for one in (trainer.starts["asker"], trainer.learner))
+        assert len(sampled) == sum(len(e.moves("asker")) for e in played.episodes if e.index >= own)
+        trainer.fit(trainer.learner, examples, 0)
+        found = trainer.learner.experience(sampled)
+        start, now = (totals(one.logprobs(found)) for one in (trainer.starts["asker"], trainer.learner))
         apart[gamma] = float((start - now).mean())
     assert apart[5.0] < 0.3 * apart[0.0]
 
@@ -77,9 +78,9 @@ def preferred(scored):
 def test_a_pair_prefers_what_is_worth_more_after_training():
     for name in ("dpo", "distillation"):
         trainer = build(settings(name, updates=150, batch=64, iterations=1))
-        learner, lessons = trainer.learner, trainer.lessons(batch(trainer))
-        examples = [example for pair in lessons for example in pair[:2]]
-        before = preferred(learner.measure(examples))
-        trainer.fit(learner, trainer.starts["asker"], lessons, 0)
-        after = preferred(learner.measure(examples))
+        learner, pairs = trainer.learner, trainer.examples(batch(trainer))
+        found = learner.experience([example for pair in pairs for example in pair[:2]])
+        before = preferred(learner.logprobs(found))
+        trainer.fit(learner, pairs, 0)
+        after = preferred(learner.logprobs(found))
         assert after > max(0.75, before + 0.1), name

@@ -208,15 +208,16 @@ def test_metrics_say_what_was_played(whole):
     for name in ("accuracy", "asks", "words"):
         assert line[f"play/{name}"] == pytest.approx(np.mean([e.quantities[name] for e in episodes]))
     assert sum(v for n, v in line.items() if n.startswith("selected/")) == pytest.approx(1.0)
-    cells = [line[f"check/turn={c.turn:g},word={c.word:g}/reward"] for c in SEEN]
-    assert line["check/reward"] == pytest.approx(np.mean(cells))
-    assert sum(line[f"check/{kind}"] for kind in ("ask", "enumerate", "answer")) == pytest.approx(1.0)
+    cells = [line[f"eval/turn={c.turn:g},word={c.word:g}/reward"] for c in SEEN]
+    assert line["eval/reward"] == pytest.approx(np.mean(cells))
+    assert sum(line[f"eval/{kind}"] for kind in ("ask", "enumerate", "answer")) == pytest.approx(1.0)
     assert {tuple(e.costs.values()) for e in episodes} <= {tuple(cell) for cell in SEEN}
     assert len({e.setup["task"] for e in episodes}) == 4
 
 
 def test_a_third_of_the_episodes_is_the_start_policys():
     trainer = experiment.build(TINY)
+    assert trainer.starts["asker"] is not trainer.learner
     with torch.no_grad():  # make the policy another one than the start
         for parameter in trainer.learner.agent.network.parameters():
             parameter.add_(1.0)
@@ -233,7 +234,7 @@ def test_training_improves_on_the_start(tmp_path):
     run = RunDirectory(tmp_path / "run")
     settings = replace(TINY, user={}, tasks=16, samples=12, iterations=2, updates=60, check_tasks=0)
     lines = list(experiment.train(settings, run))
-    assert not any(name.startswith("check/") for name in lines[0])
+    assert not any(name.startswith("eval/") for name in lines[0])
     env = clarify_env.make("synthetic-v0", split="validation", size=20)
 
     def reward(iteration):

@@ -18,6 +18,7 @@ from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.game import SEEN, Answer
 from clarify_env.replay import choices, seen
 from clarify_env.rollout import rollout
+from clarify_env.trainers.algorithms.policy_gradient import sampled_logprobs
 from clarify_env.trainers.experiment import build, load_policy, train
 from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.language_model import LanguageLearner
@@ -37,7 +38,9 @@ def one_thread():
 
 @pytest.fixture
 def learner():
-    return LanguageLearner(TransformersAgent("small", device="cpu"), updates=4, batch=8, rate=1e-3)
+    return LanguageLearner(
+        TransformersAgent("small", device="cpu"), gradient_steps=4, batch=8, learning_rate=1e-3
+    )
 
 
 @pytest.fixture
@@ -92,6 +95,33 @@ def test_the_context_trained_on_is_the_context_sampled_in(learner, env):
         assert example.trace["logprobs"] == pytest.approx(logprobs.tolist(), abs=1e-4)
 
 
+def test_recorded_log_probabilities_are_used_and_others_computed_once(learner, env, monkeypatch):
+    found = examples(learner, env, 4)
+    computed = [one.tolist() for one in learner.logprobs(learner.experience(found)).by_row()]
+    batch = learner.experience([*found[:2], found[2]._replace(trace=None), *found[3:]])
+    asked, logprobs = [], learner.logprobs
+    monkeypatch.setattr(
+        learner, "logprobs", lambda batch, rows=None: (asked.append(rows), logprobs(batch, rows))[1]
+    )
+    old = sampled_logprobs(learner, batch)
+    assert asked == [[2]]
+    for e, one in enumerate(old):
+        if e == 2:
+            assert len(one) == len(batch.encoded[2][0].message)
+        else:
+            assert one.tolist() == found[e].trace["logprobs"] == pytest.approx(computed[e], abs=1e-4)
+
+    def loss(scored):
+        rows = scored.rows_B.tolist()
+        assert scored.tokens(old).tolist() == pytest.approx([p for e in rows for p in old[e].tolist()])
+        return scored.logprobs_N.mean()
+
+    learner.microbatch_tokens = learner.width = 64  # several parts a minibatch
+    learner.step(batch, loss, [[3, 1], [0, 2, 2]])
+    learner.agent = learner.agent.with_(temperature=0.5)
+    assert learner.experience(found).recorded == [None] * len(found), "drawn from another distribution"
+
+
 def test_a_move_that_was_not_sampled_is_written_by_the_prompt(learner, env):
     observation = env.reset(seed=1)[0]["asker"]
     item, sampled = learner.item(Example(observation, Answer("Port Arden"), None, 1.0))
@@ -123,7 +153,7 @@ def test_an_update_makes_the_examples_likelier_and_repeats_exactly(learner, env)
 def test_accumulation_in_small_parts_is_the_same_step(learner, env):
     found = examples(learner, env)
     twin = learner.copy()
-    twin.part, twin.width = 64, 32
+    twin.microbatch_tokens, twin.width = 64, 32
     assert twin.update(found, 0)["loss"] == pytest.approx(learner.update(found, 0)["loss"], rel=1e-3)
 
 
@@ -140,7 +170,9 @@ def test_a_copy_is_frozen_and_the_memory_of_old_weights_is_dropped(learner, env)
 
 def test_adapters_train_alone_and_survive_a_checkpoint(env, tmp_path):
     pytest.importorskip("peft")
-    learner = LanguageLearner(TransformersAgent("small", device="cpu"), updates=3, batch=4, rate=1e-2, lora=4)
+    learner = LanguageLearner(
+        TransformersAgent("small", device="cpu"), gradient_steps=3, batch=4, learning_rate=1e-2, lora=4
+    )
     frozen = {n: p.clone() for n, p in learner.agent.model.model.named_parameters() if not p.requires_grad}
     learner.update(examples(learner, env), 0)
     now = dict(learner.agent.model.model.named_parameters())
@@ -183,12 +215,12 @@ def test_bad_checkpoints_and_memory_are_told_in_one_line(learner, tmp_path, monk
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(learner, "_scored", full)
-    with pytest.raises(ClarifyError, match=r"part=8192; lower part.*can be resumed"):
+    with pytest.raises(ClarifyError, match=r"microbatch_tokens=8192; lower it.*can be resumed"):
         learner.update(found, 0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(learner, env):
-    learner.rate = 1e30
+    learner.learning_rate = 1e30
     found = examples(learner, env)[:4]
     with pytest.raises(ClarifyError, match="lower the learning rate"):
         learner.update(found, 0)
