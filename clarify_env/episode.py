@@ -19,7 +19,7 @@ class Step(NamedTuple):
     Args:
         moves: (player, move) of those on turn; without the move of one that was unreadable.
         paid: (reward term, quantity) pairs that the step incurred.
-        messages: (player, text) of the actions that came as text, as they came.
+        messages: (player, text) of the moves that were read from a text, as it came.
         traces: (player, JSON data) that agents attached to their decisions, such as sampled token ids.
     """
 

@@ -32,7 +32,6 @@ class _Slot:
     env: GameEnv[Any]
     rngs: dict[str, np.random.Generator]
     observations: dict[str, Observation]
-    traces: list[tuple[tuple[str, Any], ...]]
 
 
 def decide(
@@ -113,13 +112,12 @@ def rollout(
                     decisions[k][player] = decision
         going = []
         for slot, chosen in zip(slots, decisions, strict=True):
-            observations = slot.env.step({player: decision.action for player, decision in chosen.items()})[0]
-            slot.traces.append(tuple((p, d.trace) for p, d in chosen.items() if d.trace is not None))
+            observations = slot.env.step(chosen)[0]
             if slot.env.agents:
                 slot.observations.update(observations)
                 going.append(slot)
             else:
-                heapq.heappush(done, (slot.index, _record(slot)))
+                heapq.heappush(done, (slot.index, replace(slot.env.episode(), index=slot.index)))
                 envs.append(slot.env)
         slots = going
         while done and done[0][0] == due:
@@ -137,13 +135,4 @@ def _begin(
     own = child_seed(seed, index)
     observations, _ = env.reset(own, options(index) if options else None)
     rngs = {player: np.random.default_rng((own, k)) for k, player in enumerate(players, start=1)}
-    return _Slot(index, env, rngs, dict(observations), [])
-
-
-def _record(slot: _Slot) -> Episode:
-    episode = slot.env.episode()
-    steps = tuple(
-        step._replace(traces=traces) if traces else step
-        for step, traces in zip(episode.steps, slot.traces, strict=True)
-    )
-    return replace(episode, steps=steps, index=slot.index)
+    return _Slot(index, env, rngs, dict(observations))

@@ -83,7 +83,7 @@ def _actions(
 ) -> list[Any]:
     """The agent's actions; observation `order[k]`, which stands at k, has a generator of its own."""
     rngs = [np.random.default_rng((5, at)) for at in (range(len(met)) if order is None else order)]
-    return [decision.action for decision in decide(player, agent, met, rngs)]
+    return [decision.move for decision in decide(player, agent, met, rngs)]
 
 
 def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: bool) -> list[Point]:
@@ -99,7 +99,7 @@ def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: b
                 points.append(Point(twin.fork(), observations[player], actions))
                 own = copy.deepcopy(observations[player])
                 (decision,) = decide(player, agent, [own], [rng])
-                actions = {**actions, player: decision.action}
+                actions = {**actions, player: decision.move}
             observations = twin.step(actions)[0]
     if not points:
         raise CheckFailed("actions", f"the player {player!r} was never on turn in {env.name}")

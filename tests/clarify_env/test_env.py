@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clarify_env
-from clarify_env import ClarifyError, Pass
+from clarify_env import ClarifyError, Decision, NoMove, Pass, Step, VectorEnv
 from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select
 
 PLAYERS = {"asker", "user"}
@@ -132,6 +132,28 @@ def test_rescored_equals_playing_under_those_costs(seed, turn, word, new_turn, n
 
 
 @pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Decision(7), "7 of 'asker' is no action"),
+        (Decision(Decision(Ask("?"))), "of 'asker' is no action"),
+        (Decision(Ask("?"), 7), "7 of 'asker' is no message"),
+    ],
+)
+def test_a_decision_holds_a_move_and_a_text(wrong, said):
+    env = fresh()
+    many = VectorEnv([env])
+    with pytest.raises(ClarifyError, match=f"step: .*{said}"):
+        env.step({"asker": wrong})
+    with pytest.raises(ClarifyError, match=f"step, environment 0: .*{said}"):
+        many.step({"asker": [wrong], "user": [None]})
+    assert env.episode().steps == ()
+    many.step({"asker": [Decision(Ask("?"), "Hm?", [1])], "user": [None]})
+    assert env.episode().steps == (
+        Step((("asker", Ask("?")),), (("turn_cost", 1),), (("asker", "Hm?"),), (("asker", [1]),)),
+    )
+
+
+@pytest.mark.parametrize(
     ("before", "actions", "reason"),
     [
         ([], {"asker": Ask("?"), "user": Reply("me")}, "illegal_move"),
@@ -144,6 +166,8 @@ def test_rescored_equals_playing_under_those_costs(seed, turn, word, new_turn, n
         ([], {"asker": "<select>x</select>"}, "unreadable_message"),
         ([], {"asker": "<ask>" + "x" * 1_000_000 + "</ask>"}, "unreadable_message"),
         ([("asker", Ask("?"))], {"user": "x" * 1_000_000}, "unreadable_message"),
+        ([], {"asker": NoMove("why")}, "unreadable_message"),
+        ([], {"asker": Ask("?"), "user": NoMove("why")}, "illegal_move"),
         ([("asker", Ask("?"))], {"user": Select("x")}, "illegal_move"),
         ([("asker", Answer("Oslo"))], {"user": Select("Bergen")}, "illegal_move"),
     ],

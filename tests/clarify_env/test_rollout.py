@@ -144,7 +144,10 @@ def test_no_episodes():
 
 
 def test_traces_messages_and_broken_moves_are_recorded():
-    lines = [Decision("<ask>Which profession?</ask>", {"tokens": [3, 5]}), Decision(Answer("Oslo"), "short")]
+    lines = [
+        Decision("<ask>Which profession?</ask>", trace={"tokens": [3, 5]}),
+        Decision(Answer("Oslo"), trace="short"),
+    ]
     players = {"asker": Script(lines), "user": Script(["A painter.", Select("Oslo")], "user")}
     (episode,) = rollout(env(), players, 1)
     assert [step.traces for step in episode.steps] == [
@@ -153,7 +156,7 @@ def test_traces_messages_and_broken_moves_are_recorded():
     assert [step.messages for step in episode.steps][:2] == [
         (("asker", "<ask>Which profession?</ask>"),), (("user", "A painter."),)
     ]  # fmt: skip
-    (spoilt,) = rollout(env(), {**players, "asker": Script([Decision("hm", {"n": 1})])}, 1)
+    (spoilt,) = rollout(env(), {**players, "asker": Script([Decision("hm", trace={"n": 1})])}, 1)
     assert spoilt.stop == "unreadable_message"
     assert spoilt.steps[0].traces == (("asker", {"n": 1}),)
     (passed,) = rollout(env(), {**players, "asker": Script([None])}, 1)

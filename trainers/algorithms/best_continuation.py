@@ -292,9 +292,9 @@ class BestContinuation:
                     views = [game.view(item.state, other) for item, _ in turn]
                     made = decisions_of(other, agent, views, [rng] * len(turn))
                     for (item, moves), decision in zip(turn, made, strict=True):
-                        if isinstance(decision.action, Failed):
+                        if isinstance(decision.move, Failed):
                             item.node.lost.add(item.move)
-                        move = made_move(game, item.state, other, decision.action)
+                        move = made_move(game, item.state, other, decision.move)
                         if move is not None:
                             moves[other] = move
             due = _merged(game, waiting)

@@ -136,7 +136,7 @@ def futures(
             views = [game.view(live[k].state, player) for k in free]
             decided = decide(player, learner.agent, views, [live[k].rng for k in free])
             for k, decision in zip(free, decided, strict=True):
-                made[k][player] = _move(batch, live[k].state, player, decision.action)
+                made[k][player] = _move(batch, live[k].state, player, decision.move)
         going = []
         for one, moves in zip(live, made, strict=True):
             if player in moves:
@@ -189,7 +189,7 @@ def answers(
         if turn:
             views = [game.view(states[k], other) for k in turn]
             for k, decision in zip(turn, decide(other, agent, views, [rngs[k] for k in turn]), strict=True):
-                made[k][other] = _move(batch, states[k], other, decision.action)
+                made[k][other] = _move(batch, states[k], other, decision.move)
     return made
 
 

@@ -187,7 +187,7 @@ def _step(
     moves = [(*part[k].earlier, part[k].move)[turn] for k in on]
     seen = [envs[k].step({"asker": move})[0]["user"] for k, move in zip(on, moves, strict=True)]
     for k, decision in zip(on, decide("user", user, seen, [rngs[k] for k in on]), strict=True):
-        envs[k].step({"user": decision.action})
+        envs[k].step({"user": decision.move})
 
 
 def audit(

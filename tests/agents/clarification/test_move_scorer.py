@@ -90,7 +90,7 @@ def test_it_samples_by_its_probabilities_and_greedily_takes_the_best(views):
     chances = logprob_M.exp().numpy()
     assert np.all(np.abs(drawn - chances) < 4 * np.sqrt(chances * (1 - chances) / count) + 1e-9)
     (best,) = scorer(seed=1, greedy=True).act([view])
-    assert best.action == moves[int(logprob_M.argmax())]
+    assert best.move == moves[int(logprob_M.argmax())]
 
 
 def test_the_costs_steer_it_and_nothing_else_about_them(views):
@@ -179,7 +179,7 @@ def test_a_learner_fits_what_it_is_shown_at_each_of_the_costs(views):
     fitted = learner.update(examples, seed=0)
     assert fitted["agreement"] > 0.9
     after = learner.greedy().act([e.observation for e in examples])
-    right = [sum(d.action == e.move for d, e in zip(made, examples, strict=True)) for made in (before, after)]
+    right = [sum(d.move == e.move for d, e in zip(made, examples, strict=True)) for made in (before, after)]
     assert right[0] < 0.6 * len(examples) < 0.9 * len(examples) <= right[1]
 
 

@@ -145,7 +145,10 @@ def test_an_example_shows_what_the_player_saw_but_for_the_costs():
 
 
 def test_traces_stay_with_their_moves():
-    lines = [clarify_env.Decision(ASK, {"tokens": [1]}), clarify_env.Decision(RIGHT, {"tokens": [2, 3]})]
+    lines = [
+        clarify_env.Decision(ASK, trace={"tokens": [1]}),
+        clarify_env.Decision(RIGHT, trace={"tokens": [2, 3]}),
+    ]
     for rule in (Threshold(), TopK(), ActionClustering()):
         examples = rule.select(batch([episode(*lines)]))
         assert [(e.move, e.trace) for e in examples] == [(ASK, {"tokens": [1]}), (RIGHT, {"tokens": [2, 3]})]
