@@ -20,41 +20,58 @@ from clarify_env.games.csp import CspCosts
 from clarify_env.games.csp.optimum import Problem, ceiling, equilibria, solve
 from clarify_env.games.csp.world import TOOLS, make_world
 from clarify_env.trainers.algorithms import make_trainer
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.calibration import transfer
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
-from clarify_env.trainers.settings import Settings
 
 torch.set_num_threads(1)
 TRAINING = {
-    "rest": {"iterations": 7, "rule": "averaged", "start_share": 0.0, "updates": 60, "batch": 128},
-    "ppo": {"iterations": 16, "start_share": 0.0, "shared_costs": True, "batch": 128, "rate": 1e-3},
+    "rest": {
+        "iterations": 7,
+        "options": {"rule": "averaged"},
+        "start_share": 0.0,
+        "gradient_steps": 60,
+        "batch_size": 128,
+    },
+    "ppo": {
+        "iterations": 16,
+        "start_share": 0.0,
+        "shared_costs": True,
+        "batch_size": 128,
+        "learning_rate": 1e-3,
+    },
 }
 
 
 def group(algorithm="rest", seed=0, grounding=1.0, shared=False, search=0.1, **options):
     """A trained group: its loop, with the environment."""
-    settings = Settings(
+    config = Config().changed(
         algorithm=algorithm,
         env="csp-v0",
         env_options=options,
         costs={"search": (search,)},
         seed=seed,
         tasks=40,
-        samples=16,
+        group_size=16,
         hidden=32,
-        check_tasks=0,
+        eval_train_tasks=0,
         **TRAINING[algorithm],
     )
-    env = clarify_env.make("csp-v0", costs=settings.grid, **options)
+    env = clarify_env.make("csp-v0", costs=config.grid, **options)
     learners = {}
     for k, player in enumerate(env.possible_agents):
         if shared and k:
             learners[player] = learners["asker"]
             continue
-        policy = CspPolicy(env.game, settings.hidden, grounding, seed=100 * seed + k)
-        learners[player] = ScorerLearner(policy, settings.updates, settings.batch, settings.rate)
+        policy = CspPolicy(env.game, config.policy.hidden, grounding, seed=100 * seed + k)
+        learners[player] = ScorerLearner(
+            policy,
+            config.algorithm.gradient_steps,
+            config.algorithm.batch_size,
+            config.algorithm.learning_rate,
+        )
     partners = {player: one for player, one in learners.items() if player != "asker"}
-    loop = make_trainer(settings, learners["asker"], {}, partners=partners, env=env)
+    loop = make_trainer(config, learners["asker"], {}, partners=partners, env=env)
     _ = loop.starts  # copied before the first update
     for _ in loop.train():
         pass

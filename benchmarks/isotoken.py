@@ -25,10 +25,16 @@ from clarify_env.trainers.run_directory import write_json
 
 TURNS = (2, 4, 8, 16)
 REST: dict[str, Any] = {
-    "rule": "threshold", "iterations": 3, "tasks": 40, "samples": 24, "updates": 200,
+    "options": {"rule": "threshold"}, "iterations": 3, "tasks": 40, "group_size": 24, "gradient_steps": 200,
     "costs": {"word": (0.0, 0.002)},
 }  # fmt: skip
-PPO: dict[str, Any] = {"algorithm": "ppo", "iterations": 16, "tasks": 32, "samples": 8, "rate": 3e-3}
+PPO: dict[str, Any] = {
+    "algorithm": "ppo",
+    "iterations": 16,
+    "tasks": 32,
+    "group_size": 8,
+    "learning_rate": 3e-3,
+}
 GAMES: dict[str, dict[str, Any]] = {
     "names": {
         "env": "pingeval-names-v0",
@@ -45,10 +51,10 @@ GAMES: dict[str, dict[str, Any]] = {
 }
 
 
-def trained(env: str, options: dict[str, Any], settings: dict[str, Any], seed: int) -> Any:
+def trained(env: str, options: dict[str, Any], config: dict[str, Any], seed: int) -> Any:
     """The greedy partners after training."""
-    given = {"env": env, "env_options": options, "shared": True, "check_tasks": 0, "seed": seed}
-    loop = build(recipe("move-scorer", **settings, **given))
+    given = {"env": env, "env_options": options, "shared": True, "eval_train_tasks": 0, "seed": seed}
+    loop = build(recipe("move-scorer", **config, **given))
     for line in loop.train():
         shown = ", ".join(f"{name} {line[f'play/{name}']:.2f}" for name in ("accuracy", "words", "messages"))
         print(f"  {env}, {options['turns']} turns, iteration {line['iteration']}: {shown}", flush=True)
@@ -64,8 +70,8 @@ def curves(game: dict[str, Any], episodes: int, seed: int) -> dict[str, Any]:
 
     teams = roster_of(make(2).game).teams
     agents: dict[str, Any] = {name: lambda game, team=teams[name]: team(game, {}) for name in game["teams"]}
-    for name, settings in game["trained"].items():
-        own = trained(env, {**options, "turns": 4}, settings, seed)
+    for name, config in game["trained"].items():
+        own = trained(env, {**options, "turns": 4}, config, seed)
         agents[f"trained ({name})"] = lambda game, own=own: own
     rows: list[Any] = []
     result = {

@@ -25,11 +25,11 @@ from clarify_env.trainers.recipes import recipe
 
 def selected(agent, tasks, samples):
     """The examples of one iteration."""
-    settings = recipe("small", tasks=tasks, samples=samples, check_tasks=0)
+    config = recipe("small", tasks=tasks, group_size=samples, eval_train_tasks=0)
     user, rule = ScriptedUser(), make_rule("best-continuation")
-    trainer = ReST(settings, LanguageLearner(agent), {"user": user}, rule)
+    trainer = ReST(config, LanguageLearner(agent), {"user": user}, rule)
     episodes = list(trainer.collect(0))
-    return rule.select(Batch(trainer.env, "asker", {"user": user}, episodes, list(settings.grid), 1))
+    return rule.select(Batch(trainer.env, "asker", {"user": user}, episodes, list(config.grid), 1))
 
 
 def ours(learner, examples, part):

@@ -48,11 +48,11 @@ def main() -> None:
     for column in ("algorithm", *PARTS, "the loop", "seconds"):
         table.add_column(column, justify="left" if column == "algorithm" else "right")
     for algorithm in given.algorithms.split(","):
-        settings = recipe(given.agent, algorithm, iterations=given.iterations)
+        config = recipe(given.agent, algorithm, iterations=given.iterations)
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory(Path(folder) / "run")
-            run.start(settings.to_config())
-            trainer, spent = build(settings, run), Counter[str]()
+            run.start(config.to_json())
+            trainer, spent = build(config, run), Counter[str]()
             for part, method in zip(PARTS, ("collect", "examples", "fit", "_check"), strict=True):
                 setattr(trainer, method, timed(spent, part, getattr(trainer, method)))
             began = time.perf_counter()

@@ -9,16 +9,15 @@ the leftovers of a smaller budget. Bar: with re-scoring at most a quarter of the
 
 import argparse
 import time
-from dataclasses import replace
 
 import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
 from clarify_env.games.clarification import UNSEEN, UserModel
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.measure import baselines, measure, optima, pick_questions
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.settings import Settings
 
 TARGET = 0.9
 
@@ -40,17 +39,17 @@ class Score:
         return float((reward - self.baseline) / (self.optimum - self.baseline))
 
 
-def needed(score: Score, settings: Settings, most: int) -> tuple[int | None, list[float]]:
+def needed(score: Score, config: Config, most: int) -> tuple[int | None, list[float]]:
     """Episodes of the first budget that reaches the target, or None, and the score of each budget."""
     scores = []
     tasks = 1
-    while 2 * tasks * settings.samples <= most:
-        trainer = build(replace(settings, tasks=tasks))
+    while 2 * tasks * config.rollout.group_size <= most:
+        trainer = build(config.changed(tasks=tasks))
         for _ in trainer.train():
             pass
         scores.append(score(trainer.learner.greedy()))
         if scores[-1] >= TARGET:
-            return 2 * tasks * settings.samples, scores
+            return 2 * tasks * config.rollout.group_size, scores
         tasks *= 2
     return None, scores
 
@@ -67,8 +66,8 @@ def main() -> None:
     print(f"{'seed':>4} {'with':>8} {'without':>8} {'ratio':>6}   scores per budget (doubling)")
     for seed in range(chosen.seeds):
         begun = time.perf_counter()
-        base = Settings(seed=seed, iterations=2, check_tasks=0)
-        found = [needed(score, replace(base, rescore=r), chosen.most) for r in (True, False)]
+        base = Config().changed(seed=seed, iterations=2, eval_train_tasks=0)
+        found = [needed(score, base.changed(options={"rescore": r}), chosen.most) for r in (True, False)]
         (first, own), (second, other) = found
         ratio = f"{second / first:.1f}x" if first and second else f">{chosen.most / (first or 1):.0f}x"
         curves = " | ".join(" ".join(f"{s:.2f}" for s in curve) for curve in (own, other))

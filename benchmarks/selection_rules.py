@@ -7,26 +7,25 @@ gradient steps; the score is the normalised one at unseen costs on 150 validatio
 """
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 import torch
 from rescoring import Score
 
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.settings import Settings
 
-BASE = Settings(check_tasks=0)
+BASE = Config().changed(eval_train_tasks=0)
 ARMS = [
     ("best continuation (default)", BASE),
-    ("  without re-scoring", replace(BASE, rescore=False)),
-    ("  without the start policy's third", replace(BASE, start_share=0.0)),
+    ("  without re-scoring", BASE.changed(options={"rescore": False})),
+    ("  without the start policy's third", BASE.changed(start_share=0.0)),
     ("  without pooled messages", BASE),
-    ("action clustering", replace(BASE, rule="clustering")),
-    ("  without re-scoring", replace(BASE, rule="clustering", rescore=False)),
-    ("top 2 of a question", replace(BASE, rule="top-k")),
-    ("reward of at least 0.7", replace(BASE, rule="threshold")),
+    ("action clustering", BASE.changed(options={"rule": "clustering"})),
+    ("  without re-scoring", BASE.changed(options={"rule": "clustering", "rescore": False})),
+    ("top 2 of a question", BASE.changed(options={"rule": "top-k"})),
+    ("reward of at least 0.7", BASE.changed(options={"rule": "threshold"})),
 ]
 
 
@@ -38,10 +37,10 @@ def main() -> None:
     torch.set_num_threads(1)
     score = Score(150)
     print(f"{'rule':<36} {'mean':>6}   per seed (score, asks an episode when sampling)")
-    for name, settings in ARMS:
+    for name, config in ARMS:
         found = []
         for seed in range(chosen.seeds):
-            trainer = build(replace(settings, seed=seed))
+            trainer = build(config.changed(seed=seed))
             if "pooled" in name:
                 trainer.rules = {"asker": BestContinuation(pool_finals=False, pool_questions=False)}
             for metrics in trainer.train():

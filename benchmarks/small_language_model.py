@@ -27,8 +27,8 @@ PARTS = {
     "trained at 5 x 5 costs": {
         "costs": {"turn": (0.015, 0.03, 0.08, 0.15, 0.5), "word": (0.0015, 0.003, 0.008, 0.03, 0.08)},
     },
-    "action clustering": {"rule": "clustering"},
-    "top 2 of a question": {"rule": "top-k"},
+    "action clustering": {"options": {"rule": "clustering"}},
+    "top 2 of a question": {"options": {"rule": "top-k"}},
 }
 
 
@@ -49,8 +49,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 run = RunDirectory(Path(folder) / "run")
                 begun = time.perf_counter()
-                settings = recipe("small", seed=seed, **PARTS[name]).changed(agent=chosen.agent)
-                for line in train(settings, run):
+                config = recipe("small", seed=seed, **PARTS[name]).changed(agent=chosen.agent)
+                for line in train(config, run):
                     print(
                         f"  iteration {line['iteration']} {time.perf_counter() - begun:.0f} s "
                         f"played {line['play/reward']:+.3f} asks {line['play/asks']:.2f} "

@@ -74,48 +74,66 @@ def main():
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     size = (
-        {"tasks": 8, "samples": 8, "updates": 8, "batch": 8, "parallel": 32, "rows": 32, "part": 1024}
+        {
+            "tasks": 8,
+            "group_size": 8,
+            "gradient_steps": 8,
+            "batch_size": 8,
+            "parallel": 32,
+            "rows": 32,
+            "microbatch_tokens": 1024,
+        }
         if given.reduced
         else {
             "tasks": 96,
-            "samples": 24,
-            "updates": 80,
-            "batch": 64,
+            "group_size": 24,
+            "gradient_steps": 80,
+            "batch_size": 64,
             "parallel": 256,
             "rows": 256,
-            "part": 16384,
+            "microbatch_tokens": 16384,
         }
     )
     questions = 12 if given.reduced else 300
     unseen = (
-        CostGrid((0.05, 0.4), (0.001, 0.02), of=Costs)
+        CostGrid(of=Costs, turn=(0.05, 0.4), word=(0.001, 0.02))
         if given.reduced
-        else CostGrid((0.01, 0.05, 0.2, 0.4), (0.001, 0.005, 0.02, 0.06), of=Costs)
+        else CostGrid(of=Costs, turn=(0.01, 0.05, 0.2, 0.4), word=(0.001, 0.005, 0.02, 0.06))
     )
-    settings = recipe(
+    config = recipe(
         "smollm2",
         env="ambigqa-v0",
         env_options={"data_dir": given.data_dir},
         iterations=3,
         costs={"turn": (0.02, 0.3), "word": (0.002, 0.04)},
-        max_tokens=64,
-        rate=5e-4,
-        check_tasks=0,
+        max_completion_length=64,
+        learning_rate=5e-4,
+        eval_train_tasks=0,
         **size,
     )
     model = given.model or gguf()
     prompt = AskerPrompt(examples=EXAMPLES)
     agent = TransformersAgent(
-        model, prompt, max_tokens=settings.max_tokens, rows=settings.rows, temperature=0.5, top_p=0.95
+        model,
+        prompt,
+        max_tokens=config.policy.max_completion_length,
+        rows=config.policy.rows,
+        temperature=0.5,
+        top_p=0.95,
     )
     learner = LanguageLearner(
-        agent, settings.updates, settings.batch, settings.rate, microbatch_tokens=settings.part, lora=16
+        agent,
+        config.algorithm.gradient_steps,
+        config.algorithm.batch_size,
+        config.algorithm.learning_rate,
+        microbatch_tokens=config.algorithm.microbatch_tokens,
+        lora=16,
     )
     run = RunDirectory(given.out)
-    run.start(settings.to_config())
+    run.start(config.to_json())
     rule = make_rule("best-continuation")
     rule.off_path = 0.1
-    trainer = ReST(settings, learner, {"user": ScriptedUser()}, rule, run)
+    trainer = ReST(config, learner, {"user": ScriptedUser()}, rule, run)
     began = time.perf_counter()
     for line in trainer.train():
         spent = (time.perf_counter() - began) / 60
@@ -132,10 +150,10 @@ def main():
         "SmolLM2-135M",
         given.out,
         split="validation",
-        seen=settings.grid,
+        seen=config.grid,
         unseen=unseen,
         tasks=questions,
-        parallel=settings.parallel,
+        parallel=config.rollout.parallel,
         start=next(iter(trainer.starts.values())).greedy(),
     )
     print(f"{questions} validation questions, {(time.perf_counter() - began) / 60:.1f} min in all")

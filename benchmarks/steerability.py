@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import evaluate_run, train
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 run = RunDirectory(Path(folder) / "run")
                 begun = time.perf_counter()
-                for _ in train(Settings(env=env, seed=seed), run):
+                for _ in train(Config().changed(env=env, seed=seed), run):
                     pass
                 trained = time.perf_counter() - begun
                 summary = evaluate_run(run, tasks=chosen.questions)

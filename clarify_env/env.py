@@ -26,6 +26,7 @@ from pettingzoo.utils.env import ParallelEnv
 
 from clarify_env.agent import Decision, Failed, NoMove
 from clarify_env.codec import decode
+from clarify_env.costs import made_costs
 from clarify_env.episode import Episode, Step, prices, totals
 from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
@@ -68,6 +69,41 @@ def check_action(player: str, action: Any, where: str = "step") -> None:
         raise ClarifyError(f"{where}: {wrong}")
     if not isinstance(message, (str, NoneType)):
         raise ClarifyError(f"{where}: {message!r:.80} of {player!r} is no message; give a str or None")
+
+
+def read_action(player: str, action: Any, kinds: Kinds, max_chars: int) -> Move | Stop | None:
+    """The move that an action stands for, None where it passes, or why the episode has to stop.
+
+    Args:
+        player: whose action it is.
+        action: a move, a message, None, `NoMove` or `Failed`.
+        kinds: of moves that it may make; none where it is not on turn.
+        max_chars: the longest message or move that is let through, in characters.
+
+    Raises:
+        ClarifyError: `action` is nothing of these.
+    """
+    check_action(player, Decision(action))  # no decision within a decision
+    if not kinds:
+        passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
+        return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
+    if isinstance(action, Failed):
+        return Stop(StopReason.FAILED, f"{player}: {action.reason}")
+    if isinstance(action, NoMove):
+        return Stop(StopReason.UNREADABLE, f"{player}: {action.reason}")
+    if isinstance(action, str):
+        try:
+            action = decode(action, kinds, max_chars)
+        except Unreadable as error:
+            return Stop(StopReason.UNREADABLE, f"{player}: {error}")
+    if not isinstance(action, kinds):
+        made = "passed" if isinstance(action, (Pass, NoneType)) else f"played {action.kind}"
+        allowed = ", ".join(kind.kind for kind in kinds)
+        return Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
+    if len(action.text) > max_chars:
+        detail = f"{player}: a move of {len(action.text):,} characters"
+        return Stop(StopReason.ILLEGAL, f"{detail}; the limit is {max_chars:,}")
+    return action
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
@@ -149,8 +185,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
         Args:
             seed: seeds the environment's own generator; None goes on with it.
-            options: pins what nature chooses, such as `task` (its id or position) and `costs`; see
-                `Game.options`.
+            options: pins what nature chooses, such as `task` (its id or position) and `costs` (by name, as
+                in `{"turn": 0.1}`); see `Game.options`.
 
         Raises:
             ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.
@@ -166,6 +202,9 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             rng = np.random.default_rng(seed)
         else:
             rng = copy.deepcopy(self._rng) if options else self._rng  # a wrong option changes nothing
+        if options.get("costs") is not None:
+            made = made_costs(self.game.costs_type, options["costs"], "options['costs']")
+            options = {**options, "costs": made}
         state = self.game.start(rng, options)
         if self._state is None or state.costs is not self._state.costs:
             self._prices = prices(self._term_costs, state.costs._asdict())
@@ -244,8 +283,10 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
                     traces = (*traces, (player, trace))
             if isinstance(action, kinds) and len(action.text) <= self.max_chars:
                 moves[player] = action
-            elif action is not None or kinds or player not in self.action_spaces:
-                move = self._read_one(player, action, kinds)
+            elif player not in self.action_spaces:
+                raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
+            elif action is not None or kinds:
+                move = read_action(player, action, kinds, self.max_chars)
                 if isinstance(move, Move):
                     moves[player] = move
                 elif stop is None:
@@ -258,32 +299,6 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             if player not in actions:
                 raise ClarifyError(f"step: no action of {player!r}, who is on turn")
         return moves, said, traces, stop
-
-    def _read_one(self, player: str, action: Any, kinds: Kinds) -> Move | Stop | None:
-        """The move that `action` stands for, None where it passes, or why the episode has to stop."""
-        if player not in self.action_spaces:
-            raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
-        check_action(player, Decision(action))  # no decision within a decision
-        if not kinds:
-            passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
-            return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
-        if isinstance(action, Failed):
-            return Stop(StopReason.FAILED, f"{player}: {action.reason}")
-        if isinstance(action, NoMove):
-            return Stop(StopReason.UNREADABLE, f"{player}: {action.reason}")
-        if isinstance(action, str):
-            try:
-                action = decode(action, kinds, self.max_chars)
-            except Unreadable as error:
-                return Stop(StopReason.UNREADABLE, f"{player}: {error}")
-        if not isinstance(action, kinds):
-            made = "passed" if isinstance(action, (Pass, NoneType)) else f"played {action.kind}"
-            allowed = ", ".join(kind.kind for kind in kinds)
-            return Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
-        if len(action.text) > self.max_chars:
-            detail = f"{player}: a move of {len(action.text):,} characters"
-            return Stop(StopReason.ILLEGAL, f"{detail}; the limit is {self.max_chars:,}")
-        return action
 
     def _observe(self, state: S) -> Observations:
         game = self.game
@@ -321,6 +336,12 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         twin.agents = self.agents.copy()
         twin._log = self._log.copy()
         twin.action_spaces = {p: Moves(space.kinds) for p, space in self.action_spaces.items()}
+        return twin
+
+    def with_game(self, game: Game[S]) -> Self:
+        """A copy that plays another game with the same players, moves and spaces; it has no episode yet."""
+        twin = self.fork()
+        twin.game, twin.made_with, twin._state, twin.agents = game, None, None, []
         return twin
 
     def render(self) -> str | None:

@@ -20,18 +20,21 @@ def load_object(where: str, extra: str = "") -> Any:
         ClarifyError: there is no such module or name, or the module needs a package that is not installed.
     """
     module, _, name = where.partition(":")
+    told = f"{where!r}: cannot be loaded"
     try:
         loaded = import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if f"{module}.".startswith(f"{missing}."):
-            raise ClarifyError(f"{where}: there is no module {missing}") from None
-        if not extra or missing.startswith("clarify_env"):
-            raise
-        needed = f"{name} needs {missing.partition('.')[0]}"
-        raise ClarifyError(f"{needed}: pip install 'clarify_env[{extra}]'") from None
+            raise ClarifyError(f"{told}: there is no module {missing}") from None
+        if extra and not missing.startswith("clarify_env"):
+            needed = f"{name} needs {missing.partition('.')[0]}"
+            raise ClarifyError(f"{needed}: pip install 'clarify_env[{extra}]'") from None
+        raise ClarifyError(f"{told}: {error}") from None
+    except (ImportError, ValueError) as error:
+        raise ClarifyError(f"{told}: {error}") from None
     if not hasattr(loaded, name):
-        raise ClarifyError(f"{where}: the module has no {name!r}")
+        raise ClarifyError(f"{told}: the module has no {name!r}")
     return getattr(loaded, name)
 
 

@@ -32,6 +32,7 @@ class _Slot:
     env: GameEnv[Any]
     rngs: dict[str, np.random.Generator]
     observations: dict[str, Observation]
+    states: list[Any]
 
 
 def decide(
@@ -64,6 +65,7 @@ def rollout(
     batch: int = 256,
     first: int = 0,
     options: Callable[[int], dict[str, Any]] | None = None,
+    states: bool = False,
 ) -> Iterator[Episode]:
     """Play episodes and yield their records in order; memory stays flat however many there are.
 
@@ -78,6 +80,7 @@ def rollout(
         batch: episodes under way at the same time, >= 1.
         first: index of the first episode.
         options: gives the reset options of episode i, for example the task and the costs.
+        states: whether the episodes carry their states, for who works on them next.
 
     Raises:
         ClarifyError: a player has no agent, or an agent returns too few actions.
@@ -112,12 +115,16 @@ def rollout(
                     decisions[k][player] = decision
         going = []
         for slot, chosen in zip(slots, decisions, strict=True):
+            if states:
+                slot.states.append(slot.env.game_state)
             observations = slot.env.step(chosen)[0]
             if slot.env.agents:
                 slot.observations.update(observations)
                 going.append(slot)
             else:
-                heapq.heappush(done, (slot.index, replace(slot.env.episode(), index=slot.index)))
+                kept = tuple(slot.states) if states else None
+                episode = replace(slot.env.episode(), index=slot.index, states=kept)
+                heapq.heappush(done, (slot.index, episode))
                 envs.append(slot.env)
         slots = going
         while done and done[0][0] == due:
@@ -135,4 +142,4 @@ def _begin(
     own = child_seed(seed, index)
     observations, _ = env.reset(own, options(index) if options else None)
     rngs = {player: np.random.default_rng((own, k)) for k, player in enumerate(players, start=1)}
-    return _Slot(index, env, rngs, dict(observations))
+    return _Slot(index, env, rngs, dict(observations), [])

@@ -9,7 +9,7 @@ import numpy as np
 
 import clarify_env
 from clarify_env import Agent
-from clarify_env.agents import FIXED, ScriptedUser
+from clarify_env.agents import FIXED, ScriptedUser, load
 from clarify_env.agents.clarification.belief import belief
 from clarify_env.games.clarification import UNSEEN, Answer, UserModel
 from clarify_env.games.clarification.optimum import questions
@@ -41,8 +41,8 @@ def main() -> None:
     check_agent(AskIfCheap(), env)
     some, cells = range(chosen.questions), list(UNSEEN)
     print(f"{'asker':<18} " + " ".join(f"{name:>9}" for name in MEASURES[:4]))
-    for name, make in {"ask-if-cheap": AskIfCheap, **FIXED}.items():
-        means = measure(env, {"asker": make(), "user": ScriptedUser()}, some, cells).mean(axis=(0, 1))
+    for name, agent in {"ask-if-cheap": AskIfCheap(), **{k: load(k, env, "asker") for k in FIXED}}.items():
+        means = measure(env, {"asker": agent, "user": ScriptedUser()}, some, cells).mean(axis=(0, 1))
         print(f"{name:<18} " + " ".join(f"{value:>9.3f}" for value in means[:4]))
     best = optima(env, UserModel(), some, cells).mean(axis=(0, 1))
     print(f"{'optimum':<18} " + " ".join(f"{value:>9.3f}" for value in best))

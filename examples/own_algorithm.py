@@ -38,7 +38,13 @@ def main():
     parser.add_argument("--seeds", type=int, default=2)
     given = parser.parse_args()
     register_algorithm("cloning", WeightedCloning)
-    on_policy = {"start_share": 0.0, "shared_costs": True, "tasks": 32, "samples": 8, "check_tasks": 0}
+    on_policy = {
+        "start_share": 0.0,
+        "shared_costs": True,
+        "tasks": 32,
+        "group_size": 8,
+        "eval_train_tasks": 0,
+    }
     sweep = Sweep(
         games={"synthetic-v0": {}},
         algorithms={"cloning": on_policy, "rloo": on_policy},

@@ -17,11 +17,10 @@ from clarify_env.codec import encode
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.trainers.algorithms.rest import ReST
-from clarify_env.trainers.algorithms.selection import make_rule
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.measure import MEASURES, measure, pick_questions
 from clarify_env.trainers.evaluation.parallel import set_threads
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
-from clarify_env.trainers.settings import Settings
 
 TURNS = (0.01, 0.1, 0.4)  # none of them is trained on but 0.1
 WORD = 0.04
@@ -76,10 +75,12 @@ def main():
     set_threads(1)
     agent = model(chosen)
     show("alone", agent, chosen)
-    settings = Settings(iterations=2, tasks=chosen.questions, samples=12, updates=200, check_tasks=0)
+    config = Config().changed(
+        iterations=2, tasks=chosen.questions, group_size=12, gradient_steps=200, eval_train_tasks=0
+    )
     scorer = MoveScorer(proposer=ModelProposer(agent, samples=chosen.samples))
-    learner = ScorerLearner(scorer, settings.updates, settings.batch)
-    for line in ReST(settings, learner, {"user": ScriptedUser()}, make_rule(settings.rule)).train():
+    learner = ScorerLearner(scorer, config.algorithm.gradient_steps, config.algorithm.batch_size)
+    for line in ReST(config, learner, {"user": ScriptedUser()}).train():
         print(f"iteration {line['iteration']}: played {line['play/reward']:+.2f}")
     show("steered", learner.greedy(), chosen)
 

@@ -5,11 +5,11 @@ python examples/train.py --out runs/example
 
 import argparse
 
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.parallel import set_threads
 from clarify_env.trainers.experiment import evaluate_run, train
 from clarify_env.trainers.reporting.progress import results
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     options.add_argument("--questions", type=int, default=100, help="of the evaluation")
     chosen = options.parse_args()
     set_threads(1)
-    settings = Settings(iterations=chosen.iterations, tasks=chosen.tasks, updates=chosen.updates)
+    config = Config().changed(iterations=chosen.iterations, tasks=chosen.tasks, gradient_steps=chosen.updates)
     run = RunDirectory(chosen.out)
-    for metrics in train(settings, run):
+    for metrics in train(config, run):
         print(
             f"iteration {metrics['iteration']}: played {metrics['play/reward']:.3f}, "
             f"selected asks {metrics.get('selected/ask', 0.0):.0%}, greedy {metrics['eval/reward']:.3f}"

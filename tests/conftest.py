@@ -11,7 +11,7 @@ import pytest
 
 from clarify_env.trainers import cli
 
-TINY = "--agent move-scorer --tasks 2 --samples 4 --updates 5 --eval-tasks 3 --no-wandb".split()
+TINY = "--agent move-scorer --tasks 2 --group-size 4 --gradient-steps 5 --eval-tasks 3 --no-wandb".split()
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,11 @@ from clarify_env.agents.human import Person
 from clarify_env.agents.roster import ROSTERS, register_roster, roster_of
 from clarify_env.costs import made_costs
 from clarify_env.trainers.cli.play import play_by_hand
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import evaluate_agent, evaluate_run, load_team, train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "third_party"))
 from animals.agents import ROSTER
@@ -53,21 +53,21 @@ def animals():
 
 def test_costs_of_any_kind():
     assert FixedCosts(of=Prices).costs == Prices(0.1, 0.0)
-    assert FixedCosts(0.3, of=Prices).costs == Prices(0.3, 0.0)
+    assert FixedCosts(of=Prices, search=0.3).costs == Prices(0.3, 0.0)
     grid = CostGrid(of=Prices, word=(0.01, 0.02))
     assert list(grid) == [Prices(0.1, 0.01), Prices(0.1, 0.02)]
     drawn = CostRange(of=Prices, search=(0.2, 0.4)).sample(np.random.default_rng(0))
     assert isinstance(drawn, Prices)
     assert 0.2 <= drawn.search <= 0.4
     assert drawn.word == 0.0
-    assert made_costs(Prices, [1, 2], "x") == Prices(1.0, 2.0)
+    assert made_costs(Prices, {"word": 2, "search": 1}, "x") == Prices(1.0, 2.0)
+    assert made_costs(Prices, Prices(1, 2), "x") == Prices(1.0, 2.0)
     for wrong, told in (
-        (lambda: FixedCosts(0.1, 0.2, 0.3, of=Prices), "its costs are search, word"),
-        (lambda: FixedCosts(0.1, search=0.2, of=Prices), "its costs are search, word"),
         (lambda: CostGrid(of=Prices, serch=(0.1,)), "did you mean 'search'"),
         (lambda: CostGrid(of=Prices, search=()), "at least one cost"),
         (lambda: CostRange(of=Prices, search=(0.4, 0.2)), "the lower end comes first"),
-        (lambda: made_costs(Prices, (1,), "x"), r"not the 2 costs \(search, word\)"),
+        (lambda: made_costs(Prices, {"search": 1}, "x"), r"not the 2 costs by name \(search, word\)"),
+        (lambda: made_costs(Prices, (1, 2), "x"), r"x=\(1, 2\): not the 2 costs"),
     ):
         with pytest.raises(ClarifyError, match=told):
             wrong()
@@ -95,7 +95,7 @@ def test_a_game_names_its_costs_when_it_is_registered():
             clarify_env.make("prices-v0", costs=FixedCosts(of=Prices), search_cost=0.1)
         spec = clarify_env.registry["prices-v0"]
         assert list(spec.seen) == list(spec.unseen) == [Prices()]
-        assert Settings(env="prices-v0").costs == {"search": (0.1,), "word": (0.0,)}
+        assert Config().changed(env="prices-v0").rollout.costs == {"search": (0.1,), "word": (0.0,)}
     finally:
         from clarify_env.registry import _SPECS
 
@@ -134,7 +134,7 @@ def test_play_by_hand_compares_with_the_best_team(monkeypatch):
 
 
 def test_training_evaluation_and_report(tmp_path):
-    budget = {"iterations": 2, "tasks": 4, "samples": 48, "updates": 200, "batch": 64}
+    budget = {"iterations": 2, "tasks": 4, "group_size": 48, "gradient_steps": 200, "batch_size": 64}
     settings = recipe("move-scorer", env="beasts-v0", **budget)
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))

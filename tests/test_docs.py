@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -72,7 +72,9 @@ def test_every_page_is_on_the_map():
 
 def test_every_metric_of_rest_is_explained():
     page = (ROOT / "docs" / "algorithms" / "rest.md").read_text(encoding="utf-8")
-    (line,) = build(Settings(iterations=1, tasks=3, samples=6, updates=2, check_tasks=1)).train()
+    (line,) = build(
+        Config().changed(iterations=1, tasks=3, group_size=6, gradient_steps=2, eval_train_tasks=1)
+    ).train()
     names = {re.sub(r"turn=.*", "turn=A,word=B/...", name) for name in line}
     assert len(names) > 15
     assert not {name for name in names if f"`{name}`" not in page}

@@ -14,11 +14,11 @@ from clarify_env.replay import choices
 from clarify_env.trainers import experiment
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.algorithms.selection import Batch, grouped, make_rule
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.evaluate import Measured, failure_summary, summarise
 from clarify_env.trainers.evaluation.measure import average, complete, measure
 from clarify_env.trainers.loop import means
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 CELLS = [Costs(0.02, 0.002), Costs(0.3, 0.02)]
 REASON = "the server is down"
@@ -196,15 +196,15 @@ def test_the_summary_of_an_evaluation_counts_failures(tmp_path):
 
 
 def test_rest_counts_failed_episodes_and_stops_where_all_failed(tmp_path):
-    settings = Settings(
+    settings = Config().changed(
         env_options={"size": 30},
         iterations=1,
         tasks=4,
-        samples=6,
-        updates=4,
+        group_size=6,
+        gradient_steps=4,
         hidden=8,
-        check_tasks=2,
-        batch=16,
+        eval_train_tasks=2,
+        batch_size=16,
     )
     trainer = experiment.build(settings, RunDirectory(tmp_path / "run"))
     trainer.others["user"] = Flaky(ScriptedUser(), one_in(6))

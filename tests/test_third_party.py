@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "examples" / "third_party"
-TINY = "--env animals-v0 --agent move-scorer --tasks 4 --samples 24 --updates 100 --no-wandb --eval-tasks 4"
+TINY = "--agent move-scorer --tasks 4 --group-size 24 --gradient-steps 100 --eval-tasks 4 --no-wandb"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ print(next(c.read_episodes('x.jsonl')) == episode, Guess.kind == episode.moves('
 
 
 def test_it_is_trained_evaluated_and_reported(command, python):
-    shown = command("train", *TINY.split(), "--out", "run", "--iterations", 3)
+    shown = command("train", "--env", "animals-v0", *TINY.split(), "--out", "run", "--iterations", 3)
     assert "iteration 3/3" in shown
     command("evaluate", "run", "--eval-tasks", 4)
     summary = json.loads((python.folder / "run" / "summary.json").read_text())
@@ -107,9 +107,21 @@ def test_it_is_trained_evaluated_and_reported(command, python):
 
 
 def test_its_own_algorithm_trains(command, python):
-    shown = command("train", *TINY.split(), "--out", "own", "--iterations", 1, "--algorithm", "above-average")
+    shown = command(
+        "train",
+        "--env",
+        "animals-v0",
+        *TINY.split(),
+        "--out",
+        "own",
+        "--iterations",
+        1,
+        "--algorithm",
+        "above-average",
+    )
     assert "iteration 1/1" in shown
-    assert json.loads((python.folder / "own" / "config.json").read_text())["algorithm"] == "above-average"
+    config = json.loads((python.folder / "own" / "config.json").read_text())
+    assert config["algorithm"]["name"] == "above-average"
 
 
 class Chat(BaseHTTPRequestHandler):

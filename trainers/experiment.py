@@ -14,88 +14,93 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.game import ClarificationGame
 from clarify_env.registry import make, registry
 from clarify_env.trainers.algorithms import make_trainer
+from clarify_env.trainers.config import Config, read_config, shown_name
 from clarify_env.trainers.evaluation.evaluate import evaluate, evaluate_team
 from clarify_env.trainers.evaluation.measure import SCRIPTED
 from clarify_env.trainers.evaluation.parallel import default_processes
 from clarify_env.trainers.learners import Learner
 from clarify_env.trainers.learners.distributed import join
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
-from clarify_env.trainers.loop import Loop, Watcher
+from clarify_env.trainers.loggers import Logger, Loggers
+from clarify_env.trainers.loop import Loop
+from clarify_env.trainers.recipes import SMALL
 from clarify_env.trainers.run_directory import RunDirectory, write_json
-from clarify_env.trainers.settings import Settings, read_config
 
 
-def make_learner(settings: Settings, env: GameEnv[Any], player: str = "asker") -> Learner:
-    """The policy of these settings before training, ready to be trained as `player`."""
-    if settings.agent == "move-scorer":
-        small = roster_of(env.game).policy(env, player, settings.hidden, settings.seed)
-        return ScorerLearner(small, settings.updates, settings.batch, settings.rate)
+def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Learner:
+    """The policy of this configuration before training, ready to be trained as `player`."""
+    policy, algorithm = config.policy, config.algorithm
+    if policy.agent == SMALL:
+        small = roster_of(env.game).policy(env, player, policy.hidden, config.seed)
+        return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
     from clarify_env.agents import TransformersAgent
     from clarify_env.trainers.learners.language_model import LanguageLearner
 
     agent = TransformersAgent(
-        settings.agent, max_tokens=settings.max_tokens, rows=settings.rows, seed=settings.seed
+        policy.agent, max_tokens=policy.max_completion_length, rows=policy.rows, seed=config.seed
     )
     return LanguageLearner(
         agent,
-        settings.updates,
-        settings.batch,
-        settings.rate,
-        microbatch_tokens=settings.part,
-        bf16=settings.bf16,
-        lora=settings.lora,
+        algorithm.gradient_steps,
+        algorithm.batch_size,
+        algorithm.learning_rate,
+        microbatch_tokens=algorithm.microbatch_tokens,
+        bf16=policy.bf16,
+        lora=policy.lora,
     )
 
 
-def build(settings: Settings, run: RunDirectory | None = None) -> Loop:
-    """The run of these settings: their agent as the players that are trained, the game's cast as the others.
+def build(config: Config, run: RunDirectory | None = None) -> Loop:
+    """The run of this configuration: its policy as the trained players, the roster's best as the others.
 
     Raises:
         ClarifyError: the game has no such player.
     """
-    env: GameEnv[Any] = make(settings.env, costs=settings.grid, **settings.env_options)
-    cast = roster_of(env.game)
-    first, *more = settings.players or cast.trained
+    env: GameEnv[Any] = make(config.env, costs=config.grid, **config.env_options)
+    roster, policy = roster_of(env.game), config.policy
+    first, *more = policy.players or roster.trained
     for player in (first, *more):
-        choose(f"player of {settings.env}", player, env.possible_agents)
-    learner = make_learner(settings, env, first)
-    partners = {
-        player: learner if settings.shared else make_learner(settings, env, player) for player in more
-    }
-    others = list(cast.teams.values())[-1](env, settings.user)
-    return make_trainer(settings, learner, others, run=run, player=first, partners=partners, env=env)
+        choose(f"player of {config.env}", player, env.possible_agents)
+    others = list(roster.teams.values())[-1](env, config.rollout.knobs)
+    learner = make_learner(config, env, first)
+    partners = {player: learner if policy.shared else make_learner(config, env, player) for player in more}
+    return make_trainer(config, learner, others, run=run, player=first, partners=partners, env=env)
 
 
 def train(
-    settings: Settings, run: RunDirectory, resume: bool = False, watcher: Watcher | None = None
+    config: Config, run: RunDirectory, loggers: Sequence[Logger] = (), *, resume: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Train into a run directory; yields each iteration's metrics.
+    """Train into a run directory; yields each iteration's metrics, which metrics.jsonl holds as well.
 
     Args:
-        settings: of the run; a resumed run may only have more iterations than before.
+        config: of the run; a resumed run may have more iterations than before, and be evaluated otherwise.
         run: a new directory, or with `resume` one that holds a run.
+        loggers: told of everything, such as `WandbLogger()` or `Bars()`.
         resume: go on after the last complete checkpoint, to the same weights as without the interruption.
-        watcher: told of the progress.
 
     Raises:
         ClarifyError: the directory holds a run already, or for `resume` none or one of other settings.
     """
     if resume:
-        stored = read_config(run)
-        for name in Settings.__dataclass_fields__:
-            old, new = getattr(stored, name), getattr(settings, name)
-            if old != new and not (name == "iterations" and new > old):
-                raise ClarifyError(f"{run.path}: was started with {name}={old!r}, not {new!r}; leave it out")
+        stored = dict(read_config(run).flat())
+        for name, new in config.flat():
+            more = name == "eval_tasks" or (name == "iterations" and new > stored[name])
+            if stored[name] != new and not more:
+                raise ClarifyError(
+                    f"{run.path}: was started with {name}={stored[name]!r}, not {new!r}; leave it out"
+                )
     rank, _ = join()
-    trainer = build(settings, run)
+    trainer = build(config, run)
     first = trainer.resume() if resume else 0
     if rank:
         trainer.run = None  # the first process writes
     elif resume:
-        write_json(run.path / "config.json", settings.to_config())
+        write_json(run.path / "config.json", config.to_json())
     else:
-        run.start(settings.to_config())
-    yield from trainer.train(watcher, first)
+        run.start(config.to_json())
+    logger = Loggers(() if rank else loggers)
+    logger.start(run, config)
+    yield from trainer.train(logger, first)
 
 
 def load_team(run: RunDirectory, iteration: int | None = None) -> dict[str, Agent]:
@@ -147,19 +152,18 @@ def evaluate_run(
     seed: int | None = None,
     env_options: Mapping[str, Any] | None = None,
     processes: int | None = None,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> dict[str, Any]:
     """Evaluate the policy of a run on the validation questions, by default with the user of its training.
 
     The seen costs are those of the training grid; of more than five values of a cost, five spread evenly.
     A MoveScorer is evaluated on all cores by default, a language model in this process.
     """
-    settings = read_config(run)
-    options = registry[settings.env].held_out({**settings.env_options, **(env_options or {})})
-    env = make(settings.env, **options)
-    scorer = settings.agent == "move-scorer"
-    how = settings.rule if settings.algorithm == "rest" else settings.algorithm
-    name = f"{Path(settings.agent).name} ({how})"
+    config = read_config(run)
+    options = registry[config.env].held_out({**config.env_options, **(env_options or {})})
+    env = make(config.env, **options)
+    scorer = config.policy.agent == SMALL
+    name = shown_name(config)
     if not isinstance(env.game, ClarificationGame):
         return evaluate_team(
             env,
@@ -168,9 +172,9 @@ def evaluate_run(
             out or run.path,
             split=str(options.get("split", "")),
             tasks=tasks,
-            seed=settings.seed if seed is None else seed,
+            seed=config.seed if seed is None else seed,
             start=None if iteration == 0 else load_team(run, 0),
-            parallel=settings.parallel,
+            parallel=config.rollout.parallel,
             processes=processes or (default_processes() if scorer else 1),
             watcher=watcher,
         )
@@ -180,11 +184,13 @@ def evaluate_run(
         name,
         out or run.path,
         split=str(options["split"]),
-        user=settings.user if user is None else user,
-        seen=CostGrid(of=settings.grid.of, **{n: _spread(levels) for n, levels in settings.costs.items()}),
+        user=config.rollout.knobs if user is None else user,
+        seen=CostGrid(
+            of=config.grid.of, **{n: _spread(levels) for n, levels in config.rollout.costs.items()}
+        ),
         tasks=tasks,
-        seed=settings.seed if seed is None else seed,
-        parallel=settings.parallel,
+        seed=config.seed if seed is None else seed,
+        parallel=config.rollout.parallel,
         start=None if scorer or iteration == 0 else load_policy(run, 0),
         processes=processes or (default_processes() if scorer else 1),
         watcher=watcher,
@@ -207,7 +213,7 @@ def evaluate_agent(
     env_options: Mapping[str, Any] | None = None,
     server: str | None = None,
     processes: int | None = None,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> dict[str, Any]:
     """Evaluate an asker by its name on the validation questions; see `clarify_env.agents.load`.
 

@@ -1,19 +1,75 @@
-"""The numbers of a run in Weights & Biases: online with a key, offline without one."""
+"""Who is told of a run: progress bars, Weights & Biases (online with a key, offline without), or your own."""
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clarify_env.data import read_json
 from clarify_env.episode import Episode
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ROWS = 40  # episodes per table
-
-
 PICTURES = ("steerability", "surfaces", "frontier", "teams")
+
+
+class Logger:
+    """Is told what happens in a run; subclasses do something with it, and this one nothing."""
+
+    def start(self, run: RunDirectory, config: Config) -> None:
+        """A run begins, or goes on, in this directory."""
+
+    def stage(self, name: str, total: int) -> Callable[[int], object]:
+        """A stage of `total` steps begins; returns what to call with the steps that were done."""
+        return lambda done: None
+
+    def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """An iteration is complete and on disk: its metrics and its episodes."""
+
+    def summary(self, summary: Mapping[str, Any], folder: Path) -> None:
+        """An evaluation is complete: the content of its summary.json, and the folder with its figures."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Loggers(Logger):
+    """Tells several loggers.
+
+    Args:
+        loggers: in the order in which they are told.
+    """
+
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self.loggers = list(loggers)
+
+    def start(self, run: RunDirectory, config: Config) -> None:
+        """Tells all."""
+        for logger in self.loggers:
+            logger.start(run, config)
+
+    def stage(self, name: str, total: int) -> Callable[[int], object]:
+        """Tells all, then and at every step."""
+        told = [logger.stage(name, total) for logger in self.loggers]
+        return lambda done: [tell(done) for tell in told]
+
+    def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Tells all."""
+        for logger in self.loggers:
+            logger.iteration(line, episodes)
+
+    def summary(self, summary: Mapping[str, Any], folder: Path) -> None:
+        """Tells all."""
+        for logger in self.loggers:
+            logger.summary(summary, folder)
+
+    def close(self) -> None:
+        """Tells all."""
+        for logger in self.loggers:
+            logger.close()
 
 
 def columns_of(episode: Episode) -> list[str | int]:
@@ -39,15 +95,36 @@ def flat(cell: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-class WandbLog:
-    """Logs to a W&B run that belongs to a run directory; a resumed run goes on under the same id.
+class WandbLogger(Logger):
+    """Logs to a Weights & Biases run that belongs to a run directory; a resumed run goes on under its id.
+
+    A run never ends because of it: where W&B cannot be started, that is said once and nothing is logged.
 
     Args:
-        run: the directory; the offline files are written to its folder `wandb`.
-        config: the settings.
+        project, entity, name: of the W&B run; by default "clarify_env", the user's own, and the directory's.
+        tell: told why nothing is logged.
     """
 
-    def __init__(self, run: RunDirectory, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        project: str = "clarify_env",
+        entity: str | None = None,
+        name: str | None = None,
+        tell: Callable[[str], object] = warnings.warn,
+    ) -> None:
+        self.project, self.entity, self.name = project, entity, name
+        self.tell = tell
+        self.log_: Any = None
+
+    def start(self, run: RunDirectory, config: Config | Mapping[str, Any]) -> None:
+        """Begin, or go on, with the configuration as W&B shows it; offline files go to the folder `wandb`."""
+        data = config.to_json() if isinstance(config, Config) else dict(config)
+        try:
+            self.log_ = self._start(run, data)
+        except Exception as error:  # wandb raises types of its own
+            self.tell(f"Not logged to W&B: {error}")
+
+    def _start(self, run: RunDirectory, data: dict[str, Any]) -> Any:
         import wandb
 
         self.wandb = wandb
@@ -58,19 +135,22 @@ class WandbLog:
             identity = {"id": uuid.uuid4().hex[:8]}
             write_json(path, identity)
         mode: Any = os.environ.get("WANDB_MODE") or ("online" if _has_key(wandb) else "offline")
-        self.log_ = wandb.init(
-            project="clarify_env",
+        return wandb.init(
+            project=self.project,
+            entity=self.entity,
             id=identity["id"],
-            name=run.path.name,
+            name=self.name or run.path.name,
             dir=str(run.path),
             mode=mode,
             resume="allow" if mode == "online" else None,
-            config=dict(config),
+            config=data,
             settings=wandb.Settings(console="off", silent=True),
         )
 
     def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
         """The metrics of an iteration and a table of episodes spread evenly over it."""
+        if self.log_ is None:
+            return
         table = None
         for episode in episodes[:: max(1, len(episodes) // ROWS)][:ROWS]:
             table = table or self.wandb.Table(columns=columns_of(episode))
@@ -93,6 +173,8 @@ class WandbLog:
             summary: content of summary.json.
             folder: that the evaluation wrote its PNG files to.
         """
+        if self.log_ is None:
+            return
         numbers: dict[str, Any] = {}
         for part in ("seen", "unseen"):
             for name, value in summary.get(part, {}).items():
@@ -116,8 +198,10 @@ class WandbLog:
 
     def close(self) -> None:
         """Flush everything to disk or the server."""
-        self.log_.finish()
-        self.wandb.teardown()
+        if self.log_ is not None:
+            self.log_.finish()
+            self.wandb.teardown()
+            self.log_ = None
 
 
 def _has_key(wandb: Any) -> bool:

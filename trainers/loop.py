@@ -5,12 +5,13 @@ between two of them. Everything random in iteration k follows from (seed, k) and
 so a resumed run ends in the same bits.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,33 +25,11 @@ from clarify_env.rollout import rollout
 from clarify_env.seeding import child_seed
 from clarify_env.storage import write_episodes
 from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.config import AlgorithmConfig, Config
 from clarify_env.trainers.evaluation.measure import average, jobs, measure, measures_of, pick_questions
 from clarify_env.trainers.learners import Learner
+from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
-
-
-class Watcher(Protocol):
-    """Who is told about the progress of a run."""
-
-    def stage(self, name: str, total: int) -> Callable[[int], object]:
-        """A stage of `total` steps begins; returns what to call with the steps that were done."""
-        ...
-
-    def logged(self, line: Mapping[str, Any], episodes: list[Episode]) -> None:
-        """An iteration is complete: its metrics and some of its episodes."""
-        ...
-
-
-class Silent:
-    """Watches nothing."""
-
-    def stage(self, name: str, total: int) -> Callable[[int], object]:
-        """A function that does nothing."""
-        return lambda done: None
-
-    def logged(self, line: Mapping[str, Any], episodes: list[Episode]) -> None:
-        """Nothing."""
 
 
 class Loop(ABC):
@@ -59,46 +38,39 @@ class Loop(ABC):
     `defaults` are the options that a class adds to those of its bases, or whose defaults it changes.
 
     Args:
-        settings: of the run.
+        config: of the run.
         learner: the policy that is trained, for the player `player`.
         others: the agents of the other players.
         run: where everything is written; None writes nothing.
         player: whom the learner plays.
         partners: learners of other players that are trained as well, by player; the same learner as `learner`
             where the players share weights, which are then fitted to the examples of all of them at once.
-        env: the game where it is at hand; by default made from the settings.
-        options: of the algorithm, in place of its defaults.
+        env: the game where it is at hand; by default made from the configuration.
 
     Raises:
-        ClarifyError: the algorithm has no such option.
+        ClarifyError: the algorithm has no such option, or it cannot have this value.
     """
 
     defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
-        settings: Settings,
+        config: Config,
         learner: Learner,
         others: Mapping[str, Agent],
         run: RunDirectory | None = None,
         player: str = "asker",
         partners: Mapping[str, Learner] | None = None,
         env: GameEnv[Any] | None = None,
-        options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.settings = settings
+        self.config = config
         self.learner = learner
         self.others = dict(others)
         self.run = run
         self.player = player
-        self.env: GameEnv[Any] = env or make(settings.env, costs=settings.grid, **settings.env_options)
+        self.env: GameEnv[Any] = env or make(config.env, costs=config.grid, **config.env_options)
         self.learners: dict[str, Learner] = {player: learner, **(partners or {})}
-        self.options: dict[str, Any] = {}
-        for kind in reversed(type(self).__mro__):
-            self.options |= vars(kind).get("defaults", {})
-        for name in options or {}:
-            choose("option", name, self.options)
-        self.options |= options or {}
+        self.options = _options(config.algorithm, type(self))
         self.updated = False  # whether the weights are no longer those of the start
         self.origin = run.checkpoint(0) if run else None
         self.notes: dict[int, dict[str, float]] = defaultdict(dict)
@@ -141,17 +113,17 @@ class Loop(ABC):
         """Metrics of a player's examples."""
         return {}
 
-    def train(self, watcher: Watcher | None = None, first: int = 0) -> Iterator[dict[str, Any]]:
+    def train(self, logger: Logger | None = None, first: int = 0) -> Iterator[dict[str, Any]]:
         """Run the iterations from `first` on; yields each one's metrics once it is safely on disk."""
-        watcher = watcher or Silent()
+        logger = logger or Logger()
         if self.run and first == 0:
             self.run.save(0, self._save)
-        for iteration in range(first, self.settings.iterations):
-            line, episodes = self._iterate(iteration, watcher)
+        for iteration in range(first, self.config.iterations):
+            line, episodes = self._iterate(iteration, logger)
             if self.run:
                 self.run.log(line)
                 self.run.save(iteration + 1, self._save)
-            watcher.logged(line, episodes)
+            logger.iteration(line, episodes)
             yield line
 
     def resume(self) -> int:
@@ -181,7 +153,7 @@ class Loop(ABC):
 
     def _improve(self, episodes: list[Episode], seed: int, done: Callable[[int], object]) -> dict[str, float]:
         """The examples of each player that is trained, and each learner's fit; returns metrics."""
-        cells = list(self.settings.grid) if self.settings.rescore else None
+        cells = list(self.config.grid) if self.options.get("rescore") else None
         line: dict[str, float] = {}
         learnt: dict[int, list[Any]] = {}
         for name in self.learners:
@@ -202,68 +174,71 @@ class Loop(ABC):
         done(1)
         return line
 
-    def _iterate(self, iteration: int, watcher: Watcher) -> tuple[dict[str, Any], list[Episode]]:
-        settings = self.settings
-        seed = child_seed(settings.seed, iteration)
-        episodes = list(self.collect(iteration, watcher.stage("play", settings.tasks * settings.samples)))
+    def _iterate(self, iteration: int, logger: Logger) -> tuple[dict[str, Any], list[Episode]]:
+        played = self.config.rollout
+        seed = child_seed(self.config.seed, iteration)
+        done = logger.stage("play", played.tasks * played.group_size)
+        episodes = list(self.collect(iteration, done))
         if self.run:
             write_episodes(self.run.episodes(f"iteration-{iteration:03d}"), episodes)
-        done = watcher.stage("learn", 2)
+        done = logger.stage("learn", 2)
         line: dict[str, Any] = {"iteration": iteration, "episodes": len(episodes)}
         line |= self._improve(episodes, seed, done)
         line |= {f"play/{name}": value for name, value in means(episodes).items()}
         line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
-        if (iteration + 1) % settings.check_every == 0 or iteration + 1 == settings.iterations:
-            line |= self._check(seed, watcher)
+        passed = iteration + 1
+        if passed % self.config.evaluation.eval_every == 0 or passed == self.config.iterations:
+            line |= self._check(seed, logger)
         return line, episodes
 
     def collect(self, iteration: int, done: Callable[[int], object] = lambda n: None) -> Iterator[Episode]:
         """The episodes of one iteration: first the current policy's, then the start policy's."""
-        settings = self.settings
-        seed = child_seed(settings.seed, iteration)
+        played = self.config.rollout
+        seed = child_seed(self.config.seed, iteration)
         total = len(self.env.game.tasks)
-        cells = list(settings.grid)
+        cells = list(self.config.grid)
         drawn = np.random.default_rng(child_seed(seed, 4)).integers(
-            len(cells), size=settings.tasks * settings.samples
+            len(cells), size=played.tasks * played.group_size
         )
         questions = [
-            _question(settings, total, iteration * settings.tasks + k) for k in range(settings.tasks)
+            _question(self.config.seed, total, iteration * played.tasks + k) for k in range(played.tasks)
         ]
-        from_start = round(settings.samples * settings.start_share)
+        from_start = round(played.group_size * played.start_share)
         first = 0
-        played_by = [(self.learners, settings.samples - from_start)]
+        played_by = [(self.learners, played.group_size - from_start)]
         if from_start:
             played_by.append((self.starts, from_start))
         for learners, each in played_by:
 
             def options(i: int, first: int = first, each: int = each) -> dict[str, Any]:
                 k = (i - first) // each
-                return {"task": questions[k], "costs": cells[int(drawn[k if settings.shared_costs else i])]}
+                return {"task": questions[k], "costs": cells[int(drawn[k if played.shared_costs else i])]}
 
             agents = {**self.others, **{name: one.agent for name, one in learners.items()}}
-            count = settings.tasks * each
-            played = rollout(
+            count = played.tasks * each
+            episodes = rollout(
                 self.env,
                 agents,
                 count,
                 child_seed(seed, 0),
-                batch=settings.parallel,
+                batch=played.parallel,
                 first=first,
                 options=options,
+                states=True,
             )
-            for episode in played:
+            for episode in episodes:
                 yield episode
                 done(1)
             first += count
 
-    def _check(self, seed: int, watcher: Watcher) -> dict[str, float]:
+    def _check(self, seed: int, logger: Logger) -> dict[str, float]:
         """The greedy policy on some training questions at the training costs."""
-        settings = self.settings
-        if not settings.check_tasks:
+        count = self.config.evaluation.eval_train_tasks
+        if not count:
             return {}
-        questions = pick_questions(self.env, settings.check_tasks, settings.seed)
-        cells = list(settings.grid)
-        done = watcher.stage("check", len(jobs(self.env, questions, cells, self.player)))
+        questions = pick_questions(self.env, count, self.config.seed)
+        cells = list(self.config.grid)
+        done = logger.stage("check", len(jobs(self.env, questions, cells, self.player)))
         agents = {**self.others, **{name: one.greedy() for name, one in self.learners.items()}}
         measured = measure(self.env, agents, questions, cells, child_seed(seed, 3), self.player, watch=done)
         mean_C_M = average(measured)
@@ -278,15 +253,32 @@ class Loop(ABC):
         return line
 
 
+def _options(algorithm: AlgorithmConfig, kind: type[Loop]) -> dict[str, Any]:
+    """The options of an algorithm: its defaults, but for those given; raises ClarifyError for a wrong one."""
+    known: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        known |= vars(base).get("defaults", {})
+    for name, value in algorithm.options.items():
+        usual = known[choose(f"option of {algorithm.name}", name, known)]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if isinstance(usual, bool) or not isinstance(usual, (int, float)):
+            fine, wanted = isinstance(value, (list, tuple) if isinstance(usual, tuple) else type(usual)), "as"
+        else:
+            fine, wanted = number and value >= 0, "a number >= 0, as"
+        if not fine:
+            raise ClarifyError(f"option {name}={value!r}: {wanted} {name}={usual!r}")
+    return {**known, **algorithm.options}
+
+
 def cell_name(cell: Any) -> str:
     """Costs as part of a metric's name."""
     return ",".join(f"{name}={value:g}" for name, value in cell._asdict().items())
 
 
-def _question(settings: Settings, total: int, at: int) -> int:
+def _question(seed: int, total: int, at: int) -> int:
     """The question at position `at` of an endless sequence of shuffled passes over the split."""
     passed, within = divmod(at, total)
-    return int(np.random.default_rng((settings.seed, 5, passed)).permutation(total)[within])
+    return int(np.random.default_rng((seed, 5, passed)).permutation(total)[within])
 
 
 def sampled_tokens(episodes: list[Episode], players: Container[str]) -> int:

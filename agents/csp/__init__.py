@@ -23,13 +23,13 @@ ROSTER = Roster(
         "helper": "clarify_env.agents.csp.prompts:HelperPrompt",
     },
     recipe={  # the players decide after others have moved
-        "rule": "averaged",
+        "options": {"rule": "averaged"},
         "iterations": 8,
         "tasks": 48,
-        "samples": 16,
+        "group_size": 16,
         "start_share": 0.0,
-        "updates": 80,
-        "batch": 128,
+        "gradient_steps": 80,
+        "batch_size": 128,
         "hidden": 32,
     },
 )

@@ -32,12 +32,12 @@ def _counter(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
 
 # In the place of both partners the best few episodes would be lucky guesses.
 _RECIPE = {
-    "rule": "threshold",
+    "options": {"rule": "threshold"},
     "costs": {"word": (0.0, 0.002)},
     "iterations": 3,
     "tasks": 40,
-    "samples": 24,
-    "updates": 200,
+    "group_size": 24,
+    "gradient_steps": 200,
     "shared": True,
 }
 NAMES_ROSTER = Roster(

@@ -13,14 +13,20 @@ from wandb.proto import wandb_internal_pb2 as pb
 import clarify_env
 from clarify_env.agents import Random, ScriptedUser
 from clarify_env.trainers import experiment
-from clarify_env.trainers.loggers import PICTURES, ROWS, WandbLog, columns_of, transcript
-from clarify_env.trainers.loop import Silent
+from clarify_env.trainers.config import Config
+from clarify_env.trainers.loggers import PICTURES, ROWS, Logger, WandbLogger, columns_of, transcript
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 torch.set_num_threads(1)  # on a machine with other work two threads are slower than one
-TINY = Settings(
-    env_options={"size": 20}, tasks=4, samples=6, iterations=2, updates=8, batch=32, hidden=8, check_tasks=1
+TINY = Config().changed(
+    env_options={"size": 20},
+    tasks=4,
+    group_size=6,
+    iterations=2,
+    gradient_steps=8,
+    batch_size=32,
+    hidden=8,
+    eval_train_tasks=1,
 )
 HEADER, BLOCK = 7, 32 * 1024
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
@@ -52,11 +58,14 @@ def items(listed):
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in listed}
 
 
-class Keeping(Silent):
-    """Keeps the episodes of the last iteration."""
+class Keeping(Logger):
+    """Keeps the episodes of every iteration."""
 
-    def logged(self, line, episodes):
-        self.episodes = episodes
+    def __init__(self):
+        self.episodes = []
+
+    def iteration(self, line, episodes):
+        self.episodes.append(episodes)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -78,17 +87,15 @@ def nobody(tmp_path_factory):
 def logged(tmp_path_factory):
     """A run that was logged: its directory, metrics, summary, played episodes and the file's records."""
     run = RunDirectory(tmp_path_factory.mktemp("logged") / "run")
-    log, keeping, episodes = None, Keeping(), []
-    for line in experiment.train(TINY, run, watcher=keeping):
-        log = log or WandbLog(run, TINY.to_config())
-        log.iteration(line, keeping.episodes)
-        episodes.append(keeping.episodes)
+    log, keeping = WandbLogger(), Keeping()
+    for _ in experiment.train(TINY, run, [keeping, log]):
+        pass
     summary = experiment.evaluate_run(run, tasks=4)
     log.summary(summary, run.path)
     log.close()
     wandb.teardown()  # its service writes the file; wait until it has ended
     (path,) = run.path.glob("wandb/offline-run-*/*.wandb")
-    return run, summary, episodes, path, list(records(path))
+    return run, summary, keeping.episodes, path, list(records(path))
 
 
 def history(logged):
@@ -170,7 +177,7 @@ def test_the_config_holds_the_settings(logged):
             config |= items(record.run.config.update)
         elif record.WhichOneof("record_type") == "config":
             config |= items(record.config.update)
-    expected = json.loads(json.dumps(TINY.to_config()))
+    expected = json.loads(json.dumps(TINY.to_json()))
     assert {name: config[name] for name in expected} == expected
 
 
@@ -179,7 +186,8 @@ def test_a_long_iteration_gives_a_table_of_episodes_spread_over_it(tmp_path):
     episodes = list(clarify_env.rollout(env, {"asker": Random(), "user": ScriptedUser()}, 5 * ROWS))
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
-    log = WandbLog(run, {})
+    log = WandbLogger()
+    log.start(run, {})
     log.iteration({"iteration": 0}, episodes)
     log.close()
     (path,) = run.path.glob("wandb/offline-run-*/files/media/table/*.json")
@@ -192,7 +200,32 @@ def test_a_resumed_run_goes_on_under_the_same_id(logged, tmp_path):
     run.path.mkdir()
     identity = (logged[0].path / "wandb.json").read_text()
     (run.path / "wandb.json").write_text(identity)
-    log = WandbLog(run, {})
+    log = WandbLogger()
+    log.start(run, {})
     log.close()
     (path,) = run.path.glob("wandb/offline-run-*/*.wandb")
     assert path.name == f"run-{json.loads(identity)['id']}.wandb"
+
+
+def test_project_and_name_are_those_given(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    log = WandbLogger(project="mine", name="first")
+    log.start(run, {})
+    log.close()
+    (path,) = run.path.glob("wandb/offline-run-*/*.wandb")
+    (begun,) = [r.run for r in records(path) if r.WhichOneof("record_type") == "run"]
+    assert (begun.project, begun.display_name) == ("mine", "first")
+
+
+def test_where_wandb_cannot_be_started_the_run_goes_on(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / "wandb.json").write_text("{")
+    said = []
+    log = WandbLogger(tell=said.append)
+    log.start(run, {})
+    log.iteration({"iteration": 0}, [])
+    log.close()
+    (line,) = said
+    assert line.startswith("Not logged to W&B: ")

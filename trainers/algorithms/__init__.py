@@ -12,9 +12,9 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.plugins import installed, load_object
 
 if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
+    from clarify_env.trainers.config import Config
     from clarify_env.trainers.learners import Learner
     from clarify_env.trainers.loop import Loop
-    from clarify_env.trainers.settings import Settings
 
 ALGORITHMS: dict[str, "str | Callable[..., Loop]"] = {
     "rest": "clarify_env.trainers.algorithms.rest:ReST",
@@ -30,8 +30,8 @@ def register_algorithm(name: str, kind: "Callable[..., Loop]") -> None:
     """Make an algorithm known by its name.
 
     Args:
-        name: as in `Settings.algorithm`.
-        kind: a subclass of `Loop` that takes `options`.
+        name: as in `AlgorithmConfig.name`.
+        kind: a subclass of `Loop`.
 
     Raises:
         ClarifyError: the name is taken.
@@ -41,15 +41,13 @@ def register_algorithm(name: str, kind: "Callable[..., Loop]") -> None:
     ALGORITHMS[name] = kind
 
 
-def make_trainer(
-    settings: "Settings", learner: "Learner", others: Mapping[str, Agent], **kwargs: Any
-) -> "Loop":
-    """A run of the algorithm that the settings name; `Loop` has the other arguments.
+def make_trainer(config: "Config", learner: "Learner", others: Mapping[str, Agent], **kwargs: Any) -> "Loop":
+    """A run of the algorithm that the configuration names; `Loop` has the other arguments.
 
     Raises:
         ClarifyError: no algorithm has this name (the nearest is suggested), or it has no such option.
     """
     known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
-    found = known[choose("algorithm", settings.algorithm, known)]
+    found = known[choose("algorithm", config.algorithm.name, known)]
     kind: Callable[..., Loop] = load_object(found) if isinstance(found, str) else found
-    return kind(settings, learner, others, options=settings.options, **kwargs)
+    return kind(config, learner, others, **kwargs)

@@ -109,6 +109,6 @@ def _group(who: str, returns_G: Floats) -> Floats:
     if returns_G.ndim != 1 or len(returns_G) < 2:
         raise ClarifyError(
             f"{who}: a group of {returns_G.size} has no others to be compared with; sample each question at "
-            "least twice (samples=2)"
+            "least twice (group_size=2)"
         )
     return returns_G

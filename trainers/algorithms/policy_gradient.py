@@ -52,9 +52,9 @@ class PolicyGradient(Loop):
         super().__init__(*args, **kwargs)
         for name in self.options["terms"]:
             choose("reward term", name, self.env.game.terms)
-        if self.settings.start_share:
+        if self.config.rollout.start_share:
             raise ClarifyError(
-                f"start_share={self.settings.start_share}: {type(self).__name__} learns from its own "
+                f"start_share={self.config.rollout.start_share}: {type(self).__name__} learns from its own "
                 "episodes only; give start_share=0"
             )
 
@@ -111,7 +111,7 @@ class PolicyGradient(Loop):
                 found = found + self.options["kl"] * penalty
             return found
 
-        rng, size = np.random.default_rng(seed), self.settings.batch
+        rng, size = np.random.default_rng(seed), self.config.algorithm.batch_size
         steps = []
         for _ in range(self.options["epochs"]):
             order = rng.permutation(len(held))

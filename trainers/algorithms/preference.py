@@ -98,7 +98,7 @@ def siblings(batch: Batch, members: int = 1) -> Iterator[Pair]:
             met: dict[Any, dict[Move, list[float]]] = defaultdict(lambda: defaultdict(list))
             shown: dict[Any, Choice] = {}
             for episode in group:
-                pairs = credited(game, episode.rescored(**costs._asdict()), batch.player)
+                pairs = credited(game, episode, batch.player, costs=costs)
                 to_go = returns_to_go(np.array([reward for _, reward in pairs]))
                 for (choice, _), value in zip(pairs, to_go.tolist(), strict=True):
                     at = point(game, choice.state, batch.player)
@@ -213,6 +213,7 @@ class Paired(Loop):
         "futures": 3,
         "window": 2,
         "meanings": "possible",
+        "rescore": True,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -250,7 +251,7 @@ class Paired(Loop):
         if not found:
             raise ClarifyError(
                 f"{type(self).__name__}: no point of {len(batch.episodes)} episodes has two moves of "
-                "different value; play more episodes a question (samples), or take pairs='forks'"
+                "different value; play more episodes a question (group_size), or take pairs='forks'"
             )
         if self.options.get("gamma"):
             found += self._sampled(batch)
@@ -258,8 +259,8 @@ class Paired(Loop):
 
     def _sampled(self, batch: Batch) -> list[Example]:
         """The decisions of the episodes that the reference played."""
-        settings = self.settings
-        own = settings.tasks * (settings.samples - round(settings.samples * settings.start_share))
+        rollout = self.config.rollout
+        own = rollout.tasks * (rollout.group_size - round(rollout.group_size * rollout.start_share))
         last = self.options["reference"] == "last"
         examples = [
             batch.example(choice)
@@ -270,7 +271,7 @@ class Paired(Loop):
         if not examples:
             raise ClarifyError(
                 f"gamma={self.options['gamma']}: the reference ({self.options['reference']!r}) played no "
-                f"episodes at start_share={settings.start_share}"
+                f"episodes at start_share={rollout.start_share}"
             )
         return examples
 
@@ -279,7 +280,7 @@ class Paired(Loop):
         pairs = [one for one in examples if isinstance(one, Pair)]
         sampled = [one for one in examples if isinstance(one, Example)]
         chances_P = np.array([pair.better.weight for pair in pairs])
-        size, count = max(1, self.settings.batch // 2), self.settings.updates
+        size, count = max(1, self.config.algorithm.batch_size // 2), self.config.algorithm.gradient_steps
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(pairs), (count, size), p=chances_P / chances_P.sum())
         used, places = np.unique(drawn, return_inverse=True)

@@ -6,49 +6,57 @@ and every cost pair of the training grid shares them by re-scoring.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation, rooted
 from clarify_env.trainers.algorithms.selection import Batch, Selection, make_rule
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.learners import Example, Learner
 from clarify_env.trainers.loop import Loop
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 
 class ReST(Loop):
     """A run of ReST; `Loop` has the other arguments.
 
-    Args:
-        rule: the selection rule, or one for each player that is trained; by default that of the settings.
+    Options: `rule`, a name in `clarify_env.trainers.algorithms.selection.SELECTION_RULES` or "module:Class";
+    `off_path` of the best continuation (1): the weight of what the best moves do not lead to,
+    in [0, 1]; `rescore` (True): every episode counts at all training costs.
 
-    Raises:
-        ClarifyError: the settings have options; ReST's settings are all its own.
+    Args:
+        rule: a selection rule that is made already, or one for each player that is trained; by default the
+            one that the options name.
     """
+
+    defaults: ClassVar[dict[str, Any]] = {"rule": "best-continuation", "off_path": 1.0, "rescore": True}
 
     def __init__(
         self,
-        settings: Settings,
+        config: Config,
         learner: Learner,
         others: Mapping[str, Agent],
         rule: Selection | Mapping[str, Selection] | None = None,
         run: RunDirectory | None = None,
-        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if options:
-            raise ClarifyError(f"rest: unknown option {min(options)!r}; its settings are its own")
-        super().__init__(settings, learner, others, run, **kwargs)
-        if rule is None:
-            rule = make_rule(settings.rule)
-            if isinstance(rule, BestContinuation):
-                rule.off_path = settings.off_path
-                rule.replies = 24 if any(settings.user.values()) else 1
-                for player in self.learners:
-                    rooted(self.env.game, player)
+        super().__init__(config, learner, others, run, **kwargs)
+        rule = rule or self._rule()
         self.rules = dict(rule) if isinstance(rule, Mapping) else dict.fromkeys(self.learners, rule)
+
+    def _rule(self) -> Selection:
+        rule, off_path = make_rule(self.options["rule"]), self.options["off_path"]
+        if isinstance(rule, BestContinuation):
+            if not 0.0 <= off_path <= 1.0:
+                raise ClarifyError(f"off_path={off_path!r}: a share between 0 and 1")
+            rule.off_path = off_path
+            rule.replies = 24 if any(self.config.rollout.knobs.values()) else 1
+            for player in self.learners:
+                rooted(self.env.game, player)
+        elif "off_path" in self.config.algorithm.options:
+            raise ClarifyError(f"off_path={off_path!r}: has no effect on the rule {self.options['rule']!r}")
+        return rule
 
     def examples(self, batch: Batch) -> list[Example]:
         """The moves that the rule keeps."""
@@ -56,7 +64,8 @@ class ReST(Loop):
 
     def fit(self, learner: Learner, examples: list[Example], seed: int) -> dict[str, float]:
         """Imitate them."""
-        return {**learner.update(examples, seed), "steps": float(self.settings.updates if examples else 0)}
+        steps = float(self.config.algorithm.gradient_steps if examples else 0)
+        return {**learner.update(examples, seed), "steps": steps}
 
     def describe(self, examples: list[Example]) -> dict[str, float]:
         """The share of each kind of move, by weight."""

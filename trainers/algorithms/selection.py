@@ -19,7 +19,7 @@ use within ReST are ours). All roles can be trained on the same episodes.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -76,11 +76,10 @@ def grouped(batch: Batch) -> Iterator[tuple[list[Any], list[Episode]]]:
     Episodes that failed are left out.
     """
     groups: dict[Any, list[Episode]] = defaultdict(list)
-    kind = type(batch.env.game.start(np.random.default_rng(0), {}).costs)
     for episode in batch.episodes:
         if failed(episode):
             continue
-        own = kind(**episode.costs)
+        own = batch.env.game.costs_type(**episode.costs)
         groups[episode.setup["task"], None if batch.cells else own].append(episode)
     for (_, own), members in groups.items():
         yield (list(batch.cells) if batch.cells else [own]), members
@@ -100,13 +99,9 @@ class _Whole:
         """All decisions of the episodes that `keep` returns."""
         examples = []
         game = batch.env.game
-        decisions: dict[int, list[Choice]] = {}
         for costs, members in scored(batch):
             for episode in self.keep(members):
-                made = decisions.get(id(episode))
-                if made is None:
-                    made = decisions[id(episode)] = list(choices(game, episode, batch.player))
-                examples += [batch.example(choice, costs) for choice in made]
+                examples += [batch.example(choice, costs) for choice in choices(game, episode, batch.player)]
         return examples
 
     def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
@@ -160,11 +155,10 @@ class ActionClustering:
         """One example per point and costs, weighted by how often the point was met."""
         examples = []
         game = batch.env.game
-        decisions = {id(e): list(choices(game, e, batch.player)) for e in batch.episodes}
         for costs, members in scored(batch):
             points: dict[Any, list[tuple[Choice, float]]] = defaultdict(list)
             for episode, reward in members:
-                for choice in decisions[id(episode)]:
+                for choice in choices(game, episode, batch.player):
                     points[choice.state.history].append((choice, reward))
             for met in points.values():
                 kind = _best([(choice.move.kind, reward) for choice, reward in met])
@@ -183,24 +177,34 @@ def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
     return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
 
 
-SELECTION_RULES = {
-    "threshold": "selection:Threshold",
-    "top-k": "selection:TopK",
-    "clustering": "selection:ActionClustering",
-    "best-continuation": "best_continuation:BestContinuation",
-    "averaged": "selection:Averaged",
+SELECTION_RULES: dict[str, str | Callable[[], Selection]] = {
+    "threshold": "clarify_env.trainers.algorithms.selection:Threshold",
+    "top-k": "clarify_env.trainers.algorithms.selection:TopK",
+    "clustering": "clarify_env.trainers.algorithms.selection:ActionClustering",
+    "best-continuation": "clarify_env.trainers.algorithms.best_continuation:BestContinuation",
+    "averaged": "clarify_env.trainers.algorithms.selection:Averaged",
 }
+
+
+def register_rule(name: str, kind: Callable[[], Selection]) -> None:
+    """Make a selection rule known by its name; raises ClarifyError where that is taken."""
+    if name in SELECTION_RULES:
+        raise ClarifyError(f"register_rule({name!r}): this name is taken")
+    SELECTION_RULES[name] = kind
 
 
 def make_rule(name: str) -> Selection:
     """The selection rule of this name, with its default settings.
 
+    Args:
+        name: a registered one, or "module:Class" for one of yours.
+
     Raises:
-        ClarifyError: no rule has this name.
+        ClarifyError: no rule has this name, or it does not load.
     """
-    where = SELECTION_RULES[choose("selection rule", name, SELECTION_RULES)]
-    rule: Selection = load_object(f"clarify_env.trainers.algorithms.{where}")()
-    return rule
+    found = name if ":" in name else SELECTION_RULES[choose("selection rule", name, SELECTION_RULES)]
+    kind: Callable[[], Selection] = load_object(found) if isinstance(found, str) else found
+    return kind()
 
 
 class Averaged:

@@ -44,7 +44,7 @@ def compare(
         for cell, failed in sweeps.run_sweep(made, out, count):
             done(1)
             if failed:
-                bars.print(f"{cell.name}: failed: {failed}")
+                bars.progress.console.print(f"{cell.name}: failed: {failed}")
         parts = made.users, out, made.cross_tasks, count
         crossings = after.crossed(cells, *parts, watcher=bars)
         known = after.references(after.complete(cells, out), out, count)

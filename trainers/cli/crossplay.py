@@ -58,15 +58,15 @@ def crossplay(
     crossing = trainer("evaluation.crossplay")
     trainer("evaluation.parallel").set_threads(threads)
     runs = {
-        name: trainer("settings").read_config(trainer("run_directory").RunDirectory(name))
+        name: trainer("config").read_config(trainer("run_directory").RunDirectory(name))
         for name in targets
         if (Path(name) / "config.json").is_file()
     }
-    games = {settings.env for settings in runs.values()}
+    games = {config.env for config in runs.values()}
     if len(games | ({env} - {"synthetic-v0"})) > 1:
         raise ClarifyError(f"crossplay: these runs and --env play several games: {sorted(games | {env})}")
     env = next(iter(games), env)
-    base = next((dict(settings.env_options) for settings in runs.values()), {})
+    base = next((dict(config.env_options) for config in runs.values()), {})
     game = clarify_env.make(env, **{**base, **options(data_dir, split=split)})
     made = {name: catalog.load(name, game, "user", server=server) for name in users.split(",")}
     askers: dict[str, Agent] = {}
@@ -77,7 +77,7 @@ def crossplay(
         if shown in askers:
             raise ClarifyError(f"crossplay: two askers are called {shown!r}; rename a run directory")
         askers[shown] = _asker(name, game, name in runs, server)
-        knobs = runs[name].user if name in runs else {} if name == "optimal" else None
+        knobs = runs[name].rollout.knobs if name in runs else {} if name == "optimal" else None
         home = [user for user, player in made.items() if knobs is not None and _is_home(player, knobs)]
         own.update({shown: home[0]} if home else {})
         identity.update({shown: _identity(Path(name))} if name in runs else {})

@@ -24,8 +24,10 @@ from clarify_env.trainers.cli.options import (
     console,
     options,
     trainer,
+    typed,
+    wandb_logger,
+    written,
 )
-from clarify_env.trainers.cli.train import _typed, _wandb, _written
 from clarify_env.trainers.reporting.progress import Bars, results
 
 
@@ -86,8 +88,8 @@ def evaluate(
                 tasks=eval_tasks,
                 iteration=checkpoint,
                 out=out,
-                user=knobs if _typed(context, "user") else None,
-                seed=seed if _typed(context, "seed") else None,
+                user=knobs if typed(context, "noise", "vagueness", "refusal") else None,
+                seed=seed if typed(context, "seed") else None,
                 env_options=chosen,
                 processes=processes,
                 watcher=bars,
@@ -111,12 +113,12 @@ def evaluate(
                 processes=processes,
                 watcher=bars,
             )
-    log = None if no_wandb else _wandb(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})
-    if log:
-        log.summary(summary, out)
-        log.close()
+    for logger in wandb_logger(no_wandb):
+        logger.start(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})
+        logger.summary(summary, out)
+        logger.close()
     console.print(results(summary))
-    _written(out, summary)
+    written(out, summary)
     if report:
         console.print(f"Report: {trainer('reporting.html').write_report([out])}", highlight=False)
 

@@ -1,5 +1,10 @@
-"""The command's application object, and the options that several of its commands share."""
+"""The command's application object, the options that its commands share, and those made of the settings."""
 
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +13,7 @@ import typer
 from rich.console import Console
 
 from clarify_env.errors import ClarifyError
+from clarify_env.trainers.config import PARTS, Config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,7 +64,17 @@ Tasks = Annotated[
 ]
 
 
-NoWandb = Annotated[bool, typer.Option("--no-wandb", help="Nothing for Weights & Biases.")]
+LOGGING = "Weights & Biases"
+NoWandb = Annotated[
+    bool, typer.Option("--no-wandb", help="Nothing for Weights & Biases.", rich_help_panel=LOGGING)
+]
+WandbProject = Annotated[str, typer.Option(help="Project of the W&B run.", rich_help_panel=LOGGING)]
+WandbEntity = Annotated[
+    str | None, typer.Option(help="Its user or team; default: your own.", rich_help_panel=LOGGING)
+]
+WandbName = Annotated[
+    str | None, typer.Option(help="Its name; default: the run directory's.", rich_help_panel=LOGGING)
+]
 
 
 Processes = Annotated[
@@ -98,3 +114,102 @@ def trainer(name: str) -> Any:
         if error.name and error.name.startswith("clarify_env"):
             raise
         raise ClarifyError(f"{error.name} is not installed: pip install 'clarify_env[train]'") from None
+
+
+def pairs(given: Iterable[str], flag: str, example: str) -> dict[str, Any]:
+    """Names with values, of options such as records=9; a value that is JSON is read as such."""
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ClarifyError(f"{flag} {text!r}: write it as NAME=VALUE, such as {example}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _knobs(given: Iterable[str]) -> dict[str, float]:
+    found = pairs(given, "--knob", "noise=0.1")
+    for name, value in found.items():
+        if not isinstance(value, (int, float)):
+            raise ClarifyError(f"--knob {name}={value}: a number, as in {name}=0.1")
+    return found
+
+
+# Config that hold several values: their option, and how it is read.
+_SEVERAL: dict[str, tuple[str, Callable[[list[str]], dict[str, Any]]]] = {
+    "costs": ("--costs", levels),
+    "knobs": ("--knob", _knobs),
+    "env_options": ("--env-option", lambda given: pairs(given, "--env-option", "knowledge=document")),
+    "options": ("--algorithm-option", lambda given: pairs(given, "--algorithm-option", "clip_range=0.1")),
+}
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """An option for every setting, grouped by the parts of the configuration; none has a default."""
+    made = []
+    for part, kind in {"": Config, **PARTS}.items():
+        for one in fields(kind):
+            if one.name in PARTS and not part:
+                continue
+            name = "algorithm" if one.name == "name" else one.name
+            flag = _SEVERAL[name][0] if name in _SEVERAL else "--" + name.replace("_", "-")
+            shape: Any = one.type if one.type in (int, float, bool, str, int | None) else str
+            shape = list[str] if name in _SEVERAL else shape
+            flags = [f"{flag}/--no-{flag[2:]}"] if shape is bool else [flag]
+            panel = f"{part or 'run'} (default: as the recipe says)".capitalize()
+            option = typer.Option(*flags, help=one.metadata["about"], rich_help_panel=panel)
+            annotation = Annotated[shape | None, option]
+            kind_ = inspect.Parameter.KEYWORD_ONLY
+            made.append(inspect.Parameter(name, kind_, default=None, annotation=annotation))
+    return made
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for every setting; `given` has those that were given, by their names."""
+    settings = _parameters()
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        given = {}
+        for parameter in settings:
+            value = values.pop(parameter.name)
+            if value is None or value == []:
+                continue
+            if parameter.name in _SEVERAL:
+                value = _SEVERAL[parameter.name][1](value)
+            elif parameter.name == "players":
+                value = tuple(value.split(","))
+            given[parameter.name] = value
+        command(given, **values)
+
+    ordered = [*settings, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)]
+    run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in ordered}
+    return run
+
+
+def wandb_logger(
+    off: bool, project: str = "clarify_env", entity: str | None = None, name: str | None = None
+) -> list[Any]:
+    """The W&B logger, or nothing."""
+    if off:
+        return []
+    return [
+        trainer("loggers").WandbLogger(project, entity, name, lambda said: console.print(said, markup=False))
+    ]
+
+
+def written(folder: Path, summary: dict[str, Any]) -> None:
+    """Say where an evaluation was written to."""
+    picture = folder / ("teams.png" if "teams" in summary else "steerability.png")
+    console.print(f"Picture: {picture}; numbers: {folder / 'summary.json'}", highlight=False)
+
+
+def typed(context: typer.Context, *names: str) -> bool:
+    """Whether one of these options was given on the command line."""
+    found = (context.get_parameter_source(name) for name in names)
+    return any(source is not None and source.name == "COMMANDLINE" for source in found)

@@ -26,7 +26,7 @@ from clarify_env.games.clarification.game import UNSEEN, Costs
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.trainers.evaluation.measure import baselines, complete, jobs, measure, optima, pick_questions
 from clarify_env.trainers.evaluation.statistics import interval
-from clarify_env.trainers.loop import Silent, Watcher
+from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import versions, write_json
 
 
@@ -103,7 +103,7 @@ def crossplay(
     seed: int = 0,
     batch: int = 256,
     processes: int = 1,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> dict[str, Any]:
     """Play every asker with every user, and write crossplay.json and the episodes.
 
@@ -132,10 +132,10 @@ def crossplay(
     """
     own = dict(own or {})
     _check(askers, users, own)
-    watcher = watcher or Silent()
+    watcher = watcher or Logger()
     questions = pick_questions(env, tasks)
     ids = [env.game.tasks[k].id for k in questions]
-    key = {"env": env.name, "made_with": env.made_with, "costs": [list(c) for c in cells], "seed": seed}
+    key = {"env": env.name, "made_with": env.made_with, "costs": [c._asdict() for c in cells], "seed": seed}
     folder = Folder(out, {**key, "questions": ids}, identity or {})
     total = len(jobs(env, questions, cells, "asker", seed))
     optimum: dict[UserModel, Floats] = {}
@@ -158,7 +158,7 @@ def crossplay(
     result = {
         "env": env.name,
         "questions": len(questions),
-        "costs": [list(c) for c in cells],
+        "costs": [c._asdict() for c in cells],
         "seed": seed,
         "episodes": total,
         **report(table, fixed, best, own, seed),

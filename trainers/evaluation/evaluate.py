@@ -38,7 +38,7 @@ from clarify_env.trainers.evaluation.measure import (
 )
 from clarify_env.trainers.evaluation.paired_comparison import write_questions
 from clarify_env.trainers.evaluation.statistics import interval
-from clarify_env.trainers.loop import Silent, Watcher
+from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import versions, write_json
 
 REPORTED = ("reward", "accuracy", "asks", "words")
@@ -212,7 +212,7 @@ def evaluate(
     parallel: int = 256,
     start: Agent | None = None,
     processes: int = 1,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> dict[str, Any]:
     """Evaluate an asker; writes summary.json, questions.parquet, the episodes and the pictures.
 
@@ -234,7 +234,7 @@ def evaluate(
     Returns:
         The content of summary.json.
     """
-    watcher = watcher or Silent()
+    watcher = watcher or Logger()
     trained = list(seen)
     cells = [*trained, *(costs for costs in unseen if costs not in trained)]
     if len(cells) == len(trained):
@@ -306,7 +306,7 @@ def evaluate_team(
     start: Mapping[str, Agent] | None = None,
     parallel: int = 256,
     processes: int = 1,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> dict[str, Any]:
     """Evaluate a team; writes summary.json, teams.png and the episodes.
 
@@ -328,7 +328,7 @@ def evaluate_team(
         over questions, the rewards of the cast's teams, and `normalized` = (reward - first team) /
         (last team - first team).
     """
-    watcher = watcher or Silent()
+    watcher = watcher or Logger()
     cast, spec = roster_of(env.game), registry[env.name]
     seen = list(spec.seen)
     cells = [*seen, *(costs for costs in spec.unseen if costs not in seen)]

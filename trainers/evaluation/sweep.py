@@ -20,14 +20,14 @@ from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.crossplay import crossplay
 from clarify_env.trainers.evaluation.measure import baselines, optima, pick_questions
 from clarify_env.trainers.evaluation.parallel import in_order
 from clarify_env.trainers.experiment import evaluate_run, load_policy, train
-from clarify_env.trainers.loop import Watcher
+from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory, write_json
-from clarify_env.trainers.settings import Settings
 
 LIMITS = {"tokens": "play/tokens", "updates": "update/steps"}  # by name the metric that is spent
 
@@ -37,14 +37,14 @@ class Cell(NamedTuple):
 
     Args:
         game, algorithm, seed: where it stands.
-        settings: of the run.
+        config: of the run.
         limits: on its tokens and updates.
     """
 
     game: str
     algorithm: str
     seed: int
-    settings: Settings
+    config: Config
     limits: Mapping[str, int | None]
 
     @property
@@ -66,7 +66,7 @@ class Sweep:
         tokens, updates: sampled tokens and gradient steps after which a run ends, with the iteration that
             reaches either; None for no limit. Of `MoveScorer` a decision is a token.
         users: that no run was trained with, to whom all of them are put (see docs/crossplay.md).
-        agent: what is trained, as in `Settings`.
+        agent: what is trained, as in `Config`.
         eval_tasks: validation questions that each run is evaluated on.
         cross_tasks: those that it plays with other users.
         settings: of all runs, unless their algorithm has others.
@@ -110,7 +110,7 @@ class Sweep:
                 for seed in self.seeds:
                     try:
                         made = self._settings(game, dict(options), name, dict(own), seed)
-                    except TypeError as error:
+                    except ClarifyError as error:
                         raise ClarifyError(f"sweep: algorithm {name!r}: {error}") from None
                     limits = {spent: own.get(spent, getattr(self, spent)) for spent in LIMITS}
                     listed.append(Cell(game, name, seed, made, limits))
@@ -118,12 +118,14 @@ class Sweep:
 
     def _settings(
         self, game: str, options: dict[str, Any], name: str, own: dict[str, Any], seed: int
-    ) -> Settings:
+    ) -> Config:
         algorithm, episodes = own.pop("algorithm", name), own.pop("episodes", self.episodes)
         own = {setting: value for setting, value in own.items() if setting not in LIMITS}
         given = {"env": game, "env_options": options, "seed": seed, **self.settings, **own}
         made = recipe(self.agent, algorithm, **given)
-        return made.changed(iterations=max(1, round(episodes / (made.tasks * made.samples))))
+        return made.changed(
+            iterations=max(1, round(episodes / (made.rollout.tasks * made.rollout.group_size)))
+        )
 
 
 # All algorithms on both games. Those that learn from re-scored episodes get 9,216 of them; a policy gradient,
@@ -135,7 +137,7 @@ READY = Sweep(
     games={"synthetic-v0": {}, "ambigqa-v0": {}},
     algorithms={
         "rest": {},
-        "rest-clustering": {"algorithm": "rest", "rule": "clustering"},
+        "rest-clustering": {"algorithm": "rest", "options": {"rule": "clustering"}},
         "dpo": {},
         "distillation": {},
         "rloo": _MORE,
@@ -193,7 +195,7 @@ def run_cell(cell: Cell, folder: Path, tasks: int) -> str:
         resume = (run.path / "config.json").exists()
         lines = run.metrics() if resume else []
         if not spent(cell, lines):
-            for line in train(cell.settings, run, resume=resume):
+            for line in train(cell.config, run, resume=resume):
                 lines.append(line)
                 if spent(cell, lines):
                     break
@@ -228,13 +230,13 @@ def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[
         ClarifyError: the folder holds another sweep.
     """
     cells = sweep.cells()
-    settings = {cell.name: cell.settings for cell in cells}
-    plan = {name: own.to_config() for name, own in settings.items()}
+    configs = {cell.name: cell.config for cell in cells}
+    plan = {name: own.to_json() for name, own in configs.items()}
     stored = folder / "sweep.json"
     if stored.exists():
         old = read_json(stored)
         for name in sorted(set(old) & set(plan)):
-            if Settings.from_config(old[name]) != settings[name]:
+            if Config.from_json(old[name]) != configs[name]:
                 raise ClarifyError(f"{folder}: holds {name} with other settings; give another folder")
         plan = {**old, **plan}
     try:
@@ -259,12 +261,12 @@ def references(cells: Sequence[Cell], folder: Path, processes: int = 1) -> dict[
     path = folder / "references.json"
     kept: dict[str, list[float]] = read_json(path) if path.exists() else {}
     for cell in cells:
-        if (key := reference_of(cell.settings)) not in kept and cell.settings.check_tasks:
-            settings = cell.settings
-            env = make(settings.env, costs=settings.grid, **settings.env_options)
-            questions = pick_questions(env, settings.check_tasks, settings.seed)
-            model, costs = UserModel(**settings.user), list(settings.grid)
-            fixed = baselines(env, ScriptedUser(model), questions, costs, settings.seed, processes)
+        if (key := reference_of(cell.config)) not in kept and cell.config.evaluation.eval_train_tasks:
+            config = cell.config
+            env = make(config.env, costs=config.grid, **config.env_options)
+            questions = pick_questions(env, config.evaluation.eval_train_tasks, config.seed)
+            model, costs = UserModel(**config.rollout.knobs), list(config.grid)
+            fixed = baselines(env, ScriptedUser(model), questions, costs, config.seed, processes)
             best = optima(env, model, questions, costs, processes=processes)
             floor = max(float(np.nanmean(measured[:, :, 0])) for measured in fixed.values())
             kept[key] = [floor, float(best[:, :, 0].mean())]
@@ -272,19 +274,19 @@ def references(cells: Sequence[Cell], folder: Path, processes: int = 1) -> dict[
     return {key: (floor, best) for key, (floor, best) in kept.items()}
 
 
-def reference_of(settings: Settings) -> str:
+def reference_of(config: Config) -> str:
     """What the reference of a run depends on, as a key."""
-    costs = ",".join(f"{name}={list(levels)}" for name, levels in settings.costs.items())
-    return f"{settings.env} seed {settings.seed}, {settings.check_tasks} questions at {costs}"
+    costs = ",".join(f"{name}={list(levels)}" for name, levels in config.rollout.costs.items())
+    return f"{config.env} seed {config.seed}, {config.evaluation.eval_train_tasks} questions at {costs}"
 
 
 def curve(
-    lines: Sequence[Mapping[str, Any]], settings: Settings, known: Mapping[str, tuple[float, float]]
+    lines: Sequence[Mapping[str, Any]], config: Config, known: Mapping[str, tuple[float, float]]
 ) -> list[list[float]]:
     """[episodes, tokens, normalised score] after each checked iteration, on training questions and costs."""
-    if reference_of(settings) not in known:
+    if reference_of(config) not in known:
         return []
-    floor, best = known[reference_of(settings)]
+    floor, best = known[reference_of(config)]
     played = np.cumsum([line["episodes"] for line in lines])
     tokens = np.cumsum([line["play/tokens"] for line in lines])
     return [
@@ -300,7 +302,7 @@ def crossed(
     folder: Path,
     tasks: int,
     processes: int = 1,
-    watcher: Watcher | None = None,
+    watcher: Logger | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Cross-play of every run that is complete with its own and with unknown users; by game.
 
@@ -317,10 +319,10 @@ def crossed(
         mine = [cell for cell in complete(cells, folder) if cell.game == game]
         if not mine:
             continue
-        settings = mine[0].settings
-        env = make(game, **{**settings.env_options, "split": "validation"})
+        config = mine[0].config
+        env = make(game, **{**config.env_options, "split": "validation"})
         made = {
-            "own": catalog.load("scripted", env, "user", knobs=settings.user),
+            "own": catalog.load("scripted", env, "user", knobs=config.rollout.knobs),
             **{user: catalog.load(user, env, "user") for user in users},
         }
         askers, identity = {}, {}
@@ -337,7 +339,7 @@ def crossed(
             folder / "crossplay" / game,
             own=dict.fromkeys(askers, "own"),
             identity=identity,
-            cells=list(type(settings.grid)(of=settings.grid.of, **_unseen(game))),
+            cells=list(type(config.grid)(of=config.grid.of, **_unseen(game))),
             tasks=tasks,
             processes=processes,
             watcher=watcher,

@@ -149,7 +149,7 @@ class Playground:
         rules = ClarificationGame(
             [dialogue.task], FixedCosts(**costs._asdict()), game.knowledge, game.max_turns, grade=game.grade
         )
-        env = GameEnv(rules, self.env.name)
+        env = self.env.with_game(rules)
         observations, _ = env.reset(self.seed, {"task": 0, "intent": dialogue.intent, "order": order})
         for action in dialogue.actions:
             observations = env.step({_on_turn(observations): action})[0]

@@ -1,6 +1,6 @@
 """What a person sees of a long job: progress bars, and tables of results."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from rich.console import Console, Group
@@ -15,16 +15,19 @@ from rich.progress import (
 from rich.table import Table
 
 from clarify_env.episode import Episode
+from clarify_env.trainers.config import Config
+from clarify_env.trainers.loggers import Logger
+from clarify_env.trainers.run_directory import RunDirectory
 
 
-class Bars:
-    """Shows one progress bar per stage; a `Watcher` of trainers.
+class Bars(Logger):
+    """Shows one progress bar per stage, and a line an iteration.
 
     Args:
-        console: to draw on.
+        console: to draw on; by default the terminal.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self.progress = Progress(
             TextColumn("{task.description:<17}"),
             BarColumn(),
@@ -34,29 +37,39 @@ class Bars:
             console=console,
             transient=True,
         )
-        self.episodes: list[Episode] = []
+        self.iterations = 0
 
     def __enter__(self) -> Self:
-        self.progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
         self.progress.stop()
 
     def stage(self, name: str, total: int) -> Callable[[int], object]:
         """A new bar in place of the last one."""
+        self.progress.start()
         for old in self.progress.task_ids:
             self.progress.remove_task(old)
         task = self.progress.add_task(name, total=total)
         return lambda done: self.progress.advance(task, done)
 
-    def logged(self, line: Mapping[str, Any], episodes: list[Episode]) -> None:
-        """Keep the episodes of the last iteration."""
-        self.episodes = episodes
+    def start(self, run: RunDirectory, config: Config) -> None:
+        """Note how many iterations there will be."""
+        self.iterations = config.iterations
 
-    def print(self, text: str) -> None:
-        """A line above the bar."""
-        self.progress.console.print(text, highlight=False)
+    def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Its numbers in a few words, above the bar."""
+        parts = []
+        for shown, part in (("played", "play"), ("greedy", "eval")):
+            if f"{part}/reward" in line:
+                asks = f", asks {line[f'{part}/asks']:.2f}" if f"{part}/asks" in line else ""
+                parts.append(f"{shown} reward {line[f'{part}/reward']:+.3f}{asks}")
+        said = f"iteration {line['iteration'] + 1}/{self.iterations}: {'; '.join(parts)}"
+        self.progress.console.print(said, highlight=False)
 
 
 def results(summary: Mapping[str, Any]) -> Group:

@@ -306,7 +306,7 @@ def collect(
         row["seen"].append(summary["seen"]["normalized"]["mean"])
         for name, metric in SPENT.items():
             row[name].append(sum(line.get(metric, 0.0) for line in lines))
-        row["curve"].append(curve(lines, cell.settings, known or {}))
+        row["curve"].append(curve(lines, cell.config, known or {}))
         met = (
             (crossings or {}).get(cell.game, {}).get("rows", {}).get(f"{cell.algorithm} seed{cell.seed}", {})
         )

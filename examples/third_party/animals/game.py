@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 
 from clarify_env import CostGrid, Game, GameEnv, GameSpec, Move, Stop, StopReason, Term, TextMove, Turn
-from clarify_env.costs import CostSampler, made_costs
+from clarify_env.costs import CostSampler
 from clarify_env.spaces import Records, UnicodeText
 
 ANIMALS = {"eagle": {"flies", "hunts"}, "bat": {"flies"}, "otter": {"swims", "hunts"}, "salmon": {"swims"}}
@@ -62,6 +62,8 @@ class AnimalGame(Game[State]):
         "right": Term("right"),
         "question_cost": Term("questions", "question"),
     }
+    counted: ClassVar[tuple[str, ...]] = ("right", "questions")
+    opening: tuple[str, ...] = ("guesser",)
     costs_type: ClassVar[type[Any]] = Fees
     options: ClassVar[tuple[str, ...]] = ("task", "costs")
 
@@ -72,7 +74,7 @@ class AnimalGame(Game[State]):
         drawn, costs = rng.integers(len(self.tasks)), self.costs.sample(rng)
         task = options.get("task", drawn)  # a position, or the name that `setup` gave
         animal = task if task in ANIMALS else self.tasks[task]
-        return State(animal, made_costs(Fees, options.get("costs", costs), "options['costs']"))
+        return State(animal, options.get("costs", costs))
 
     def legal(self, state: State) -> Mapping[str, tuple[type[Move], ...]]:
         if state.stop:

@@ -17,9 +17,8 @@ from clarify_env.agents.clarification.move_scorer import Asking, Network
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate
 from clarify_env.games.clarification.optimum import WHICH
 from clarify_env.trainers.algorithms.rest import ReST
-from clarify_env.trainers.algorithms.selection import make_rule
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
-from clarify_env.trainers.settings import Settings
 
 torch.set_num_threads(1)
 ENV = clarify_env.make("synthetic-v0", size=30)
@@ -183,10 +182,17 @@ def test_mistakes_are_named():
 
 def test_a_model_that_ignores_the_costs_is_made_to_follow_them():
     """ReST over the candidates of the fake model: fewer questions and words where they are dear."""
-    made = Settings(iterations=1, tasks=24, samples=12, updates=120, check_tasks=0, env_options={"size": 60})
+    made = Config().changed(
+        iterations=1,
+        tasks=24,
+        group_size=12,
+        gradient_steps=120,
+        eval_train_tasks=0,
+        env_options={"size": 60},
+    )
     scorer = MoveScorer(Network(32), proposer=ModelProposer(Chatty()))
-    learner = ScorerLearner(scorer, made.updates, 64, 1e-2)
-    list(ReST(made, learner, {"user": ScriptedUser()}, make_rule(made.rule)).train())
+    learner = ScorerLearner(scorer, made.algorithm.gradient_steps, 64, 1e-2)
+    list(ReST(made, learner, {"user": ScriptedUser()}).train())
 
     def played(asker, turn, word):
         env = clarify_env.make("synthetic-v0", split="validation", size=60, turn_cost=turn, word_cost=word)

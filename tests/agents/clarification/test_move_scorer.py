@@ -11,7 +11,7 @@ from clarify_env import ClarifyError, rollout
 from clarify_env.agents import MoveScorer, ScriptedUser
 from clarify_env.agents.clarification.move_scorer import FEATURES, Asking, Network
 from clarify_env.costs import CostRange
-from clarify_env.games.clarification import Answer, Costs, UserModel
+from clarify_env.games.clarification import Answer, UserModel
 from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 
@@ -21,7 +21,7 @@ USER = ScriptedUser(UserModel(noise=0.1, vagueness=0.1))
 
 @pytest.fixture(scope="module")
 def env():
-    return clarify_env.make("synthetic-v0", costs=CostRange((0.0, 0.5), (0.0, 0.1), of=Costs), size=30)
+    return clarify_env.make("synthetic-v0", costs=CostRange(turn=(0.0, 0.5), word=(0.0, 0.1)), size=30)
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from clarify_env.agents.roster import roster_of
 from clarify_env.errors import Unreadable
 from clarify_env.games.csp import CspCosts, Search, Sure, Unsure
 from clarify_env.trainers.algorithms.selection import Averaged, Batch
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.calibration import auroc, covered, expected_calibration_error, transfer
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.settings import Settings
 
 torch.set_num_threads(1)
 
@@ -29,9 +29,21 @@ def env():
 
 
 def settings_of(algorithm, **given):
-    own = {"iterations": 4, "tasks": 40, "samples": 16, "start_share": 0.0, "hidden": 16, "check_tasks": 0}
-    own |= {"costs": {"search": (0.1,)}, "updates": 60, "batch": 128}
-    return Settings(algorithm=algorithm, env="csp-v0", rule="averaged", **{**own, **given})
+    own = {
+        "iterations": 4,
+        "tasks": 40,
+        "group_size": 16,
+        "start_share": 0.0,
+        "hidden": 16,
+        "eval_train_tasks": 0,
+    }
+    own |= {"costs": {"search": (0.1,)}, "gradient_steps": 60, "batch_size": 128}
+    return Config().changed(
+        algorithm=algorithm,
+        env="csp-v0",
+        options={"rule": "averaged"} if algorithm == "rest" else {},
+        **{**own, **given},
+    )
 
 
 def reward(env, agents, episodes=800):
@@ -51,7 +63,7 @@ def test_rest_learns_to_search_to_mark_and_to_believe(shared):
 
 
 def test_ppo_learns_with_a_critic_for_each_role():
-    loop = build(settings_of("ppo", iterations=8, shared_costs=True, rate=2e-3))
+    loop = build(settings_of("ppo", iterations=8, shared_costs=True, learning_rate=2e-3))
     agents = {name: one.agent for name, one in loop.learners.items()}
     before = reward(loop.env, agents)
     for _ in loop.train():

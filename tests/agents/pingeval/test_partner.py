@@ -134,12 +134,12 @@ def test_the_plan_of_the_code_is_the_same_for_both_and_narrows():
 
 @pytest.mark.parametrize("id", GAMES)
 @pytest.mark.parametrize(
-    "settings", [("rest", {"rule": "top-k"}), ("ppo", {}), ("rloo", {})], ids=lambda s: s[0]
+    "settings", [("rest", {"options": {"rule": "top-k"}}), ("ppo", {}), ("rloo", {})], ids=lambda s: s[0]
 )
 def test_small_policies_train_and_play_whole_episodes(id, settings):
     algorithm, more = settings
-    options = {"env": id, "env_options": {"turns": 2, "budget": 24}, "shared": True, "check_tasks": 2}
-    counts = {"iterations": 1, "tasks": 4, "samples": 4, "updates": 5, "hidden": 8}
+    options = {"env": id, "env_options": {"turns": 2, "budget": 24}, "shared": True, "eval_train_tasks": 2}
+    counts = {"iterations": 1, "tasks": 4, "group_size": 4, "gradient_steps": 5, "hidden": 8}
     loop = build(recipe("move-scorer", algorithm, **{**counts, **more}, **options))
     before = [p.detach().clone() for p in loop.learner.agent.network.parameters()]
     (line,) = loop.train()
@@ -152,7 +152,14 @@ def test_small_policies_train_and_play_whole_episodes(id, settings):
 
 def test_ppo_learns_to_tell_counts_and_to_read_them():
     env = {"env": "pingeval-chess-v0", "env_options": {"turns": 2, "budget": 16}, "shared": True}
-    small = {"iterations": 6, "tasks": 16, "samples": 8, "check_tasks": 0, "rate": 1e-2, "hidden": 16}
+    small = {
+        "iterations": 6,
+        "tasks": 16,
+        "group_size": 8,
+        "eval_train_tasks": 0,
+        "learning_rate": 1e-2,
+        "hidden": 16,
+    }
     lines = list(build(recipe("move-scorer", "ppo", **env, **small)).train())
     assert lines[-1]["play/accuracy"] > lines[0]["play/accuracy"] + 0.1
 

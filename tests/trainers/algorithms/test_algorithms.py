@@ -1,7 +1,6 @@
 """The algorithms: each trains every learner over the same loop, and says in one line what is wrong."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +16,11 @@ from clarify_env.trainers import algorithms
 from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, sampled_logprobs
 from clarify_env.trainers.algorithms.rloo import RLOO
 from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import build, load_policy, train
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 torch.set_num_threads(1)
 GRADIENT = ("ppo", "grpo", "rloo")
@@ -35,8 +34,8 @@ VARIANTS = [
     ("distillation", {"pairs": "siblings", "members": 3, "gamma": 0.1}),
     ("distillation", {"pairs": "futures", "members": 2, "gamma": 0.1, "reference": "start"}),
 ]
-SMALL = {"env_options": {"size": 40}, "tasks": 4, "samples": 6, "iterations": 2, "updates": 6, "batch": 16,
-         "hidden": 16, "check_tasks": 0, "parallel": 16}  # fmt: skip
+SMALL = {"env_options": {"size": 40}, "tasks": 4, "group_size": 6, "iterations": 2, "gradient_steps": 6,
+         "batch_size": 16, "hidden": 16, "eval_train_tasks": 0, "parallel": 16}  # fmt: skip
 
 
 def settings(name, **given):
@@ -44,7 +43,7 @@ def settings(name, **given):
 
 
 def batch(trainer):
-    cells = list(trainer.settings.grid) if trainer.settings.rescore else None
+    cells = list(trainer.config.grid) if trainer.options.get("rescore") else None
     return Batch(trainer.env, "asker", trainer.others, list(trainer.collect(0)), cells, 0)
 
 
@@ -61,7 +60,7 @@ def test_a_run_learns_resumes_and_is_loaded(name, options, tmp_path):
     weights = [run.checkpoint(2) / "weights.safetensors" for run in (whole, part)]
     assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
     assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
-    assert json.loads((whole.path / "config.json").read_text())["algorithm"] == name
+    assert json.loads((whole.path / "config.json").read_text())["algorithm"]["name"] == name
     assert load_policy(whole).greedy
 
 
@@ -80,9 +79,11 @@ def test_a_language_model_and_both_players_learn(name, options):
     from clarify_env.agents.llm.transformers_agent import TransformersAgent
     from clarify_env.trainers.learners.language_model import LanguageLearner
 
-    made = replace(settings(name, tasks=2, samples=4, iterations=1, updates=2, batch=8), agent="small")
+    made = settings(name, tasks=2, group_size=4, iterations=1, gradient_steps=2, batch_size=8).changed(
+        agent="small"
+    )
     learner = LanguageLearner(TransformersAgent("small", device="cpu"), gradient_steps=2, batch=8)
-    trainer = algorithms.make_trainer(replace(made, options=options), learner, {"user": ScriptedUser()})
+    trainer = algorithms.make_trainer(made.changed(options=options), learner, {"user": ScriptedUser()})
     before = [p.clone() for p in learner._parameters.values()]
     (line,) = trainer.train()
     assert line["update/ids_differ"] == 0.0
@@ -91,7 +92,7 @@ def test_a_language_model_and_both_players_learn(name, options):
 
 
 def test_both_players_learn_by_the_gradient():
-    made = settings("rloo", tasks=2, samples=4, iterations=1)
+    made = settings("rloo", tasks=2, group_size=4, iterations=1)
     trainer = algorithms.make_trainer(made, build(made).learner, {"user": ScriptedUser()})
     played = batch(trainer)
     asker = trainer.examples(played)
@@ -181,7 +182,7 @@ def test_a_player_without_a_choice_earns_no_credit():
 def test_a_penalty_keeps_the_policy_near_its_start():
     moved = {}
     for penalty in (0.0, 10.0):
-        trainer = build(settings("ppo", options={"kl": penalty}, iterations=3, rate=1e-2))
+        trainer = build(settings("ppo", options={"kl": penalty}, iterations=3, learning_rate=1e-2))
         start = trainer.starts["asker"]
         list(trainer.train())
         found = trainer.learner.experience([one.example for one in trainer.examples(batch(trainer))])
@@ -223,7 +224,7 @@ def test_the_start_policy_is_copied_only_where_it_is_used(name, given, copies, t
     monkeypatch.setattr(ScorerLearner, "copy", lambda learner: made.append(copy(learner)) or made[-1])
     run, wanted = RunDirectory(tmp_path / "run"), settings(name, **given)
     first = build(wanted, run)
-    run.start(wanted.to_config())
+    run.start(wanted.to_json())
     list(first.train())
     assert len(made) == copies
     load_policy(run)
@@ -265,7 +266,7 @@ def test_an_algorithm_of_ones_own():
         ({"algorithm": "ppo", "start_share": 0.5}, "start_share=0.5: PPO learns from its own episodes only"),
         (
             {"algorithm": "ppo", "start_share": 0.0, "options": {"clp_range": 1}},
-            "unknown option 'clp_range'; did you mean 'clip_range'?",
+            "unknown option of ppo 'clp_range'; did you mean 'clip_range'?",
         ),
         ({"algorithm": "dpo", "options": {"pairs": "fork"}}, "unknown pairs 'fork'; did you mean 'forks'?"),
         ({"algorithm": "rloo", "start_share": 0.0, "options": {"credit": "turns"}}, "did you mean 'turn'?"),
@@ -277,24 +278,24 @@ def test_an_algorithm_of_ones_own():
         ({"algorithm": "rloo", "start_share": 0.0, "options": {"share": 2.0}}, "share=2.0: a share of"),
         (
             {"algorithm": "rloo", "start_share": 0, "options": {"terms": ["accuracy"], "credit": "progress"}},
-            "terms=['accuracy']: futures earn the whole reward",
+            "terms=('accuracy',): futures earn the whole reward",
         ),
         ({"algorithm": "dpo", "options": {"meanings": "all"}}, "unknown meanings 'all'"),
         ({"algorithm": "distillation", "options": {"members": 3}}, "members=3: pairs='forks' have one exact"),
-        ({"algorithm": "rest", "options": {"clip_range": 1}}, "rest: unknown option 'clip_range'"),
+        ({"algorithm": "rest", "options": {"clip_range": 1}}, "unknown option of rest 'clip_range'"),
     ],
 )
 def test_mistakes_are_one_line(given, said):
     with pytest.raises(ClarifyError) as error:
-        build(Settings(**{**SMALL, **given}))
+        build(Config().changed(**{**SMALL, **given}))
     assert said in str(error.value)
 
 
 def test_what_cannot_be_compared_says_how_it_could():
-    alone = build(settings("grpo", samples=1))
-    with pytest.raises(ClarifyError, match=r"group of 1.*samples=2"):
+    alone = build(settings("grpo", group_size=1))
+    with pytest.raises(ClarifyError, match=r"group of 1.*group_size=2"):
         alone.examples(batch(alone))
-    one = build(settings("dpo", samples=1, tasks=1, rescore=False, options={"pairs": "siblings"}))
+    one = build(settings("dpo", group_size=1, tasks=1, options={"pairs": "siblings", "rescore": False}))
     with pytest.raises(ClarifyError, match=r"no point of 1 episodes has two moves.*forks"):
         one.examples(batch(one))
 
@@ -303,4 +304,4 @@ def test_every_algorithm_is_a_gradient_or_a_pair():
     made = [build(settings(name)) for name in GRADIENT]
     assert all(isinstance(trainer, PolicyGradient) for trainer in made)
     assert {*GRADIENT, *PAIRS, "rest"} == set(algorithms.ALGORITHMS)
-    assert Costs(*next(iter(made[0].settings.grid))) in SEEN
+    assert Costs(*next(iter(made[0].config.grid))) in SEEN

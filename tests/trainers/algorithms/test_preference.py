@@ -10,8 +10,8 @@ from clarify_env.trainers.experiment import build
 from clarify_env.trainers.recipes import recipe
 
 torch.set_num_threads(1)
-SMALL = {"env_options": {"size": 40}, "tasks": 4, "samples": 6, "iterations": 2, "updates": 6, "batch": 16,
-         "hidden": 16, "check_tasks": 0, "parallel": 16}  # fmt: skip
+SMALL = {"env_options": {"size": 40}, "tasks": 4, "group_size": 6, "iterations": 2, "gradient_steps": 6,
+         "batch_size": 16, "hidden": 16, "eval_train_tasks": 0, "parallel": 16}  # fmt: skip
 
 
 def settings(name, **given):
@@ -19,7 +19,7 @@ def settings(name, **given):
 
 
 def batch(trainer):
-    cells = list(trainer.settings.grid) if trainer.settings.rescore else None
+    cells = list(trainer.config.grid) if trainer.options["rescore"] else None
     return Batch(trainer.env, "asker", trainer.others, list(trainer.collect(0)), cells, 0)
 
 
@@ -56,12 +56,17 @@ def test_a_divergence_keeps_the_policy_where_the_reference_plays():
     apart = {}
     for gamma in (0.0, 5.0):
         options = {"pairs": "siblings", "gamma": gamma, "reference": "start", "beta": 0.01}
-        trainer = build(settings("distillation", options=options, updates=60, batch=32, iterations=1))
+        trainer = build(
+            settings("distillation", options=options, gradient_steps=60, batch_size=32, iterations=1)
+        )
         played = batch(trainer)
         examples = trainer.examples(played)
         sampled = trainer._sampled(played)
         assert len(examples) - (len(sampled) if gamma else 0) > 10
-        own = round(trainer.settings.samples * (1 - trainer.settings.start_share)) * trainer.settings.tasks
+        own = (
+            round(trainer.config.rollout.group_size * (1 - trainer.config.rollout.start_share))
+            * trainer.config.rollout.tasks
+        )
         assert len(sampled) == sum(len(e.moves("asker")) for e in played.episodes if e.index >= own)
         trainer.fit(trainer.learner, examples, 0)
         found = trainer.learner.experience(sampled)
@@ -77,7 +82,7 @@ def preferred(scored):
 
 def test_a_pair_prefers_what_is_worth_more_after_training():
     for name in ("dpo", "distillation"):
-        trainer = build(settings(name, updates=150, batch=64, iterations=1))
+        trainer = build(settings(name, gradient_steps=150, batch_size=64, iterations=1))
         learner, pairs = trainer.learner, trainer.examples(batch(trainer))
         found = learner.experience([example for pair in pairs for example in pair[:2]])
         before = preferred(learner.logprobs(found))

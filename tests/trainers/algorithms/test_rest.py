@@ -1,7 +1,6 @@
 """ReST: bit-identical resumption wherever a run was interrupted, its directory, and that it learns."""
 
 import json
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -13,22 +12,22 @@ from clarify_env import ClarifyError, read_episodes
 from clarify_env.agents import ScriptedUser
 from clarify_env.games.clarification import SEEN
 from clarify_env.trainers import experiment
+from clarify_env.trainers.config import Config, read_config
 from clarify_env.trainers.evaluation.measure import measure
-from clarify_env.trainers.loop import Silent
+from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory, versions
-from clarify_env.trainers.settings import Settings, read_config
 
 torch.set_num_threads(1)  # on a machine with other work two threads are slower than one
-TINY = Settings(
+TINY = Config().changed(
     env_options={"size": 40},
-    user={"noise": 0.1},
+    knobs={"noise": 0.1},
     tasks=4,
-    samples=6,
+    group_size=6,
     iterations=3,
-    updates=8,
-    batch=64,
+    gradient_steps=8,
+    batch_size=64,
     hidden=16,
-    check_tasks=1,
+    eval_train_tasks=1,
     parallel=16,
 )
 
@@ -50,34 +49,34 @@ def whole(tmp_path_factory):
     return run, lines
 
 
-class Stopping(Silent):
+class Stopping(Logger):
     """Presses Ctrl-C in the second iteration: in the middle of a stage, or when it is logged."""
 
     def __init__(self, where):
         self.where = where
-        self.iteration = 0
+        self.passed = 0
 
     def stage(self, name, total):
         done = [0]
 
         def advance(steps):
             done[0] += steps
-            if self.iteration == 1 and name == self.where and done[0] >= max(1, total // 2):
+            if self.passed == 1 and name == self.where and done[0] >= max(1, total // 2):
                 raise KeyboardInterrupt
 
         return advance
 
-    def logged(self, line, episodes):
-        if self.iteration == 1 and self.where == "logged":
+    def iteration(self, line, episodes):
+        if self.passed == 1 and self.where == "logged":
             raise KeyboardInterrupt
-        self.iteration += 1
+        self.passed += 1
 
 
 @pytest.mark.parametrize("where", ["play", "learn", "check", "logged"])
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path, whole, where):
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
-        list(experiment.train(TINY, run, watcher=Stopping(where)))
+        list(experiment.train(TINY, run, [Stopping(where)]))
     assert 1 <= run.last() < 3
     list(experiment.train(TINY, run, resume=True))
     assert content(run) == content(whole[0])
@@ -114,8 +113,8 @@ def test_half_a_checkpoint_does_not_count(tmp_path, whole):
 
 def test_the_start_policy_of_a_resumed_run_is_that_of_checkpoint_0(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    list(experiment.train(replace(TINY, iterations=1), run))
-    other = experiment.build(replace(TINY, seed=9)).learner
+    list(experiment.train(TINY.changed(iterations=1), run))
+    other = experiment.build(TINY.changed(seed=9)).learner
     other.save(run.checkpoint(0))
     trainer = experiment.build(TINY, run)
     assert trainer.resume() == 1
@@ -125,7 +124,7 @@ def test_the_start_policy_of_a_resumed_run_is_that_of_checkpoint_0(tmp_path):
 
 def test_a_run_can_be_given_more_iterations_and_a_finished_one_stays_as_it_is(tmp_path, whole):
     run = RunDirectory(tmp_path / "run")
-    list(experiment.train(replace(TINY, iterations=1), run))
+    list(experiment.train(TINY.changed(iterations=1), run))
     lines = list(experiment.train(TINY, run, resume=True))
     assert [line["iteration"] for line in lines] == [1, 2]
     assert content(run) == content(whole[0])
@@ -134,14 +133,21 @@ def test_a_run_can_be_given_more_iterations_and_a_finished_one_stays_as_it_is(tm
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"rule": "top-k"}, {"iterations": 2}, {"user": {}}, {"costs": {"turn": (0.1,)}}]
+    "change",
+    [
+        {"seed": 1},
+        {"options": {"rule": "top-k"}},
+        {"iterations": 2},
+        {"knobs": {}},
+        {"costs": {"turn": (0.1,)}},
+    ],
 )
 def test_a_run_goes_on_only_with_its_own_settings(whole, change):
     run, _ = whole
     before = content(run)
     (name,) = change
     with pytest.raises(ClarifyError, match=rf"was started with {name}=.*, not .*; leave it out"):
-        list(experiment.train(replace(TINY, **change), run, resume=True))
+        list(experiment.train(TINY.changed(**change), run, resume=True))
     assert content(run) == before
 
 
@@ -164,7 +170,7 @@ def test_another_seed_ends_elsewhere_and_the_same_one_in_the_same_bits(tmp_path,
     ends = []
     for name, seed in (("same", 0), ("other", 1)):
         run = RunDirectory(tmp_path / name)
-        list(experiment.train(replace(TINY, seed=seed), run))
+        list(experiment.train(TINY.changed(seed=seed), run))
         ends.append((run.checkpoint(3) / "weights.safetensors").read_bytes())
     own = (whole[0].checkpoint(3) / "weights.safetensors").read_bytes()
     assert ends[0] == own != ends[1]
@@ -172,7 +178,7 @@ def test_another_seed_ends_elsewhere_and_the_same_one_in_the_same_bits(tmp_path,
 
 def test_episodes_at_any_number_under_way_are_the_same(tmp_path, whole):
     run = RunDirectory(tmp_path / "run")
-    list(experiment.train(replace(TINY, parallel=1, iterations=1), run))
+    list(experiment.train(TINY.changed(parallel=1, iterations=1), run))
     for name in ("episodes/iteration-000.parquet",):
         assert list(read_episodes(run.path / name)) == list(read_episodes(whole[0].path / name))
     weights = "weights.safetensors"
@@ -226,13 +232,15 @@ def test_a_third_of_the_episodes_is_the_start_policys():
     assert [e.index for e in episodes] == list(range(24))
     assert episodes[16:] == again[16:]
     assert episodes[:16] != again[:16]
-    alone = experiment.build(replace(TINY, start_share=0.0))
+    alone = experiment.build(TINY.changed(start_share=0.0))
     assert len(list(alone.collect(0))) == 24
 
 
 def test_training_improves_on_the_start(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    settings = replace(TINY, user={}, tasks=16, samples=12, iterations=2, updates=60, check_tasks=0)
+    settings = TINY.changed(
+        knobs={}, tasks=16, group_size=12, iterations=2, gradient_steps=60, eval_train_tasks=0
+    )
     lines = list(experiment.train(settings, run))
     assert not any(name.startswith("eval/") for name in lines[0])
     env = clarify_env.make("synthetic-v0", split="validation", size=20)
@@ -247,17 +255,19 @@ def test_training_improves_on_the_start(tmp_path):
 @pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering"])
 @pytest.mark.parametrize("rescore", [True, False])
 def test_every_rule_runs(rule, rescore):
-    settings = replace(TINY, rule=rule, rescore=rescore, iterations=1, check_tasks=0, shared_costs=True)
-    (line,) = experiment.build(settings).train()
+    config = TINY.changed(
+        options={"rule": rule, "rescore": rescore}, iterations=1, eval_train_tasks=0, shared_costs=True
+    )
+    (line,) = experiment.build(config).train()
     assert np.isfinite(line["play/reward"])
 
 
 def test_config_round_trip(whole):
-    config = json.loads(json.dumps(TINY.to_config()))
-    assert Settings.from_config(config) == TINY
+    config = json.loads(json.dumps(TINY.to_json()))
+    assert Config.from_json(config) == TINY
     assert read_config(whole[0]) == TINY
-    with pytest.raises(ClarifyError, match=r"config.json: unknown setting 'sead'"):
-        Settings.from_config({"sead": 1})
+    with pytest.raises(ClarifyError, match=r"unknown setting in config.json 'sead'"):
+        Config.from_json({"sead": 1})
 
 
 @pytest.mark.parametrize(
@@ -267,12 +277,15 @@ def test_config_round_trip(whole):
         ({"iterations": 1.5}, "iterations=1.5: a whole number, at least 1"),
         ({"start_share": 1.5}, "start_share=1.5: a share between 0 and 1"),
         ({"start_share": float("nan")}, "start_share=nan"),
-        ({"rule": "top"}, "unknown selection rule 'top'; known: |did you mean"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan: a number above 0"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: a number above 0"),
+        ({"shared": 1}, "shared=1: true or false"),
+        ({"learning_rat": 0.1}, "unknown setting 'learning_rat'; did you mean 'learning_rate'?"),
     ],
 )
 def test_settings_out_of_range(change, match):
     with pytest.raises(ClarifyError, match=match):
-        Settings(**change)
+        Config().changed(**change)
 
 
 @pytest.mark.parametrize(("text", "match"), [("{", "malformed JSON at line 1"), ("[]", "holds no settings")])

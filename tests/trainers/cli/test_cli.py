@@ -82,7 +82,8 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     assert "iteration 1/1: played reward" in text
     assert "normalized" in text
     config = json.loads((out / "config.json").read_text())
-    assert (config["tasks"], config["samples"], config["iterations"]) == (2, 4, 1)
+    played = config["rollout"]
+    assert (played["tasks"], played["group_size"], config["iterations"]) == (2, 4, 1)
     assert len(list(read_episodes(out / "episodes" / "iteration-000.parquet"))) == 8
     assert json.loads((out / "summary.json").read_text())["questions"] == 3
 

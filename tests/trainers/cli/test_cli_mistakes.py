@@ -22,10 +22,25 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("play --data-dir nowhere", "unknown option 'data_dir'"),
         ("train --rule topk", "unknown selection rule 'topk'; did you mean 'top-k'?"),
         ("train --env synthetic", "unknown environment 'synthetic'; did you mean 'synthetic-v0'?"),
-        ("train --noise -0.1", "noise=-0.1): a probability in [0, 1)"),
-        ("train --noise 0.6 --refusal 0.5", "the user would never answer"),
+        ("train --knob noise=-0.1", "noise=-0.1): a probability in [0, 1)"),
+        ("train --knob noise=0.6 --knob refusal=0.5", "the user would never answer"),
         ("train --costs turn=0.1,x", "--costs 'turn=0.1,x': a cost's name and numbers"),
         ("train --costs word=0.1,-1", "word_cost=-1.0: a cost is a finite number >= 0"),
+        ("train --tasks 0", "tasks=0: a whole number, at least 1"),
+        ("train --learning-rate nan", "learning_rate=nan: a number above 0"),
+        (
+            "train --agent move-scorer --lora 4",
+            "lora=4: has no effect on move-scorer, only on a language model",
+        ),
+        ("train --hidden 8", "hidden=8: has no effect on small, only on a small policy"),
+        ("train --algorithm ppo --rule top-k", "unknown option of ppo 'rule'"),
+        ("train --agent move-scorer --rule top-k --algorithm-option off_path=0.5", "no effect on the rule"),
+        ("train --agent move-scorer --rule math:Nothing", "'math:Nothing': cannot be loaded"),
+        ("train --algorithm-option off_path=nan", "option off_path='nan': a number >= 0"),
+        ("train --algorithm-option rescore=3", "option rescore=3: as rescore=True"),
+        ("train --env-option nothing=1", "unknown option 'nothing'"),
+        ("train --knob noise", "--knob 'noise': write it as NAME=VALUE, such as noise=0.1"),
+        ("train --players askr", "unknown player of synthetic-v0 'askr'; did you mean 'asker'?"),
         ("train --start-share 2", "start_share=2.0: a share between 0 and 1"),
         ("train --resume --out nowhere", "nowhere: no run directory; it has no config.json"),
         ("evaluate optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
@@ -54,7 +69,6 @@ def test_mistakes_are_told_in_one_line(arguments, said, tmp_path, mistake):
     ("arguments", "said"),
     [
         ("trian", "trian"),
-        ("train --tasks 0", "--tasks"),
         ("train --seeds 1", "--seeds"),
         ("train --iterations many", "--iterations"),
         ("evaluate", "argument"),
@@ -122,7 +136,9 @@ def test_an_agent_that_needs_notes_says_so_in_one_line(who, mistake):
 
 
 def test_training_the_scorer_without_notes_is_one_line(tmp_path, mistake, tiny):
-    assert "MoveScorer plays from the asker's notes" in mistake("train", "--knowledge", "closed", *tiny)
+    assert "MoveScorer plays from the asker's notes" in mistake(
+        "train", "--env-option", "knowledge=closed", *tiny
+    )
     assert not [*tmp_path.rglob("config.json")], "it is found out before anything is written"
     assert "unknown knowledge 'notes'" in mistake("play", "--knowledge", "notes")
     assert "unknown knowledge 'opne'" in mistake("audit", "--knowledge", "opne")

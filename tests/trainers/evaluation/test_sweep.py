@@ -22,10 +22,17 @@ from clarify_env.trainers.reporting import tables as sweep_report
 from clarify_env.trainers.run_directory import RunDirectory
 
 torch.set_num_threads(1)
-SMALL = {"tasks": 4, "samples": 4, "updates": 5, "batch": 16, "hidden": 8, "check_tasks": 0}
+SMALL = {
+    "tasks": 4,
+    "group_size": 4,
+    "gradient_steps": 5,
+    "batch_size": 16,
+    "hidden": 8,
+    "eval_train_tasks": 0,
+}
 TINY = Sweep(
     games={"synthetic-v0": {"size": 30}},
-    algorithms={"rest": {}, "mine": {"algorithm": "rloo", "rate": 1e-3}},
+    algorithms={"rest": {}, "mine": {"algorithm": "rloo", "learning_rate": 1e-3}},
     seeds=(0, 1),
     episodes=32,
     eval_tasks=3,
@@ -44,18 +51,20 @@ def test_cells_share_the_budget():
     assert [cell.name for cell in cells] == [
         f"synthetic-v0/{name}/seed{seed}" for name in ("rest", "mine") for seed in (0, 1)
     ]
-    assert all(c.settings.iterations * c.settings.tasks * c.settings.samples == 32 for c in cells)
-    assert cells[2].settings.algorithm == "rloo"
-    assert cells[2].settings.start_share == 0.0
+    assert all(
+        c.config.iterations * c.config.rollout.tasks * c.config.rollout.group_size == 32 for c in cells
+    )
+    assert cells[2].config.algorithm.name == "rloo"
+    assert cells[2].config.rollout.start_share == 0.0
 
 
 def test_the_ready_sweep_has_every_algorithm_and_two_budgets():
     from clarify_env.trainers.algorithms import ALGORITHMS
 
     cells = READY.cells()
-    assert {cell.settings.algorithm for cell in cells} == set(ALGORITHMS)
-    made = [(cell.algorithm in ("ppo", "grpo", "rloo"), cell.settings) for cell in cells]
-    played = {(own, s.iterations * s.tasks * s.samples) for own, s in made}
+    assert {cell.config.algorithm.name for cell in cells} == set(ALGORITHMS)
+    made = [(cell.algorithm in ("ppo", "grpo", "rloo"), cell.config) for cell in cells]
+    played = {(own, s.iterations * s.rollout.tasks * s.rollout.group_size) for own, s in made}
     assert played == {(False, 9216), (True, 61440)}
 
 
@@ -83,7 +92,7 @@ def test_a_sweep_runs_and_goes_on(tmp_path):
 
 
 def test_a_failed_cell_is_shown_and_run_again(tmp_path):
-    alone = replace(TINY, algorithms={"grpo": {"samples": 1}}, seeds=(0,))
+    alone = replace(TINY, algorithms={"grpo": {"group_size": 1}}, seeds=(0,))
     ((cell, failed),) = run_sweep(alone, tmp_path)
     assert "group of 1" in failed
     result = sweep_report.collect([cell], tmp_path)
@@ -94,8 +103,8 @@ def test_a_failed_cell_is_shown_and_run_again(tmp_path):
 
 
 def test_a_cell_that_breaks_in_any_way_leaves_the_others_alone(tmp_path, monkeypatch):
-    def broken(settings, run, resume=False):
-        if settings.seed == 0:
+    def broken(config, run, resume=False):
+        if config.seed == 0:
             raise RuntimeError("the disk fell out\nsecond line")
         yield from []
 
@@ -127,7 +136,7 @@ def test_a_run_ends_with_the_iteration_that_spends_its_budget(tmp_path, limit, i
 
 
 def test_curves_and_unknown_users(tmp_path):
-    checked = replace(TINY, seeds=(0,), settings={**SMALL, "check_tasks": 3}, users=("vague:0.5",))
+    checked = replace(TINY, seeds=(0,), settings={**SMALL, "eval_train_tasks": 3}, users=("vague:0.5",))
     cells = narrowed(checked, algorithms=["rest"]).cells()
     assert [why for _, why in run_sweep(narrowed(checked, algorithms=["rest"]), tmp_path)] == [""]
     crossings = sweep_after.crossed(cells, checked.users, tmp_path, 3)
@@ -141,9 +150,9 @@ def test_curves_and_unknown_users(tmp_path):
     assert [point[1] for point in curve] == np.cumsum(
         [line["play/tokens"] for line in _lines(tmp_path)]
     ).tolist()
-    settings = cells[0].settings
-    env = clarify_env.make("synthetic-v0", costs=settings.grid, size=30)
-    questions, grid = pick_questions(env, 3, 0), list(settings.grid)
+    config = cells[0].config
+    env = clarify_env.make("synthetic-v0", costs=config.grid, size=30)
+    questions, grid = pick_questions(env, 3, 0), list(config.grid)
     model, agents = UserModel(), {"asker": load_policy(RunDirectory(tmp_path / cells[0].name))}
     reward = measure(env, {**agents, "user": ScriptedUser()}, questions, grid)[:, :, 0].mean()
     floor = max(m[:, :, 0].mean() for m in baselines(env, ScriptedUser(), questions, grid).values())
@@ -166,7 +175,7 @@ def test_statistics_by_hand():
 def test_mistakes(tmp_path):
     with pytest.raises(ClarifyError, match=r"'pppo'.*did you mean 'ppo'"):
         narrowed(READY, algorithms=["pppo"])
-    with pytest.raises(ClarifyError, match=r"'wrong'.*rats"):
+    with pytest.raises(ClarifyError, match=r"'wrong': unknown setting 'rats'"):
         replace(TINY, algorithms={"wrong": {"algorithm": "rest", "rats": 1.0}}).cells()
     path = tmp_path / "sweep.json"
     path.write_text('{"games": {}}')

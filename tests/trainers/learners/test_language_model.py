@@ -27,7 +27,15 @@ from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
 TINY = recipe(
-    "small", iterations=2, tasks=3, samples=4, updates=3, batch=8, check_tasks=0, rate=1e-3, max_tokens=64
+    "small",
+    iterations=2,
+    tasks=3,
+    group_size=4,
+    gradient_steps=3,
+    batch_size=8,
+    eval_train_tasks=0,
+    learning_rate=1e-3,
+    max_completion_length=64,
 )
 
 
@@ -227,7 +235,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(learner, env):
 
 
 def test_every_weight_is_in_the_config():
-    assert dataclasses.asdict(TINY)["agent"] == "small"
+    assert dataclasses.asdict(TINY)["policy"]["agent"] == "small"
 
 
 def test_both_players_train_apart_or_with_shared_weights(tmp_path):
@@ -243,7 +251,7 @@ def test_both_players_train_apart_or_with_shared_weights(tmp_path):
     for partners, folders in (({"user": shared}, {""}), ({"user": other}, {"", "user"})):
         first = shared if "user" in partners and partners["user"] is shared else own
         run = RunDirectory(tmp_path / str(len(folders)))
-        run.start(TINY.to_config())
+        run.start(TINY.to_json())
         trainer = ReST(TINY, first, {}, rules, run, partners=partners)
         (line, *_) = trainer.train()
         assert {name.rpartition("/")[0] for name in line if name.endswith("/loss")} == {
@@ -264,8 +272,9 @@ torch.set_num_threads(1)
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.run_directory import RunDirectory
 from clarify_env.trainers.recipes import recipe
-settings = recipe("small", iterations=1, tasks=3, samples=4, updates=2, batch=8, check_tasks=0, part=256)
-list(train(settings, RunDirectory(sys.argv[1])))
+config = recipe("small", iterations=1, tasks=3, group_size=4,
+    gradient_steps=2, batch_size=8, eval_train_tasks=0, microbatch_tokens=256)
+list(train(config, RunDirectory(sys.argv[1])))
 """
 
 

@@ -21,7 +21,10 @@ from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.reporting.html_episodes import Episodes
 
 EVIL = "</script><img src=x onerror=\"document.title='taken'\"><!-- <script>"
-GRIDS = {"seen": CostGrid([0.1, 0.3], [0.01], of=Costs), "unseen": CostGrid([0.2], [0.02, 0.04], of=Costs)}
+GRIDS = {
+    "seen": CostGrid(of=Costs, turn=[0.1, 0.3], word=[0.01]),
+    "unseen": CostGrid(of=Costs, turn=[0.2], word=[0.02, 0.04]),
+}
 TASKS = [
     Task(
         f"task-{k}",
@@ -100,7 +103,7 @@ def test_every_episode_comes_back_from_the_columns(runs):
 
 
 def test_unreadable_messages_failures_and_two_games(tmp_path):
-    env = GameEnv(ClarificationGame(TASKS, FixedCosts(0.1, 0.01, of=Costs)), "hand-v0")
+    env = GameEnv(ClarificationGame(TASKS, FixedCosts(turn=0.1, word=0.01)), "hand-v0")
     players = {"asker": Script(["no tags here"]), "user": ScriptedUser()}
     write_episodes(tmp_path / "bad.parquet", rollout(env, players, 4))
     packer = Episodes(most=2)

@@ -9,6 +9,7 @@ from clarify_env.agents import AlwaysAsk, MoveScorer, OptimalAsker, Random, Scri
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate, Reply, Select, UserModel
 from clarify_env.games.clarification.optimum import Solver
 from clarify_env.trainers.cli.demo import asker_to_try
+from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.reporting.playground import (
     Candidate,
@@ -22,7 +23,6 @@ from clarify_env.trainers.reporting.playground import (
 )
 from clarify_env.trainers.reporting.playground_page import dialogue_html, hint, moves_html
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.settings import Settings
 
 NOTES = "It opened in Norway => 1950\nIt opened in Chile => 3 May 1951 | May 1951\n"
 TASK = read_task(" When did the film open? ", NOTES, "A story.")
@@ -170,7 +170,9 @@ def test_what_is_shown_is_escaped_and_exact(env):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tried") / "run"
-    settings = Settings(env_options={"size": 9}, iterations=1, tasks=2, samples=4, updates=2, check_tasks=1)
+    settings = Config().changed(
+        env_options={"size": 9}, iterations=1, tasks=2, group_size=4, gradient_steps=2, eval_train_tasks=1
+    )
     assert len(list(train(settings, RunDirectory(folder)))) == 1
     return str(folder)
 

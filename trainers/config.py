@@ -1,0 +1,232 @@
+"""The configuration of a training run: its config.json, and what the options of the command are made of."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from clarify_env.costs import CostGrid
+from clarify_env.errors import ClarifyError, choose, nearest
+from clarify_env.registry import registry
+from clarify_env.trainers.run_directory import RunDirectory
+
+
+def setting(default: Any, about: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A field of a configuration.
+
+    Args:
+        default: its value, or a function that makes it.
+        about: what it is, as the command's help shows it.
+        low, high: the range of a number, ends included; a float's `low` of 0 is left out, but for a share.
+    """
+    made = {"default_factory": default} if callable(default) else {"default": default}
+    return field(**made, metadata={"about": about, "low": low, "high": high})
+
+
+class Checked:
+    """Base of the parts of a configuration: numbers out of range are refused."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # the subclasses are dataclasses
+            if one.metadata:
+                value = getattr(self, one.name)
+                check(one, value)
+                if isinstance(value, (dict, list)):  # as it comes back from JSON
+                    object.__setattr__(self, one.name, _tuples(value))
+
+
+def check(one: "Field[Any]", value: Any) -> None:
+    """Raises ClarifyError where a field cannot have this value."""
+    low, high = one.metadata["low"], one.metadata["high"]
+    optional = one.default is None and value is None
+    if one.type in (int, int | None):
+        if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < low):
+            raise ClarifyError(f"{one.name}={value!r}: a whole number, at least {low}")
+    elif one.type is float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if high is not None and not (number and low <= value <= high):
+            raise ClarifyError(f"{one.name}={value!r}: a share between {low} and {high}")
+        if high is None and not (number and value > low):
+            raise ClarifyError(f"{one.name}={value!r}: a number above {low}")
+    elif one.type is bool and not isinstance(value, bool):
+        raise ClarifyError(f"{one.name}={value!r}: true or false")
+
+
+@dataclass(frozen=True)
+class RolloutConfig(Checked):
+    """What is played in an iteration."""
+
+    tasks: int = setting(64, "Questions per iteration.", low=1)
+    group_size: int = setting(36, "Episodes per question.", low=1)
+    costs: dict[str, tuple[float, ...]] = setting(
+        dict, "Levels of one cost in training, as turn=0.02,0.1; once a cost. Default: the game's own grid."
+    )
+    shared_costs: bool = setting(False, "All episodes of a question have the same costs.")
+    start_share: float = setting(
+        1 / 3, "Share of the episodes that the frozen start policy plays.", low=0, high=1
+    )
+    knobs: dict[str, float] = setting(dict, "Of the scripted players, as noise=0.1; once a knob.")
+    parallel: int = setting(256, "Episodes under way at the same time.", low=1)
+
+
+@dataclass(frozen=True)
+class PolicyConfig(Checked):
+    """What is trained."""
+
+    agent: str = setting(
+        "move-scorer", "move-scorer (the game's small policy), small (a language model), a folder or hub id."
+    )
+    players: tuple[str, ...] = setting((), "That are trained, with commas. Default: the game's own choice.")
+    shared: bool = setting(False, "The trained players share their weights.")
+    hidden: int = setting(64, "Units of a hidden layer of a small policy.", low=1)
+    max_completion_length: int = setting(96, "Most tokens of a language model's message.", low=1)
+    lora: int = setting(0, "Rank of a language model's adapters; 0 trains all its weights.", low=0)
+    bf16: bool = setting(False, "Train a language model in bfloat16 arithmetic.")
+    rows: int = setting(256, "Messages that a language model samples at the same time.", low=1)
+
+
+@dataclass(frozen=True)
+class AlgorithmConfig(Checked):
+    """What it learns from that, and how."""
+
+    name: str = setting("rest", "rest, ppo, grpo, rloo, dpo, distillation, or one of your own.")
+    options: dict[str, Any] = setting(dict, "Of the algorithm, as clip_range=0.1; once an option.")
+    learning_rate: float = setting(3e-3, "At the start of an iteration's updates.", low=0)
+    gradient_steps: int = setting(400, "Per iteration, of those algorithms that take a fixed number.", low=1)
+    batch_size: int = setting(256, "Examples of a gradient step.", low=1)
+    microbatch_tokens: int = setting(8192, "Tokens of one pass of a language model's training.", low=1)
+
+
+@dataclass(frozen=True)
+class EvaluationConfig(Checked):
+    """What is measured during the run and at its end."""
+
+    eval_tasks: int | None = setting(None, "Held-out questions of the evaluation at the end.", low=1)
+    eval_train_tasks: int = setting(60, "Training questions of the one after an iteration.", low=0)
+    eval_every: int = setting(1, "Iterations from one to the next; the last has one always.", low=1)
+
+
+PARTS = {
+    "rollout": RolloutConfig,
+    "policy": PolicyConfig,
+    "algorithm": AlgorithmConfig,
+    "evaluation": EvaluationConfig,
+}
+
+
+@dataclass(frozen=True)
+class Config(Checked):
+    """Configuration of a training run.
+
+    Args:
+        env: registered id, or "module:function".
+        env_options: options of `make`, such as data_dir.
+        seed: of everything random.
+        iterations: rounds of playing and learning, >= 1.
+        rollout, policy, algorithm, evaluation: the parts.
+    """
+
+    env: str = setting("synthetic-v0", "Registered environment, or module:function of yours.")
+    env_options: dict[str, Any] = setting(dict, "Of the environment, as knowledge=document; once an option.")
+    seed: int = setting(0, "Of everything random.", low=0)
+    iterations: int = setting(4, "Rounds of playing and learning.", low=1)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seen = registry[self.env].seen
+        grid = CostGrid(of=seen.of, **{**seen.levels, **self.rollout.costs})
+        object.__setattr__(self, "rollout", replace(self.rollout, costs=grid.levels))
+
+    @property
+    def grid(self) -> CostGrid:
+        """The costs that training draws from."""
+        return CostGrid(of=registry[self.env].seen.of, **self.rollout.costs)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Config":
+        """The configuration that a run's config.json holds.
+
+        Raises:
+            ClarifyError: an entry that is not of it.
+        """
+        values = dict(data)
+        for name, kind in PARTS.items():
+            part = values.get(name, {})
+            if not isinstance(part, dict):
+                raise ClarifyError(f"config.json: {name}={part!r:.60}: not the settings of {name}")
+            _known(part, kind, f"{name}.")
+            values[name] = kind(**part)
+        _known(values, cls, "")
+        return cls(**values)
+
+    def changed(self, **changes: Any) -> "Config":
+        """The same configuration but for these settings, which are given by their own names alone.
+
+        Args:
+            changes: such as seed=1, group_size=24 or algorithm="ppo".
+
+        Raises:
+            ClarifyError: no such setting, or a value out of range.
+        """
+        own: dict[str, dict[str, Any]] = {name: {} for name in ("", *PARTS)}
+        for name, value in changes.items():
+            if name not in SETTINGS:
+                raise ClarifyError(f"unknown setting {name!r}{nearest(name, SETTINGS)}")
+            part, key = SETTINGS[name]
+            own[part][key] = value
+        if own[""].get("env", self.env) != self.env:
+            own["rollout"].setdefault("costs", {})  # another game has a grid of its own
+        parts = {name: replace(getattr(self, name), **own[name]) for name in PARTS if own[name]}
+        return replace(self, **own[""], **parts)
+
+    def flat(self) -> Iterator[tuple[str, Any]]:
+        """Every setting by its own name."""
+        for name, (part, key) in SETTINGS.items():
+            yield name, getattr(getattr(self, part) if part else self, key)
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as JSON data, part by part."""
+        return asdict(self)
+
+
+# Every setting by its own name: the part that it stands in, and its name there.
+SETTINGS: dict[str, tuple[str, str]] = {
+    **{one.name: ("", one.name) for one in fields(Config) if one.name not in PARTS},
+    **{
+        "algorithm" if one.name == "name" else one.name: (part, one.name)
+        for part, kind in PARTS.items()
+        for one in fields(kind)
+    },
+}
+
+
+def _known(given: Mapping[str, Any], kind: type[Any], prefix: str) -> None:
+    for name in given:
+        choose("setting in config.json", prefix + name, [prefix + one.name for one in fields(kind)])
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    if isinstance(value, dict):
+        return {key: _tuples(held) for key, held in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def read_config(run: RunDirectory) -> Config:
+    """The configuration of a run directory."""
+    try:
+        return Config.from_json(run.config())
+    except TypeError as error:
+        raise ClarifyError(f"{run.path / 'config.json'}: {error}") from None
+
+
+def shown_name(config: Config) -> str:
+    """What a run is called in tables: its agent, and what it learnt by."""
+    rule = config.algorithm.options.get("rule", "best-continuation")
+    how = rule if config.algorithm.name == "rest" else config.algorithm.name
+    return f"{Path(config.policy.agent).name} ({how})"
