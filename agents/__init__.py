@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from clarify_env.plugins import load_object
+from clarify_env.games import load_object
 
 if TYPE_CHECKING:
     from clarify_env.agents.catalog import load

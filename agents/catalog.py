@@ -8,7 +8,7 @@ from clarify_env.agent import Agent
 from clarify_env.agents.roster import make_agent, roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose, nearest
-from clarify_env.plugins import load_object
+from clarify_env.games import load_object
 
 # What a name begins with, and who makes an agent of the rest; trainers add what they know to load.
 PREFIXES = {"run": "clarify_env.trainers.experiment:load_player"}

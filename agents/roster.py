@@ -13,7 +13,7 @@ from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game
-from clarify_env.plugins import installed, load_object
+from clarify_env.games import installed, load_object
 
 Team = Callable[[GameEnv[Any], Mapping[str, float]], Mapping[str, Agent]]
 Make = Callable[[GameEnv[Any] | None, Mapping[str, float], str], Agent]

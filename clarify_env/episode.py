@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Self
 from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
+from clarify_env.games import known, load_object
 from clarify_env.moves import Move
-from clarify_env.plugins import games, load_object
 
 
 class Step(NamedTuple):
@@ -164,7 +164,7 @@ class Episode:
 
 def move_kinds(env: str) -> dict[str, type[Move]]:
     """Every kind of move that is defined, by name; of two alike the one that stands nearer to this game."""
-    where = games().get(env, "")
+    where = known().get(env, "")
     if where:
         load_object(where)
     kinds = list(Move.__subclasses__())

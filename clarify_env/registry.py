@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
-from clarify_env.games import GAMES
-from clarify_env.plugins import games, load_object
+from clarify_env.games import GAMES, known, load_object
 from clarify_env.vector import VectorEnv
 
 
@@ -59,7 +58,7 @@ class _Registry(Mapping[str, GameSpec]):
 
     def __getitem__(self, id: str) -> GameSpec:
         if id not in _SPECS:
-            where = games().get(id)
+            where = known().get(id)
             if where is None:
                 raise ClarifyError(f"unknown environment {id!r}{nearest(id, list(self))}")
             spec = load_object(where)
@@ -69,13 +68,13 @@ class _Registry(Mapping[str, GameSpec]):
         return _SPECS[id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*games(), *_SPECS}))
+        return iter(sorted({*known(), *_SPECS}))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def __contains__(self, id: object) -> bool:
-        return id in _SPECS or id in games()
+        return id in _SPECS or id in known()
 
     def __repr__(self) -> str:
         return f"registry({', '.join(self)})"

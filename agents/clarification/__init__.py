@@ -16,8 +16,8 @@ from clarify_env.agents.clarification.user import ScriptedUser
 from clarify_env.agents.roster import Make, Roster, Team
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.games import load_object
 from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.plugins import load_object
 
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
 

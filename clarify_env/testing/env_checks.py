@@ -24,8 +24,8 @@ from pettingzoo.test import parallel_api_test
 from clarify_env.codec import encode
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
+from clarify_env.games import load_object
 from clarify_env.moves import Move, Pass, TextMove
-from clarify_env.plugins import load_object
 from clarify_env.registry import make, register, registry
 from clarify_env.rollout import rollout
 from clarify_env.testing.play import (

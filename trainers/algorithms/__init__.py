@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.plugins import installed, load_object
+from clarify_env.games import installed, load_object
 
 if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
     from clarify_env.trainers.config import Config
