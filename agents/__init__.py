@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clarify_env.agents.catalog import load
     from clarify_env.agents.clarification import ASKERS, FIXED, make_asker
     from clarify_env.agents.clarification.embedding_matcher import EmbeddingMatcher
+    from clarify_env.agents.clarification.human import Human
     from clarify_env.agents.clarification.move_scorer import MoveScorer
     from clarify_env.agents.clarification.scripted import (
         AlwaysAnswer,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         Random,
     )
     from clarify_env.agents.clarification.user import ScriptedUser
-    from clarify_env.agents.human import Human
     from clarify_env.agents.llm.openai_agent import OpenAIAgent
     from clarify_env.agents.llm.transformers_agent import TransformersAgent
     from clarify_env.agents.llm.vllm_agent import VLLMAgent
@@ -33,7 +33,7 @@ _WHERE = {
     "AlwaysAsk": "clarification.scripted",
     "AlwaysEnumerate": "clarification.scripted",
     "EmbeddingMatcher": "clarification.embedding_matcher",
-    "Human": "human",
+    "Human": "clarification.human",
     "MoveScorer": "clarification.move_scorer",
     "OpenAIAgent": "llm.openai_agent",
     "OptimalAsker": "clarification.scripted",

@@ -1,17 +1,17 @@
 """Agents by name: the one way in which commands, sweeps and configurations say who plays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents.roster import make_agent, roster_of
+from clarify_env.agents.roster import checked_knobs, make_agent, roster_of
 from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError, choose, nearest
+from clarify_env.errors import ClarifyError, nearest
 from clarify_env.games import load_object
 
 # What a name begins with, and who makes an agent of the rest; trainers add what they know to load.
-PREFIXES = {"run": "clarify_env.trainers.experiment:load_player"}
+PREFIXES = {"run": "clarify_env.trainers.evaluation.runs:load_players"}
 NAMES = "run:DIR, small, model:FOLDER_OR_HUB_ID, server:MODEL, MODULE:CLASS"
 
 
@@ -38,49 +38,59 @@ def language_model(name: str, server: str | None = None, **sampling: Any) -> Age
     return None
 
 
-def load(
+def load(name: str, env: GameEnv[Any], player: str, **how: Any) -> Agent:
+    """The agent of this name for one player; see `load_team`, which takes the same arguments."""
+    return load_team(name, env, (player,), **how)[player]
+
+
+def load_team(
     name: str,
     env: GameEnv[Any],
-    player: str,
+    players: Sequence[str] = (),
     *,
     knobs: Mapping[str, float] | None = None,
     server: str | None = None,
     **sampling: Any,
-) -> Agent:
-    """The agent of this name, ready to play.
+) -> dict[str, Agent]:
+    """Those of this name, ready to play.
 
     Args:
         name: an agent of the game's roster ("optimal", "noisy:0.1"); a team of it ("floor"), of which the
-            player's member is taken; "run:DIR", or just the directory, for what a run has trained; "small",
-            "model:FOLDER_OR_HUB_ID" or "server:MODEL" for a language model; "module:Class" for one of yours.
-        env: the game that it is to play.
-        player: whom it plays.
+            players' members are taken; "run:DIR", or just the directory, for what a run has trained; "small",
+            "model:FOLDER_OR_HUB_ID" or "server:MODEL" for one language model that plays them all;
+            "module:Class" for one agent of yours.
+        env: the game that they are to play.
+        players: whom they play; by default those that are trained.
         knobs: of the game's scripted players, such as noise=0.1; by default none.
         server: address of the OpenAI-compatible server, for "server:MODEL".
         sampling: temperature and the like, of a language model; by default nothing is left to chance.
 
     Raises:
-        ClarifyError: nobody has this name (the nearest is suggested).
+        ClarifyError: nobody has this name (the nearest is suggested), or they do not know this game.
     """
-    role, knobs = env.game.role(player), knobs or {}
-    made = make_agent(name, role, env, knobs)
-    if made is None and name in (teams := roster_of(env.game).teams):
-        made = teams[name](env, knobs).get(player)
-    made = made or language_model(name, server, **sampling)
-    if made is not None:
-        return made
+    roster, knobs = roster_of(env.game), checked_knobs(env.game, knobs or {})
+    wanted = tuple(players) or roster.trained
+    single = {player: make_agent(name, env.game.role(player), env, knobs) for player in wanted}
+    if all(agent is not None for agent in single.values()):
+        return {player: agent for player, agent in single.items() if agent is not None}
+    if name in roster.teams:
+        team = roster.teams[name](env, knobs)
+        if set(wanted) <= set(team):
+            return {player: team[player] for player in wanted}
+    if (model := language_model(name, server, **sampling)) is not None:
+        return dict.fromkeys(wanted, model)
     kind, _, rest = name.partition(":")
-    if kind in PREFIXES and rest:
-        loaded: Agent = load_object(PREFIXES[kind])(rest, env, player)
-        return loaded
     if (Path(name) / "config.json").is_file():
-        return load(f"run:{name}", env, player)
+        kind, rest = "run", name
+    if kind in PREFIXES and rest:
+        loaded: dict[str, Agent] = load_object(PREFIXES[kind])(rest, env, wanted)
+        return loaded
     if Path(name).is_dir():
         raise ClarifyError(f"{name}: no run directory; it has no config.json")
     if rest and kind.replace(".", "").isidentifier() and rest.isidentifier():
-        return _own(name)
-    known = names(env, player)
-    raise ClarifyError(f"unknown agent or run directory {name!r}{nearest(name, known)}; also {NAMES}")
+        return dict.fromkeys(wanted, _own(name))
+    listed = names(env, wanted[0])
+    raise ClarifyError(f"unknown agent or run directory {name!r}{nearest(name, listed)}; also {NAMES}")
 
 
 def names(env: GameEnv[Any], player: str) -> list[str]:
@@ -88,26 +98,6 @@ def names(env: GameEnv[Any], player: str) -> list[str]:
     roster = roster_of(env.game)
     own = roster.agents.get(env.game.role(player).rpartition("/")[2], {})
     return [*own, *(team for team in roster.teams if team not in own)]
-
-
-def load_team(
-    name: str, env: GameEnv[Any], *, server: str | None = None, **sampling: Any
-) -> Mapping[str, Agent]:
-    """Those of this name who play the trained roles of a game together: a team, a run, or one model for all.
-
-    Raises:
-        ClarifyError: nobody has this name.
-    """
-    roster = roster_of(env.game)
-    if name in roster.teams:
-        return roster.teams[name](env, {})
-    if (model := language_model(name, server, **sampling)) is not None:
-        return dict.fromkeys(roster.trained, model)
-    path = name.removeprefix("run:")
-    if (Path(path) / "config.json").is_file():
-        return {player: load(f"run:{path}", env, player) for player in roster.trained}
-    choose(f"team of {env.name}", name, [*roster.teams, "small"])
-    raise ClarifyError(f"{name}: nobody has this name")
 
 
 def _own(name: str) -> Agent:

@@ -4,19 +4,38 @@ A game's package of agents says ROSTER = Roster(...); the table below names it b
 person's package adds one by the entry point group "clarify_env.agents": the family, and "package:ROSTER".
 """
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from clarify_env.agent import Agent
+from clarify_env.agents.human import Person
 from clarify_env.agents.llm.prompt import Prompt
+from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.errors import ClarifyError
 from clarify_env.game import Game
 from clarify_env.games import installed, load_object
 
 Team = Callable[[GameEnv[Any], Mapping[str, float]], Mapping[str, Agent]]
 Make = Callable[[GameEnv[Any] | None, Mapping[str, float], str], Agent]
+
+
+Informed = Callable[[GameEnv[Any]], GameEnv[Any]]
+
+
+class Bound(NamedTuple):
+    """What the best play of a game yields, computed.
+
+    Args:
+        name: "optimum" where nothing that is allowed yields more; "ceiling" where no play is known that does.
+        solve: takes the position of a task and C costs, and gives at each costs the expected reward, and what
+            else is known of the best play: values_C by name, "reward" first.
+    """
+
+    name: str
+    solve: Callable[[int, Sequence[Any]], Mapping[str, Floats]]
 
 
 class Policy(Protocol):
@@ -33,13 +52,22 @@ class Roster(NamedTuple):
     Args:
         trained: the players that are trained where nothing else is said.
         teams: by name scripted players of the whole game, from a floor to the best that is known; each is
-            built from the environment and from knobs, which are empty but for the games that have some. Who
-            is not trained is played by the last team.
+            built from the environment and from knobs, or raises ClarifyError where it does not know these
+            rules. Who is not trained is played by the last team.
         policy: builds the small policy of a player.
         prompts: by role what puts its turn to a language model, as "module:Class" or a class.
         agents: by role, agents of a single player by name; each is built from the environment (None for the
             game's usual one), the knobs, and what stands behind the colon of "name:argument" ("" without).
         recipe: what the small policies change of the usual training settings.
+        knobs: checks what the teams can be told, such as noise=0.1: takes them by name, all with defaults.
+        fixed: teams that never look at the costs; they are played once, and priced at all costs. Beside a
+            bound the best of them is the 0 of a normalised score; without, or with none, the first team is.
+        bound: computes what the best play yields, which is the 1 of a normalised score: from the environment
+            and the players that the evaluated ones play with; None where it is not known for exactly these
+            rules. The last team is its player. Without a bound the best team is the 1.
+        informed: the game with all that the teams and the bound play from, such as notes.
+        partners: names of whom a trained player is crossed with; empty: the teams.
+        person: builds a person in the terminal as a player, who writes with the third argument.
     """
 
     trained: tuple[str, ...]
@@ -48,6 +76,14 @@ class Roster(NamedTuple):
     prompts: Mapping[str, str | Callable[[], Prompt]] = {}
     agents: Mapping[str, Mapping[str, Make]] = {}
     recipe: Mapping[str, Any] = {}
+    knobs: Callable[..., Any] | None = None
+    fixed: tuple[str, ...] = ()
+    bound: str | Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None] | None = None
+    informed: Informed = lambda env: env
+    partners: tuple[str, ...] = ()
+    person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(
+        player, env.game.moves[player], write=write
+    )
 
 
 ROSTERS: dict[str, str | Roster] = {
@@ -121,11 +157,52 @@ def make_agent(name: str, role: str, env: GameEnv[Any] | None, knobs: Mapping[st
     return known[kind](env, knobs, argument) if kind in known else None
 
 
-def team_of(name: str, env: GameEnv[Any], knobs: Mapping[str, float] | None = None) -> Mapping[str, Agent]:
-    """The scripted team of this name for a whole game.
+def checked_knobs(game: Game[Any], given: Mapping[str, float]) -> dict[str, float]:
+    """The knobs that were given for a game's scripted players.
 
     Raises:
-        ClarifyError: the game has no such team.
+        ClarifyError: the game has no such knob, or not at this value.
     """
-    teams = roster_of(env.game).teams
-    return teams[choose(f"team of {env.name}", name, teams)](env, knobs or {})
+    check = roster_of(game).knobs
+    known = inspect.signature(check).parameters if check else {}
+    for name in given:
+        if name not in known:
+            raise ClarifyError(
+                f"{name}={given[name]:g}: the scripted players of {game.family} have "
+                + (f"no such knob; they have {', '.join(known)}" if known else "no knobs")
+            )
+    if check:
+        check(**given)
+    return dict(given)
+
+
+def teams_of(env: GameEnv[Any], knobs: Mapping[str, float] | None = None) -> dict[str, Mapping[str, Agent]]:
+    """The scripted teams that know the rules of this game, in order; knobs that it does not have are refused.
+
+    Raises:
+        ClarifyError: a knob that the game does not have, or no team knows its rules.
+    """
+    given = checked_knobs(env.game, knobs or {})
+    found: dict[str, Mapping[str, Agent]] = {}
+    reason = "its roster has no team"
+    for name, build in roster_of(env.game).teams.items():
+        try:
+            found[name] = build(env, given)
+        except ClarifyError as error:
+            reason = str(error)
+    if not found:
+        raise ClarifyError(f"{env.name}: no team plays it: {reason}")
+    return found
+
+
+def others_of(env: GameEnv[Any], knobs: Mapping[str, float] | None = None) -> Mapping[str, Agent]:
+    """Who plays those that are not trained: the last of the teams that know the game."""
+    return list(teams_of(env, knobs).values())[-1]
+
+
+def bound_of(env: GameEnv[Any], others: Mapping[str, Agent]) -> Bound | None:
+    """What the best play yields with these others, or None where it is not known for exactly these rules."""
+    found = roster_of(env.game).bound
+    compute: Any = load_object(found) if isinstance(found, str) else found
+    made: Bound | None = compute(env, others) if compute else None
+    return made

@@ -18,9 +18,10 @@ import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser, make_asker
-from clarify_env.games.clarification import SEEN, UNSEEN, UserModel
-from clarify_env.trainers.evaluation.measure import SCRIPTED, baselines, jobs, measure, optima, pick_questions
-from clarify_env.trainers.experiment import evaluate_agent
+from clarify_env.games.clarification import SEEN, UNSEEN
+from clarify_env.trainers.evaluation.measure import SCRIPTED, jobs, measure, pick_questions
+from clarify_env.trainers.evaluation.runs import evaluate_agent
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.reporting.figures import draw_all
 from clarify_env.trainers.reporting.html import write_report
 
@@ -57,8 +58,7 @@ def main() -> None:
             "play and store": lambda n: measure(
                 env, agents, questions, cells, store=Path(folder) / "e.parquet", batch=SCRIPTED, processes=n
             ),
-            "optimum": lambda n: optima(env, UserModel(), questions, cells, processes=n),
-            "fixed strategies": lambda n: baselines(env, agents["user"], questions, cells, processes=n),
+            "yardsticks": lambda n: yardsticks(env, questions, cells, processes=n),
         }
         for name, stage in stages.items():
             runs = [timed(lambda n=n, run=stage: run(n))[:2] for n in chosen.processes]

@@ -14,9 +14,10 @@ import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
-from clarify_env.games.clarification import UNSEEN, UserModel
+from clarify_env.games.clarification import UNSEEN
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.measure import baselines, measure, optima, pick_questions
+from clarify_env.trainers.evaluation.measure import measure, pick_questions
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.experiment import build
 
 TARGET = 0.9
@@ -29,9 +30,9 @@ class Score:
         self.env = clarify_env.make("synthetic-v0", split="validation")
         self.cells = list(UNSEEN)
         self.questions = pick_questions(self.env, questions)
-        self.optimum = optima(self.env, UserModel(), self.questions, self.cells)[:, :, 0].mean()
-        fixed = baselines(self.env, ScriptedUser(), self.questions, self.cells)
-        self.baseline = max(table[:, :, 0].mean() for table in fixed.values())
+        yard = yardsticks(self.env, self.questions, self.cells)
+        self.optimum = yard.optimum["reward"].mean()
+        self.baseline = max(table[:, :, 0].mean() for table in yard.teams.values())
 
     def __call__(self, asker: clarify_env.Agent) -> float:
         agents = {"asker": asker, "user": ScriptedUser()}

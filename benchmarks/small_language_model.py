@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from clarify_env.trainers.experiment import evaluate_run, train
+from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
@@ -69,7 +70,7 @@ def main() -> None:
                 print(f"  {part:6} from start, normalised, reward, start, optimum: {', '.join(shown)}")
             for measure in ("asks", "words"):
                 row = summary["monotonicity"][measure]
-                levels = row.get("turn_cost", row.get("word_cost"))
+                levels = row["levels"]
                 for who in ("agent", "optimum"):
                     values = " ".join(
                         f"{level:g}:{value:.2f}" for level, value in zip(levels, row[who], strict=True)

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.experiment import evaluate_run, train
+from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.run_directory import RunDirectory
 
 
@@ -44,7 +45,7 @@ def main() -> None:
             first, second = shown
             print(f"{env:<13} {seed:>4} {first:>20} {second:>20} {trained:>7.0f} {took:>8.0f}", flush=True)
         asks = summary["monotonicity"]["asks"]
-        print("  turn cost " + " ".join(f"{level:>6g}" for level in asks["turn_cost"]))
+        print("  turn cost " + " ".join(f"{level:>6g}" for level in asks["levels"]))
         for name in ("agent", "optimum"):
             print(f"  {name:<9} " + " ".join(f"{value:>6.2f}" for value in asks[name]))
 

@@ -80,7 +80,17 @@ class CostSampler(Protocol):
         ...
 
 
-class FixedCosts:
+class _Named:
+    """A sampler of costs of the kind `of`, from what `levels` has for each of them."""
+
+    of: type[Any]
+    levels: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={of}' for name, of in self.levels.items())})"
+
+
+class FixedCosts(_Named):
     """The same costs in every episode.
 
     Args:
@@ -92,16 +102,14 @@ class FixedCosts:
     def __init__(self, *, of: type[Any] | None = None, **named: float) -> None:
         self.of = _kind("FixedCosts", of, named)
         self.costs = checked(self.of(**named))
+        self.levels = self.costs._asdict()
 
     def sample(self, rng: np.random.Generator) -> Any:
         """The fixed costs; draws nothing."""
         return self.costs
 
-    def __repr__(self) -> str:
-        return f"FixedCosts({', '.join(f'{n}={v:g}' for n, v in self.costs._asdict().items())})"
 
-
-class CostGrid:
+class CostGrid(_Named):
     """Every combination of the given costs, equally likely; iterates over them in order.
 
     Args:
@@ -125,11 +133,8 @@ class CostGrid:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def __repr__(self) -> str:
-        return f"CostGrid({', '.join(f'{name}={levels}' for name, levels in self.levels.items())})"
 
-
-class CostRange:
+class CostRange(_Named):
     """Costs drawn independently and evenly from closed ranges, each given as (lowest, highest).
 
     Args:
@@ -141,19 +146,14 @@ class CostRange:
         self.of = of = _kind("CostRange", of, named)
         given = {name: (value, value) for name, value in of()._asdict().items()} | named
         pairs = [_listed("CostRange", name, given[name], 2) for name in of._fields]
-        self.low, self.high = (checked(of(*end)) for end in zip(*pairs, strict=True))
-        if any(low > high for low, high in zip(self.low, self.high, strict=True)):
+        low, high = (checked(of(*end)) for end in zip(*pairs, strict=True))
+        self.levels = dict(zip(of._fields, zip(low, high, strict=True), strict=True))
+        if any(low > high for low, high in self.levels.values()):
             raise ClarifyError(f"{self!r}: the lower end comes first")
 
     def sample(self, rng: np.random.Generator) -> Any:
         """A point of the ranges."""
-        return type(self.low)(
-            *(low + rng.random() * (high - low) for low, high in zip(self.low, self.high, strict=True))
-        )
-
-    def __repr__(self) -> str:
-        ranges = zip(self.low._fields, self.low, self.high, strict=True)
-        return f"CostRange({', '.join(f'{name}={(low, high)}' for name, low, high in ranges)})"
+        return self.of(*(low + rng.random() * (high - low) for low, high in self.levels.values()))
 
 
 class CheckedCosts:
@@ -186,11 +186,6 @@ def bound(costs: Any, of: type[Any]) -> Any:
         raise ClarifyError(f"costs={costs!r} has no sample(rng); use FixedCosts, CostGrid or CostRange")
     if getattr(costs, "of", None) is of:
         return costs
-    if isinstance(costs, FixedCosts):
-        return FixedCosts(of=of, **costs.costs._asdict())
-    if isinstance(costs, CostGrid):
-        return CostGrid(of=of, **costs.levels)
-    if isinstance(costs, CostRange):
-        ends = zip(costs.low, costs.high, strict=True)
-        return CostRange(of=of, **dict(zip(costs.low._fields, ends, strict=True)))
+    if isinstance(costs, (FixedCosts, CostGrid, CostRange)):
+        return type(costs)(of=of, **costs.levels)
     return CheckedCosts(costs, of)

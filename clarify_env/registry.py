@@ -59,11 +59,14 @@ class _Registry(Mapping[str, GameSpec]):
     def __getitem__(self, id: str) -> GameSpec:
         if id not in _SPECS:
             where = known().get(id)
-            if where is None:
+            if where is not None:
+                spec = load_object(where)
+                if not isinstance(spec, GameSpec) or spec.id != id:
+                    raise ClarifyError(f"{where}: is no GameSpec with id {id!r}")
+            elif ":" in id:
+                spec = _own(id)
+            else:
                 raise ClarifyError(f"unknown environment {id!r}{nearest(id, list(self))}")
-            spec = load_object(where)
-            if not isinstance(spec, GameSpec) or spec.id != id:
-                raise ClarifyError(f"{where}: is no GameSpec with id {id!r}")
             _SPECS[id] = spec
         return _SPECS[id]
 
@@ -78,6 +81,28 @@ class _Registry(Mapping[str, GameSpec]):
 
     def __repr__(self) -> str:
         return f"registry({', '.join(self)})"
+
+
+def _own(where: str) -> GameSpec:
+    """The game that "module:function" builds; its costs are those of its rules, at their defaults.
+
+    Raises:
+        ClarifyError: there is no such function, or it builds no environment from `costs`.
+    """
+    try:
+        build = load_object(where)
+    except ClarifyError as error:
+        raise ClarifyError(f"unknown environment {where!r}: {error}") from None
+    if isinstance(build, GameSpec):
+        return build._replace(id=where)
+    if not callable(build) or "costs" not in inspect.signature(build).parameters:
+        raise ClarifyError(f"{where}: give a function or class that takes costs=... and makes a GameEnv")
+    env = build(costs=FixedCosts())
+    kind = getattr(getattr(env, "game", None), "costs_type", None)
+    if not isinstance(env, GameEnv) or kind is None:
+        raise ClarifyError(f"{where}: makes {env!r:.60}; give a GameEnv, whose game says its costs_type")
+    usual = CostGrid(of=kind)
+    return GameSpec(where, build, kind(), usual, usual, family=env.game.family)
 
 
 registry = _Registry()
@@ -138,7 +163,8 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     """An environment by its id.
 
     Args:
-        id: of an environment; `registry` lists them.
+        id: of an environment; `registry` lists them. Or "module:function" for a game of your own: a function
+            or class that takes `costs` and its own options, and makes a `GameEnv`; or a `GameSpec`.
         costs: a `CostSampler` that draws the costs of every episode, in place of fixed prices.
         kwargs: the prices, each as `<name>_cost`, >= 0, such as `turn_cost` and `word_cost`; and the
             environment's own options, such as `split`, `max_turns` or `data_dir`.
@@ -163,6 +189,8 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     else:
         costs = bound(costs, kind)
     env = build(costs=costs, **options)
+    if ":" in id:
+        env.name = env.metadata["name"] = id
     if isinstance(costs, FixedCosts):
         prices = {f"{name}_cost": value for name, value in costs.costs._asdict().items()}
         env.made_with = {**options, **prices}

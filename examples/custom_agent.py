@@ -11,10 +11,11 @@ import clarify_env
 from clarify_env import Agent
 from clarify_env.agents import FIXED, ScriptedUser, load
 from clarify_env.agents.clarification.belief import belief
-from clarify_env.games.clarification import UNSEEN, Answer, UserModel
+from clarify_env.games.clarification import UNSEEN, Answer
 from clarify_env.games.clarification.optimum import questions
 from clarify_env.testing.agent_checks import check_agent
-from clarify_env.trainers.evaluation.measure import MEASURES, measure, optima
+from clarify_env.trainers.evaluation.measure import measure, measures_of
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 
 
 class AskIfCheap(Agent):
@@ -40,12 +41,13 @@ def main() -> None:
     env = clarify_env.make("synthetic-v0", split="validation")
     check_agent(AskIfCheap(), env)
     some, cells = range(chosen.questions), list(UNSEEN)
-    print(f"{'asker':<18} " + " ".join(f"{name:>9}" for name in MEASURES[:4]))
-    for name, agent in {"ask-if-cheap": AskIfCheap(), **{k: load(k, env, "asker") for k in FIXED}}.items():
-        means = measure(env, {"asker": agent, "user": ScriptedUser()}, some, cells).mean(axis=(0, 1))
+    print(f"{'asker':<18} " + " ".join(f"{name:>9}" for name in measures_of(env, "asker")[:4]))
+    for name, asker in {"ask-if-cheap": AskIfCheap(), **{n: load(n, env, "asker") for n in FIXED}}.items():
+        means = measure(env, {"asker": asker, "user": ScriptedUser()}, some, cells).mean(axis=(0, 1))
         print(f"{name:<18} " + " ".join(f"{value:>9.3f}" for value in means[:4]))
-    best = optima(env, UserModel(), some, cells).mean(axis=(0, 1))
-    print(f"{'optimum':<18} " + " ".join(f"{value:>9.3f}" for value in best))
+    yard = yardsticks(env, some, cells)
+    best = [values.mean() for values in yard.optimum.values()]
+    print(f"{yard.name:<18} " + " ".join(f"{value:>9.3f}" for value in best))
 
 
 if __name__ == "__main__":

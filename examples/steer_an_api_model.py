@@ -18,7 +18,7 @@ from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.trainers.algorithms.rest import ReST
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.measure import MEASURES, measure, pick_questions
+from clarify_env.trainers.evaluation.measure import measure, measures_of, pick_questions
 from clarify_env.trainers.evaluation.parallel import set_threads
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 
@@ -58,7 +58,7 @@ def show(name, agent, chosen):
     cells = [Costs(turn, WORD) for turn in TURNS]
     measured = measure(env, players, pick_questions(env, chosen.questions), cells).mean(axis=0)
     for cell, means in zip(cells, measured, strict=True):
-        found = dict(zip(MEASURES, means, strict=True))
+        found = dict(zip(measures_of(env, "asker"), means, strict=True))
         print(
             f"{name}: a question costs {cell.turn:g}: reward {found['reward']:+.2f}, asks {found['asks']:.2f}"
         )

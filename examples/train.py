@@ -7,7 +7,8 @@ import argparse
 
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.parallel import set_threads
-from clarify_env.trainers.experiment import evaluate_run, train
+from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.reporting.progress import results
 from clarify_env.trainers.run_directory import RunDirectory
 

@@ -17,7 +17,8 @@ from clarify_env.agents.roster import ROSTERS, register_roster, roster_of
 from clarify_env.costs import made_costs
 from clarify_env.trainers.cli.play import play_by_hand
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.experiment import evaluate_agent, evaluate_run, load_team, train
+from clarify_env.trainers.evaluation.runs import evaluate_agent, evaluate_run, load_run
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.run_directory import RunDirectory
@@ -140,12 +141,14 @@ def test_training_evaluation_and_report(tmp_path):
     lines = list(train(settings, run))
     expected = {"eval/reward", "eval/right", "eval/question", "eval/question=0.05/questions"}
     assert expected <= set(lines[-1])
-    assert set(load_team(run)) == {"guesser"}
+    assert set(load_run(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
-    assert summary["teams"] == ["guessing", "halving"]
+    assert list(summary["fixed"]) == ["guessing", "halving"]
+    assert (summary["yardstick"], summary["floor"]) == ("best team: halving", ["guessing"])
     assert summary["measures"] == ["reward", "right", "questions", "question", "guess"]
     assert summary["unseen"]["normalized"]["mean"] > 0.9
-    assert "team start" in summary["seen"]
+    assert "team guessing" in summary["seen"]
+    assert "optimum" not in summary["seen"]
     assert [cell["costs"]["question"] for cell in summary["cells"]] == [0.05, 0.4, 0.1]
     page = write_report([run.path]).read_text(encoding="utf-8")
     assert "beasts-v0" in page

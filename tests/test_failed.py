@@ -15,8 +15,9 @@ from clarify_env.trainers import experiment
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.algorithms.selection import Batch, grouped, make_rule
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.evaluate import Measured, failure_summary, summarise
-from clarify_env.trainers.evaluation.measure import average, complete, measure
+from clarify_env.trainers.evaluation.evaluate import Measured, evaluate, failure_summary, summarise
+from clarify_env.trainers.evaluation.measure import average, complete, measure, measures_of
+from clarify_env.trainers.evaluation.yardsticks import Yardsticks
 from clarify_env.trainers.loop import means
 from clarify_env.trainers.run_directory import RunDirectory
 
@@ -171,10 +172,10 @@ def test_a_question_that_was_never_played_is_left_out_of_the_comparison():
     assert average(own) == pytest.approx(np.array(expected))
     assert np.isnan(average(own[2:3])[0]).all()
     rng = np.random.default_rng(0)
-    optimum, fixed = rng.random((5, 2, 4)), {"a": rng.random(own.shape)}
+    yard = Yardsticks({"a": rng.random(own.shape)}, {"reward": rng.random((5, 2))}, ("a",), "optimum")
     kept = [0, 1, 3, 4]
-    all_five = Measured(CELLS, own, optimum, fixed)
-    four = Measured(CELLS, own[kept], optimum[kept], {"a": fixed["a"][kept]})
+    all_five = Measured(CELLS, measures_of(env, "asker"), own, yard)
+    four = all_five._replace(agent_N_C_M=own[kept], yard=yard.only(kept))
     assert summarise(all_five, [0, 1]) == summarise(four, [0, 1])
     told = failure_summary(failures, all_five)
     assert told["questions_left_out"] == 1
@@ -186,9 +187,7 @@ def test_a_question_that_was_never_played_is_left_out_of_the_comparison():
 def test_the_summary_of_an_evaluation_counts_failures(tmp_path):
     env = small(split="validation")
     flaky = Flaky(AlwaysEnumerate(), one_in(9))
-    told = experiment.evaluate(
-        env, flaky, "flaky", tmp_path, split="validation", seen=CELLS[:1], unseen=CELLS[1:], tasks=8
-    )
+    told = evaluate(env, {"asker": flaky}, "flaky", tmp_path, seen=CELLS[:1], unseen=CELLS[1:], tasks=8)
     stored = list(read_episodes(tmp_path / "episodes" / "evaluation.parquet"))
     assert told["failed"] == sum(e.stop == "failed" for e in stored) > 0
     assert told["failure_reasons"] == {f"asker: {REASON}": told["failed"]}

@@ -71,7 +71,7 @@ def test_the_game_is_listed_checked_and_played(command, python):
     checks, agent = python(code).splitlines()
     assert {"determinism", "processes", "privacy", "forgery"} <= set(checks.split())
     assert {"batch", "odd", "texts"} <= set(agent.split())
-    played = command("play", "--env", "animals-v0", "--as", "nobody", "--costs", "question=0.2", "--task", 1)
+    played = command("play", "--env", "animals-v0", "--as", "nobody", "--costs", "question=0.2", "--task", 2)
     assert "guesser" in played
     assert "+0.600" in played  # two questions halve four animals
 

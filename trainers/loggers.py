@@ -181,13 +181,12 @@ class WandbLogger(Logger):
                 for key, number in value.items():
                     numbers[f"eval/{part}/{name}" + ("" if key == "mean" else f"/{key}")] = number
         for cell in summary["cells"]:
-            costs = cell.get("costs") or {"turn": cell["turn_cost"], "word": cell["word_cost"]}
-            name = "eval/cell/" + ",".join(f"{cost}={value:g}" for cost, value in costs.items())
+            name = "eval/cell/" + ",".join(f"{cost}={value:g}" for cost, value in cell["costs"].items())
             for key, number in cell.items():
                 if isinstance(number, (int, float)):
                     numbers[f"{name}/{key}"] = number
-            best = cell["teams"][summary["teams"][-1]] if "teams" in cell else cell["optimum"]["reward"]
-            numbers[f"{name}/optimum"] = best
+            if "optimum" in cell:
+                numbers[f"{name}/optimum"] = cell["optimum"]["reward"]
         rows = [flat(cell) for cell in summary["cells"]]
         table = self.wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])
         pictures = {name: folder / f"{name}.png" for name in PICTURES}

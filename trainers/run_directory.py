@@ -4,7 +4,7 @@ config.json     every setting, the seed included      metrics.jsonl   one line p
 versions.json   packages, Python, machine, git state  episodes/       what was played, Parquet
 summary.json    the evaluation                        checkpoints/    one folder per iteration
 questions.parquet the same by question and costs      wandb/          the same numbers for W&B
-steerability.png, surfaces.png, frontier.png: its figures; report.html: all of it as one page, where asked for
+steerability.png, surfaces.png, frontier.png or teams.png: its figures; report.html: all of it as one page
 """
 
 import json

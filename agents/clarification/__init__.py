@@ -1,10 +1,12 @@
 """Who plays the clarification game: fixed strategies up to the optimum, scripted users, a small policy."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from clarify_env.agent import Agent
+from clarify_env.agents.clarification.human import Human
 from clarify_env.agents.clarification.scripted import (
     AlwaysAnswer,
     AlwaysAsk,
@@ -13,10 +15,14 @@ from clarify_env.agents.clarification.scripted import (
     Random,
 )
 from clarify_env.agents.clarification.user import ScriptedUser
-from clarify_env.agents.roster import Make, Roster, Team
+from clarify_env.agents.human import Person
+from clarify_env.agents.roster import Bound, Make, Roster, Team
+from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games import load_object
+from clarify_env.games.clarification.game import ClarificationGame, Costs
+from clarify_env.games.clarification.optimum import OUTCOME, Solver
 from clarify_env.games.clarification.scripted_user import UserModel
 
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
@@ -34,6 +40,10 @@ def _optimal(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str
     user = UserModel(**knobs)
     if env is None:
         return OptimalAsker(user=user)
+    if not _known(env):
+        raise ClarifyError(
+            f"optimal: no optimum is known for the rules of {type(env.game).__name__}; play another agent"
+        )
     return OptimalAsker(user=user, max_turns=env.game.max_turns, grade=env.game.grade)
 
 
@@ -89,6 +99,40 @@ def make_asker(name: str, env: GameEnv[Any] | None = None, user: UserModel | Non
     return ASKERS[choose("agent", name, ASKERS)](env, knobs, "")
 
 
+def _known(env: GameEnv[Any]) -> bool:
+    """Whether the best play is known for just these rules; a subclass may have others."""
+    return type(env.game) is ClarificationGame
+
+
+def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
+    """The same game with open notes, which the fixed strategies and the optimum play from."""
+    game: Any = env.game
+    if game.knowledge == "open":
+        return env
+    twin, opened = env.fork(), copy.copy(game)
+    opened.knowledge, twin.game = "open", opened
+    return twin
+
+
+def bound(env: GameEnv[Any], others: Mapping[str, Agent]) -> Bound | None:
+    """The expected outcome of optimal play with open notes; see `Solver.outcome`.
+
+    It is with the scripted user of the same knobs; where the user is none, with the perfect one.
+    """
+    if not _known(env):
+        return None
+    game, found = env.game, getattr(others.get("user"), "model", None)
+    user = found if isinstance(found, UserModel) else UserModel()
+
+    def solve(question: int, cells: Sequence[Costs]) -> dict[str, Floats]:
+        task = game.tasks[question]
+        best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
+        return dict(zip(OUTCOME, best.outcome(cells).T, strict=True))
+
+    exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
+    return Bound("optimum" if exact else "ceiling", solve)
+
+
 def _team(name: str) -> Team:
     def build(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
         return {"asker": ASKERS[name](env, knobs, ""), "user": ScriptedUser(UserModel(**knobs))}
@@ -96,11 +140,19 @@ def _team(name: str) -> Team:
     return build
 
 
+def _person(env: GameEnv[Any], player: str, write: Callable[[str], object]) -> Agent:
+    own = env.game.costs_type is not Costs  # `Human` tells of two costs
+    return Person(player, env.game.moves[player], write=write) if own else Human(write=write)
+
+
 def _move_scorer(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
     from clarify_env.agents.clarification.move_scorer import MoveScorer, Network
 
     if player != "asker":
         raise ClarifyError(f"MoveScorer plays the asker, not {player!r}; train a language model as the user")
+    if env.game.costs_type is not Costs:
+        names = ", ".join(env.game.costs_type._fields)
+        raise ClarifyError(f"MoveScorer knows the costs of a turn and a word; {env.name} has {names}")
     if (held := getattr(env.game, "knowledge", "")) != "open":
         raise ClarifyError(
             f"MoveScorer plays from the asker's notes, and {env.name} with knowledge={held!r} has none; "
@@ -118,4 +170,10 @@ ROSTER = Roster(
         "user": "clarify_env.agents.clarification.prompts:UserPrompt",
     },
     agents={"asker": ASKERS, "user": USERS},
+    knobs=UserModel,
+    fixed=tuple(FIXED),
+    bound=bound,
+    informed=with_notes,
+    partners=("scripted", "noisy:0.1", "vague:0.2"),
+    person=_person,
 )

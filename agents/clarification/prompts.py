@@ -133,6 +133,11 @@ def _opening(observation: Observation) -> str:
         lines.append("Notes:")
         for note in canonical(observation["notes"]):
             lines.append(f"{round(100 * note.weight)}% {note.text} => {' / '.join(note.answers)}")
+    if len(observation["costs"]) != 2:
+        raise ClarifyError(
+            f"AskerPrompt tells the costs of a turn and a word; this game has {len(observation['costs'])}: "
+            "give the language model a prompt of your own"
+        )
     turn, word = observation["costs"]
     lines.append(f"Question: {observation['question']}")
     lines.append(f"A question costs {turn:g}, a word {word:g}.")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clarify_env.agent import Agent, Observation
 from clarify_env.agents.clarification.belief import belief, canonical, notes_of
+from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
 from clarify_env.games.clarification.game import Ask, Costs, Enumerate, Interpretation, Reply
 from clarify_env.games.clarification.optimum import Solver, questions, solver
@@ -166,5 +167,9 @@ class OptimalAsker(Agent):
 def _seen(
     observation: Observation,
 ) -> tuple[str, tuple[Interpretation, ...], tuple[Turn, ...], Costs]:
-    notes = canonical(notes_of(observation, "OptimalAsker"))
-    return observation["question"], notes, observation["transcript"], Costs(*observation["costs"].tolist())
+    notes, costs = canonical(notes_of(observation, "OptimalAsker")), observation["costs"].tolist()
+    if len(costs) != len(Costs._fields):
+        raise ClarifyError(
+            f"OptimalAsker: a game of {len(costs)} costs; an optimum is known for those of a turn and a word"
+        )
+    return observation["question"], notes, observation["transcript"], Costs(*costs)

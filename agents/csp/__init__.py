@@ -3,7 +3,7 @@
 from typing import Any
 
 from clarify_env.agent import Agent
-from clarify_env.agents.csp.scripted import floor, game_of, optimal, protocol
+from clarify_env.agents.csp.scripted import csp_game, floor, optimal, protocol
 from clarify_env.agents.roster import Roster
 from clarify_env.env import GameEnv
 
@@ -11,7 +11,7 @@ from clarify_env.env import GameEnv
 def _policy(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
     from clarify_env.agents.csp.policy import CspPolicy
 
-    return CspPolicy(game_of(env), hidden, seed=seed)
+    return CspPolicy(csp_game(env), hidden, seed=seed)
 
 
 ROSTER = Roster(

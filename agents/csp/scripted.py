@@ -110,23 +110,25 @@ class Optimum:
     """The best play of a game, solved for each topic and costs when it is first met.
 
     Raises:
-        ClarifyError: when it is asked, where the game has no world, or helpers may not make just one search.
+        ClarifyError: the game has other rules, no world, or helpers may not make just one search.
     """
 
     def __init__(self, game: CollaborationGame) -> None:
-        self.game = game
+        if type(game) is not CollaborationGame:
+            raise ClarifyError(f"no best group value is known for the rules of {type(game).__name__}")
+        if game.world is None:
+            raise ClarifyError("the best group value is known for the generated world only (data=None)")
+        if game.searches != 1:
+            raise ClarifyError(f"searches={game.searches}: the best group value is known for one search")
+        self.game, self.world = game, game.world
         self.rivals = {task.topic: len(task.values) - 1 for task in game.tasks}
         self._solved = lru_cache(maxsize=4096)(self._solve)
         self._responses = lru_cache(maxsize=65_536)(self._respond)
 
     def problem(self, topic: str, costs: CspCosts) -> Problem:
         """What the group is up against on a topic."""
-        game, world = self.game, self.game.world
-        if world is None:
-            raise ClarifyError("the best group value is known for the generated world only (data=None)")
-        if game.searches != 1:
-            raise ClarifyError(f"searches={game.searches}: the best group value is known for one search")
-        return Problem(world.reliability, world.skills[topic], self.rivals[topic], costs, game.anonymous)
+        world, rivals = self.world, self.rivals[topic]
+        return Problem(world.reliability, world.skills[topic], rivals, costs, self.game.anonymous)
 
     def solution(self, topic: str, costs: CspCosts) -> Solution:
         """The best play there."""
@@ -209,12 +211,12 @@ def protocol(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agen
 
 
 def optimal(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
-    """The players of the optimum; they raise ClarifyError when they play where it is not known."""
-    optimum = Optimum(game_of(env))
+    """The players of the optimum; raises ClarifyError where it is not known."""
+    optimum = Optimum(csp_game(env))
     return {"asker": BestAsker(optimum), **{name: BestHelper(optimum, name) for name in _helpers(env)}}
 
 
-def game_of(env: GameEnv[Any]) -> CollaborationGame:
+def csp_game(env: GameEnv[Any]) -> CollaborationGame:
     """The environment's game; raises ClarifyError where it is another one."""
     if not isinstance(env.game, CollaborationGame):
         raise ClarifyError(f"{env.name}: no game of helpers; these players play csp-v0")
@@ -222,4 +224,4 @@ def game_of(env: GameEnv[Any]) -> CollaborationGame:
 
 
 def _helpers(env: GameEnv[Any]) -> Sequence[str]:
-    return game_of(env).helpers
+    return csp_game(env).helpers

@@ -14,6 +14,7 @@ import clarify_env
 from clarify_env.agents import Random, ScriptedUser
 from clarify_env.trainers import experiment
 from clarify_env.trainers.config import Config
+from clarify_env.trainers.evaluation.runs import evaluate_run
 from clarify_env.trainers.loggers import PICTURES, ROWS, Logger, WandbLogger, columns_of, transcript
 from clarify_env.trainers.run_directory import RunDirectory
 
@@ -90,7 +91,7 @@ def logged(tmp_path_factory):
     log, keeping = WandbLogger(), Keeping()
     for _ in experiment.train(TINY, run, [keeping, log]):
         pass
-    summary = experiment.evaluate_run(run, tasks=4)
+    summary = evaluate_run(run, tasks=4)
     log.summary(summary, run.path)
     log.close()
     wandb.teardown()  # its service writes the file; wait until it has ended
@@ -137,7 +138,7 @@ def test_seen_and_unseen_costs_and_every_cell_of_the_evaluation(logged):
             assert row[f"eval/{part}/{name}/low"] == pytest.approx(value["low"])
             assert row[f"eval/{part}/{name}/high"] == pytest.approx(value["high"])
     for cell in summary["cells"]:
-        name = f"eval/cell/turn={cell['turn_cost']:g},word={cell['word_cost']:g}"
+        name = f"eval/cell/turn={cell['costs']['turn']:g},word={cell['costs']['word']:g}"
         for measure in ("reward", "accuracy", "asks", "words", "ask", "enumerate", "answer"):
             assert row[f"{name}/{measure}"] == pytest.approx(cell[measure])
         assert row[f"{name}/optimum"] == pytest.approx(cell["optimum"]["reward"])
@@ -149,7 +150,7 @@ def test_seen_and_unseen_costs_and_every_cell_of_the_evaluation(logged):
 def test_the_cells_are_a_table(logged):
     (row,) = [row for row in history(logged) if "eval/seen/reward" in row]
     table = json.loads((logged[3].parent / "files" / row["eval/cells/path"]).read_text())
-    assert table["columns"][:3] == ["seen", "turn_cost", "word_cost"]
+    assert table["columns"][:3] == ["seen", "costs/turn", "costs/word"]
     for entry, cell in zip(table["data"], logged[1]["cells"], strict=True):
         values = dict(zip(table["columns"], entry, strict=True))
         assert values["reward"] == pytest.approx(cell["reward"])

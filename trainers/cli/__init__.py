@@ -1,5 +1,6 @@
 """The command `clarify-env`: one file a command."""
 
+import os
 import sys
 
 import typer
@@ -20,6 +21,7 @@ from clarify_env.trainers.cli.options import app
 def main() -> None:
     """Run the command; mistakes end in one line and exit code 1, Ctrl-C in 130."""
     errors = Console(stderr=True)
+    sys.path.append(os.getcwd())  # for games and agents of one's own, as module:name
     try:
         code = app(standalone_mode=False)
         if code == 130:  # what typer makes of Ctrl-C

@@ -1,25 +1,23 @@
 """The command that takes a user for a test: audit."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import clarify_env
 from clarify_env.agents import catalog
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
-    Knowledge,
-    Noise,
-    Refusal,
+    EnvOptions,
+    Knobs,
     Seed,
     Threads,
-    Vagueness,
     app,
     console,
+    given,
+    knobs,
     options,
     trainer,
 )
@@ -27,20 +25,19 @@ from clarify_env.trainers.reporting.progress import Bars
 
 
 @app.command(
-    epilog="Examples: clarify-env audit  |  clarify-env audit scripted --noise 0.1  |  "
+    epilog="Examples: clarify-env audit  |  clarify-env audit scripted --knob noise=0.1  |  "
     "clarify-env audit FOLDER --tasks 50 --env ambigqa-v0 --data-dir DIR  |  "
     "clarify-env audit server:MODEL --server http://localhost:8000/v1"
 )
 def audit(
+    context: typer.Context,
     user: Annotated[
         str,
-        typer.Argument(
-            help="scripted, embed, or a language model: small, a folder, GGUF file or hub id, server:MODEL."
-        ),
+        typer.Argument(help=f"scripted, embed, noisy:P, vague:P, refusing:P, or {catalog.NAMES}."),
     ] = "scripted",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
-    knowledge: Knowledge = None,
+    env_option: EnvOptions = None,
     split: Annotated[str, typer.Option(help="The questions to probe.")] = "validation",
     tasks: Annotated[int, typer.Option(help="Questions to probe.", min=1)] = 100,
     intents: Annotated[int, typer.Option(help="Meanings of each.", min=1)] = 2,
@@ -53,20 +50,19 @@ def audit(
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
     ] = None,
     max_tokens: Annotated[int, typer.Option(help="Most tokens of its message.", min=1)] = 60,
-    noise: Noise = 0.0,
-    vagueness: Vagueness = 0.0,
-    refusal: Refusal = 0.0,
+    knob: Knobs = None,
     threads: Threads = 1,
 ) -> None:
     """Probe a user: how often does it leak, answer, contradict itself, or pick the wrong branch?"""
     auditing, report = trainer("evaluation.audit"), trainer("reporting.tables")
-    game = clarify_env.make(env, **options(data_dir, split=split, knowledge=knowledge))
-    model = UserModel(noise, vagueness, refusal)
+    chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
+    chosen = clarify_env.registry[env].held_out({**options(data_dir, env_option=env_option), **chosen})
+    game = clarify_env.make(env, **chosen)
+    total = len(auditing.drawn(game, tasks, intents, seed))
     if user != "scripted":
         trainer("evaluation.parallel").set_threads(threads)
     sampling = {"temperature": temperature, "max_tokens": max_tokens}
-    player = catalog.load(user, game, "user", knobs=asdict(model), server=server, **sampling)
-    total = len(auditing.drawn(game, tasks, intents, seed))
+    player = catalog.load(user, game, "user", knobs=knobs(knob), server=server, **sampling)
     with Bars(console) as bars:
         found = auditing.audit(
             game,

@@ -1,5 +1,6 @@
 """The command that compares algorithms: compare."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,10 @@ def compare(
         Path | None, typer.Argument(help="File of a sweep (JSON); default: all algorithms, ready to run.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the runs and the result.")] = Path("runs/compare"),
-    games: Annotated[str | None, typer.Option(help="Only these, as synthetic-v0,ambigqa-v0.")] = None,
+    games: Annotated[
+        str | None,
+        typer.Option(help="Only these; without a file any, as synthetic-v0,csp-v0."),
+    ] = None,
     algorithms: Annotated[str | None, typer.Option(help="Only these, as rest,ppo.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Only the first so many.", min=1)] = None,
     data_dir: DataDir = None,
@@ -27,12 +31,14 @@ def compare(
     ] = None,
 ) -> None:
     """Compare algorithms: the same games, budget and data path, several seeds; resumes what is there."""
-    sweeps, after = trainer("evaluation.sweep"), trainer("evaluation.sweep")
+    sweeps = trainer("evaluation.sweep")
     report, workers = trainer("reporting.tables"), trainer("evaluation.parallel")
     workers.set_threads(1)
+    names = games.split(",") if games else None
+    ready = replace(sweeps.READY, games={name: {} for name in names}) if names else sweeps.READY
     made = sweeps.narrowed(
-        sweeps.Sweep.read(sweep) if sweep else sweeps.READY,
-        games=games.split(",") if games else None,
+        sweeps.Sweep.read(sweep) if sweep else ready,
+        games=names,
         algorithms=algorithms.split(",") if algorithms else None,
         seeds=seeds,
         data_dir=data_dir and data_dir.resolve(),
@@ -46,8 +52,8 @@ def compare(
             if failed:
                 bars.progress.console.print(f"{cell.name}: failed: {failed}")
         parts = made.users, out, made.cross_tasks, count
-        crossings = after.crossed(cells, *parts, watcher=bars)
-        known = after.references(after.complete(cells, out), out, count)
+        crossings = sweeps.crossed(cells, *parts, watcher=bars)
+        known = sweeps.references(sweeps.complete(cells, out), out, count)
     result = report.collect(cells, out, known, crossings)
     report.draw_sweep(result, out / "compare.png")
     console.print(report.sweep_table(result))

@@ -1,5 +1,6 @@
 """The command that crosses askers and users: crossplay."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,10 +8,10 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents import ASKERS, ScriptedUser, catalog
+from clarify_env.agents import catalog
+from clarify_env.agents.roster import others_of, roster_of, teams_of
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.scripted_user import UserModel, closest
 from clarify_env.trainers.cli.options import (
     Costs,
     DataDir,
@@ -19,6 +20,7 @@ from clarify_env.trainers.cli.options import (
     Threads,
     app,
     console,
+    given,
     levels,
     options,
     trainer,
@@ -31,17 +33,20 @@ from clarify_env.trainers.reporting.progress import Bars
     "clarify-env crossplay RUN --users scripted,noisy:0.1,embed,small --eval-tasks 50"
 )
 def crossplay(
+    context: typer.Context,
     targets: Annotated[
         list[str],
-        typer.Argument(help=f"Run directories, or agents: {', '.join(ASKERS)}, small, model:..., server:..."),
+        typer.Argument(
+            help=f"Who plays the first player that is trained: names of the game, or {catalog.NAMES}."
+        ),
     ],
     users: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Names with commas: scripted, embed, noisy:P, vague:P, refusing:P, small, "
-            "model:FOLDER, server:MODEL."
+            help="Who plays the others, names with commas: scripted, embed, noisy:P, vague:P, refusing:P, a "
+            f"team of the game, or {catalog.NAMES}. Default: scripted,noisy:0.1,vague:0.2, or the teams."
         ),
-    ] = "scripted,noisy:0.1,vague:0.2",
+    ] = None,
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Folder to write to, and to go on in.")] = Path("runs/crossplay"),
@@ -54,33 +59,48 @@ def crossplay(
     ] = None,
     threads: Threads = 1,
 ) -> None:
-    """Play askers with users that they were not trained with: does a score hold away from home?"""
-    crossing = trainer("evaluation.crossplay")
+    """Play everybody with partners that they were not trained with: does a score hold away from home?"""
+    crossing, runs = trainer("evaluation.crossplay"), trainer("run_directory")
     trainer("evaluation.parallel").set_threads(threads)
-    runs = {
-        name: trainer("config").read_config(trainer("run_directory").RunDirectory(name))
+    trained = {
+        name: trainer("config").read_config(runs.RunDirectory(name.removeprefix("run:")))
         for name in targets
-        if (Path(name) / "config.json").is_file()
+        if _is_run(name)
     }
-    games = {config.env for config in runs.values()}
-    if len(games | ({env} - {"synthetic-v0"})) > 1:
-        raise ClarifyError(f"crossplay: these runs and --env play several games: {sorted(games | {env})}")
-    env = next(iter(games), env)
-    base = next((dict(config.env_options) for config in runs.values()), {})
-    game = clarify_env.make(env, **{**base, **options(data_dir, split=split)})
-    made = {name: catalog.load(name, game, "user", server=server) for name in users.split(",")}
+    games = {config.env for config in trained.values()}
+    if len(games) > 1 and not given(context, "env"):
+        raise ClarifyError(
+            f"crossplay: these runs play several games: {', '.join(sorted(games))}; give --env"
+        )
+    env = env if given(context, "env") else next(iter(games), env)
+    base: dict[str, Any] = next((dict(s.env_options) for s in trained.values() if s.env == env), {})
+    chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
+    chosen = clarify_env.registry[env].held_out({**base, **options(data_dir), **chosen})
+    game = clarify_env.make(env, **chosen)
+    roster = roster_of(game.game)
+    player, teams = roster.trained[0], list(roster.teams)
+    seats = [seat for seat in game.possible_agents if seat != player]
+    if not seats:
+        raise ClarifyError(
+            f"crossplay {env}: this game has one player, so that there is nobody to cross it with"
+        )
+    names = users.split(",") if users else roster.partners or teams_of(game)
+    made = {_shown(name): catalog.load_team(name, game, seats, server=server) for name in names}
     askers: dict[str, Agent] = {}
     own: dict[str, str] = {}
-    identity: dict[str, str] = {}
+    identity = {_shown(n): _identity(Path(n.removeprefix("run:"))) for n in [*targets, *names] if _is_run(n)}
     for name in targets:
-        shown = Path(name).name if name in runs else name
+        shown = _shown(name)
         if shown in askers:
-            raise ClarifyError(f"crossplay: two askers are called {shown!r}; rename a run directory")
-        askers[shown] = _asker(name, game, name in runs, server)
-        knobs = runs[name].rollout.knobs if name in runs else {} if name == "optimal" else None
-        home = [user for user, player in made.items() if knobs is not None and _is_home(player, knobs)]
-        own.update({shown: home[0]} if home else {})
-        identity.update({shown: _identity(Path(name))} if name in runs else {})
+            raise ClarifyError(f"crossplay: two players are called {shown!r}; rename a run directory")
+        askers[shown] = catalog.load(name, game, player, server=server)
+        if name in trained or name == teams[-1]:
+            told = trained[name].rollout.knobs if name in trained else {}
+            mine = {seat: a for seat, a in others_of(game, told).items() if seat not in roster.trained}
+            home = [user for user, team in made.items() if mine and _alike(mine, team)]
+            own.update({shown: home[0]} if home else {})
+        if shown in made:
+            own[shown] = shown
     unseen = clarify_env.registry[env].unseen
     grid = CostGrid(of=unseen.of, **{**unseen.levels, **levels(costs)})
     with Bars(console) as bars:
@@ -102,13 +122,13 @@ def crossplay(
     console.print(f"Picture: {out / 'crossplay.png'}; numbers: {out / 'crossplay.json'}", highlight=False)
 
 
-def _asker(name: str, game: Any, is_run: bool, server: str | None) -> Agent:
-    experiment = trainer("experiment")
-    if is_run:
-        policy: Agent = experiment.load_policy(trainer("run_directory").RunDirectory(name))
-        return policy
-    asker: Agent = catalog.load(name, game, "asker", server=server)
-    return asker
+def _is_run(name: str) -> bool:
+    return (Path(name.removeprefix("run:")) / "config.json").is_file()
+
+
+def _shown(name: str) -> str:
+    """The name in the result: of a run that of its folder."""
+    return Path(name).name if _is_run(name) else name
 
 
 def _identity(run: Path) -> str:
@@ -119,8 +139,10 @@ def _identity(run: Path) -> str:
     return f"{run.resolve()} {last} {stamp}"
 
 
-def _is_home(user: Agent, knobs: dict[str, float]) -> bool:
-    """Whether a user is the scripted one of these knobs, which askers are trained with."""
-    if not isinstance(user, ScriptedUser) or user.matcher is not closest:
-        return False
-    return user.model == UserModel(**knobs)
+def _alike(own: Mapping[str, Agent], team: Mapping[str, Agent]) -> bool:
+    """Whether the same scripted agents sit in these seats, as a trained player had for partners."""
+
+    def told(agent: Agent) -> tuple[type, dict[str, object]]:
+        return type(agent), {name: value for name, value in vars(agent).items() if name != "_rng"}
+
+    return all(told(agent) == told(team[seat]) for seat, agent in own.items())

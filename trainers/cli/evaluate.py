@@ -1,30 +1,29 @@
 """`clarify-env evaluate` and `clarify-env report`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from clarify_env.agents import ASKERS
+from clarify_env.agents.catalog import NAMES
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
-    Knowledge,
-    Noise,
+    EnvOptions,
+    Knobs,
     NoWandb,
     Processes,
-    Refusal,
     Seed,
     Tasks,
     Threads,
-    Vagueness,
     app,
     console,
+    game_of,
+    given,
+    knobs,
     options,
     trainer,
-    typed,
     wandb_logger,
     written,
 )
@@ -40,13 +39,12 @@ def evaluate(
     target: Annotated[
         str,
         typer.Argument(
-            help=f"A run directory, or an agent: {', '.join(ASKERS)}, small, model:FOLDER_OR_HUB_ID, "
-            "server:MODEL."
+            help=f"A run directory, an agent or a team of the game by its name (optimal, floor), or {NAMES}."
         ),
     ],
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
-    knowledge: Knowledge = None,
+    env_option: EnvOptions = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; default: the run, or runs/NAME-ENV.")
     ] = None,
@@ -56,9 +54,7 @@ def evaluate(
         typer.Option(help="The questions to evaluate on; default: validation, if there is one."),
     ] = None,
     checkpoint: Annotated[int | None, typer.Option(help="Iteration of a run; 0 is the start.", min=0)] = None,
-    noise: Noise = 0.0,
-    vagueness: Vagueness = 0.0,
-    refusal: Refusal = 0.0,
+    knob: Knobs = None,
     eval_tasks: Tasks = None,
     server: Annotated[
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
@@ -70,48 +66,40 @@ def evaluate(
     ] = False,
     no_wandb: NoWandb = False,
 ) -> None:
-    """Measure an asker over the cost grid, beside the fixed strategies and the optimum."""
-    experiment, runs = trainer("experiment"), trainer("run_directory")
+    """Measure a team over the cost grid, beside the scripted teams and the optimum where it is known."""
+    evaluation, runs = trainer("evaluation.runs"), trainer("run_directory")
     trainer("evaluation.parallel").set_threads(threads)
-    chosen = options(data_dir, split=split, knowledge=knowledge)
-    knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
-    UserModel(**knobs)
+    chosen = options(data_dir, split=split, env_option=env_option)
+    told = knobs(knob)
+    folder = Path(target.removeprefix("run:"))
+    is_run = (folder / "config.json").is_file()
+    if checkpoint is not None and not is_run:
+        raise ClarifyError(f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints")
+    game, _ = game_of(context, target)
     with Bars(console) as bars:
-        if (Path(target) / "config.json").is_file():
-            own = runs.RunDirectory(target).config().get("env")
-            if env not in (own, "synthetic-v0"):
-                raise ClarifyError(f"--env {env}: the run {target} plays {own}; leave --env out")
-            out = out or Path(target) / ("" if checkpoint is None else f"checkpoint-{checkpoint:03d}")
-            _not_a_run(out, target)
-            summary = experiment.evaluate_run(
-                runs.RunDirectory(target),
-                tasks=eval_tasks,
+        common: dict[str, Any] = {"tasks": eval_tasks, "env_options": chosen}
+        common |= {"processes": processes, "watcher": bars}
+        if is_run:
+            run = runs.RunDirectory(folder)
+            away = game != run.config().get("env")
+            out = out or folder / "-".join(
+                [*([] if checkpoint is None else [f"checkpoint-{checkpoint:03d}"]), *([game] if away else [])]
+            )
+            _not_a_run(out, folder)
+            summary = evaluation.evaluate_run(
+                run,
+                env=game,
                 iteration=checkpoint,
                 out=out,
-                user=knobs if typed(context, "noise", "vagueness", "refusal") else None,
-                seed=seed if typed(context, "seed") else None,
-                env_options=chosen,
-                processes=processes,
-                watcher=bars,
+                knobs=told or None,
+                seed=seed if given(context, "seed") else None,
+                **common,
             )
         else:
-            if checkpoint is not None:
-                raise ClarifyError(
-                    f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints"
-                )
-            out = out or Path("runs") / f"{Path(target.rpartition(':')[2]).name}-{env}"
-            _not_a_run(out, target)
-            summary = experiment.evaluate_agent(
-                target,
-                env,
-                out,
-                user=knobs,
-                tasks=eval_tasks,
-                seed=seed,
-                env_options=chosen,
-                server=server,
-                processes=processes,
-                watcher=bars,
+            out = out or Path("runs") / f"{Path(target.rpartition(':')[2]).name}-{game}"
+            _not_a_run(out, folder)
+            summary = evaluation.evaluate_agent(
+                target, game, out, knobs=told, seed=seed, server=server, **common
             )
     for logger in wandb_logger(no_wandb):
         logger.start(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})
@@ -140,7 +128,7 @@ def report_command(
     console.print(f"Report: {written}", highlight=False)
 
 
-def _not_a_run(out: Path, target: str) -> None:
+def _not_a_run(out: Path, target: Path) -> None:
     """Raise where writing an evaluation to `out` would overwrite that of another run."""
-    if (out / "config.json").exists() and out.resolve() != Path(target).resolve():
+    if (out / "config.json").exists() and out.resolve() != target.resolve():
         raise ClarifyError(f"--out {out}: holds the run of another policy; give another folder")

@@ -1,32 +1,34 @@
 """The command `isotoken`: a fixed budget of words over few or many turns."""
 
-import inspect
-import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import clarify_env
+from clarify_env.agent import Agent
 from clarify_env.agents import catalog
 from clarify_env.agents.roster import roster_of
-from clarify_env.errors import ClarifyError, choose
-from clarify_env.trainers.cli.options import Seed, Threads, app, console, trainer
+from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
+from clarify_env.trainers.cli.options import EnvOptions, Seed, Threads, app, console, options, trainer
 from clarify_env.trainers.reporting.progress import Bars
+
+Players = Callable[[GameEnv[Any]], Mapping[str, Agent]]
 
 
 @app.command(
     epilog="Examples: clarify-env isotoken pingeval-names-v0 --agent list,bisect,code --budget 32  |  "
     "clarify-env isotoken pingeval-chess-v0 --agent pieces,counts --controls silent  |  "
-    "clarify-env isotoken pingeval-names-v0 --agent model:FOLDER --option records=9"
+    "clarify-env isotoken pingeval-names-v0 --agent model:FOLDER --env-option records=9"
 )
 def isotoken(
     env: Annotated[str, typer.Argument(help="A game that takes `turns` and `budget`.")],
     agent: Annotated[
         str,
         typer.Option(
-            help="Who plays, names with commas: scripted teams of the game (such as guess), run directories, "
-            "small, model:FOLDER_OR_HUB_ID, server:MODEL."
+            help=f"Who plays, names with commas: teams of the game (such as guess), or {catalog.NAMES}."
         ),
     ],
     turns: Annotated[str, typer.Option(help="Messages of each player.")] = "2,4,8,16",
@@ -35,9 +37,7 @@ def isotoken(
         str, typer.Option(help="Of silent, deranged, oracle; none for the game alone.")
     ] = "silent,deranged,oracle",
     episodes: Annotated[int, typer.Option(help="Of each point of a curve.", min=2)] = 300,
-    option: Annotated[
-        list[str] | None, typer.Option(help="Of the game, as records=9; can be given several times.")
-    ] = None,
+    env_option: EnvOptions = None,
     split: Annotated[str, typer.Option(help="The tasks to play.")] = "validation",
     out: Annotated[Path | None, typer.Option(help="Folder; default: runs/isotoken-GAME.")] = None,
     seed: Seed = 0,
@@ -49,15 +49,12 @@ def isotoken(
     """Spread a fixed budget of words over few or many turns, beside controls that take the messages away."""
     evaluation, shown = trainer("evaluation.isotoken"), trainer("reporting.tables")
     trainer("evaluation.parallel").set_threads(threads)
-    known = inspect.signature(clarify_env.registry[env].load()).parameters
-    if not {"turns", "budget"} <= set(known):
-        fit = ", ".join(
-            id
-            for id, spec in clarify_env.registry.items()
-            if {"turns", "budget"} <= set(inspect.signature(spec.load()).parameters)
+    takes = [id for id, spec in clarify_env.registry.items() if {"turns", "budget"} <= set(spec.options)]
+    if not {"turns", "budget"} <= set(clarify_env.registry[env].options):
+        raise ClarifyError(
+            f"isotoken {env}: this game takes no turns and budget; these do: {', '.join(takes)}"
         )
-        raise ClarifyError(f"isotoken {env}: this game takes no turns and budget; these do: {fit}")
-    chosen = {"split": split, **dict(map(_option, option or ()))}
+    chosen = {"split": split, **options(None, env_option)}
 
     def make(count: int) -> Any:
         return clarify_env.make(env, turns=count, budget=budget, **chosen)
@@ -65,11 +62,9 @@ def isotoken(
     listed = _numbers(turns)
     names = agent.split(",")
     game = make(max(listed))  # with a mistake in its options, or in a name, nothing is played
-    made = {Path(name).name: _players(name, env, server) for name in names}
+    made = {Path(name).name: _players(name, game, server) for name in names}
     if len(made) < len(names):
         raise ClarifyError(f"--agent {agent}: two of these have the same name")
-    for players in made.values():
-        players(game)
     out = out or Path("runs") / f"isotoken-{env}"
     chosen_controls = [] if controls == "none" else controls.split(",")
     result: dict[str, Any] = {
@@ -88,16 +83,6 @@ def isotoken(
     console.print(f"Picture: {out / 'isotoken.png'}; numbers: {out / 'isotoken.json'}", highlight=False)
 
 
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ClarifyError(f"--option {text}: write it as NAME=VALUE, such as records=9")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
 def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
@@ -105,16 +90,8 @@ def _numbers(text: str) -> list[int]:
         raise ClarifyError(f"--turns {text!r}: whole numbers with commas, such as 2,4,8,16") from None
 
 
-def _players(name: str, env: str, server: str | None) -> Any:
-    """Builds who plays every role of a game, by the name of a team, a run or a language model."""
-    if (Path(name) / "config.json").is_file():
-        trained: Any = trainer("experiment").load_team(trainer("run_directory").RunDirectory(name))
-        return lambda game: trained
-    if name == "small" or name.partition(":")[0] in ("model", "server"):
-        model = catalog.language_model(name, server)
-        return lambda game: dict.fromkeys(game.possible_agents, model)
-    return lambda game: _teams(game)[choose(f"team of {env}", name, _teams(game))](game, {})
-
-
-def _teams(game: Any) -> Any:
-    return roster_of(game.game).teams
+def _players(name: str, game: GameEnv[Any], server: str | None) -> Players:
+    """Who plays every seat of a game: a scripted team made for each, anybody else made once."""
+    made = catalog.load_team(name, game, game.possible_agents, server=server)
+    scripted = name in roster_of(game.game).teams
+    return lambda env: catalog.load_team(name, env, env.possible_agents) if scripted else made

@@ -35,9 +35,9 @@ DataDir = Annotated[
 ]
 
 
-Knowledge = Annotated[
-    str | None,
-    typer.Option(help="What the asker holds: open (notes), document or closed; default: the game's own."),
+EnvOptions = Annotated[
+    list[str] | None,
+    typer.Option("--env-option", help="Of the environment, as knowledge=document; once an option."),
 ]
 
 
@@ -50,13 +50,9 @@ Costs = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", min=0)]
 
 
-Noise = Annotated[float, typer.Option(help="Probability of a wrong reply of the scripted user.")]
-
-
-Vagueness = Annotated[float, typer.Option(help="Probability of a reply that says nothing.")]
-
-
-Refusal = Annotated[float, typer.Option(help="Probability of a refusal to be questioned.")]
+Knobs = Annotated[
+    list[str] | None, typer.Option("--knob", help="Of the scripted players, as noise=0.1; once a knob.")
+]
 
 
 Tasks = Annotated[
@@ -86,10 +82,11 @@ Processes = Annotated[
 Threads = Annotated[int, typer.Option(help="Threads of torch.", min=1)]
 
 
-def options(data_dir: Path | None, **more: Any) -> dict[str, Any]:
+def options(data_dir: Path | None, env_option: list[str] | None = None, **more: Any) -> dict[str, Any]:
     """Options of `make`, those that were given."""
     options = {"data_dir": None if data_dir is None else str(data_dir), **more}
-    return {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {**given, **pairs(env_option or (), "--env-option", "knowledge=document")}
 
 
 def levels(given: list[str] | None) -> dict[str, tuple[float, ...]]:
@@ -130,8 +127,9 @@ def pairs(given: Iterable[str], flag: str, example: str) -> dict[str, Any]:
     return found
 
 
-def _knobs(given: Iterable[str]) -> dict[str, float]:
-    found = pairs(given, "--knob", "noise=0.1")
+def knobs(given: Iterable[str] | None) -> dict[str, float]:
+    """The knobs of the scripted players, of options such as noise=0.1."""
+    found = pairs(given or (), "--knob", "noise=0.1")
     for name, value in found.items():
         if not isinstance(value, (int, float)):
             raise ClarifyError(f"--knob {name}={value}: a number, as in {name}=0.1")
@@ -141,7 +139,7 @@ def _knobs(given: Iterable[str]) -> dict[str, float]:
 # Config that hold several values: their option, and how it is read.
 _SEVERAL: dict[str, tuple[str, Callable[[list[str]], dict[str, Any]]]] = {
     "costs": ("--costs", levels),
-    "knobs": ("--knob", _knobs),
+    "knobs": ("--knob", knobs),
     "env_options": ("--env-option", lambda given: pairs(given, "--env-option", "knowledge=document")),
     "options": ("--algorithm-option", lambda given: pairs(given, "--algorithm-option", "clip_range=0.1")),
 }
@@ -205,11 +203,30 @@ def wandb_logger(
 
 def written(folder: Path, summary: dict[str, Any]) -> None:
     """Say where an evaluation was written to."""
-    picture = folder / ("teams.png" if "teams" in summary else "steerability.png")
+    from clarify_env.trainers.reporting.figures import over_two_costs
+
+    picture = folder / ("steerability.png" if over_two_costs(summary) else "teams.png")
     console.print(f"Picture: {picture}; numbers: {folder / 'summary.json'}", highlight=False)
 
 
-def typed(context: typer.Context, *names: str) -> bool:
-    """Whether one of these options was given on the command line."""
-    found = (context.get_parameter_source(name) for name in names)
-    return any(source is not None and source.name == "COMMANDLINE" for source in found)
+def given(context: typer.Context, name: str) -> bool:
+    """Whether this option was typed, whatever its value."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def game_of(context: typer.Context, target: str | None) -> tuple[str, dict[str, Any]]:
+    """The game to play, and the options of a run's own game: --env where it was typed, else that of a run.
+
+    Args:
+        context: of the command, which has --env.
+        target: a run directory, or another name of an agent.
+    """
+    env: str = context.params["env"]
+    folder = Path((target or "run:").removeprefix("run:"))
+    if not target or not (folder / "config.json").is_file():
+        return env, {}
+    config = trainer("config").read_config(trainer("run_directory").RunDirectory(folder))
+    if given(context, "env") and env != config.env:
+        return env, {}
+    return config.env, dict(config.env_options)

@@ -1,7 +1,4 @@
-"""Episodes with a person in them, and what the best play would have earned.
-
-The command `clarify-env`; what takes long, and the playground, have files of their own.
-"""
+"""Episodes with a person in them, and what the best play would have earned."""
 
 import sys
 from collections.abc import Mapping
@@ -13,29 +10,24 @@ from rich.table import Table
 from rich.text import Text
 
 import clarify_env
-from clarify_env.agent import Agent
-from clarify_env.agents import ASKERS, Human, make_asker
-from clarify_env.agents.human import Person
-from clarify_env.agents.roster import roster_of
+from clarify_env.agents.catalog import NAMES, load_team
+from clarify_env.agents.roster import bound_of, others_of, roster_of, teams_of
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.game import ClarificationGame
-from clarify_env.games.clarification.optimum import solver
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.render import ansi
 from clarify_env.rollout import rollout
 from clarify_env.trainers.cli.options import (
     Costs,
     DataDir,
     Env,
-    Knowledge,
-    Noise,
-    Refusal,
+    EnvOptions,
+    Knobs,
     Seed,
-    Vagueness,
     app,
     console,
+    game_of,
+    knobs,
     levels,
     options,
 )
@@ -46,10 +38,11 @@ def play_by_hand(
     console: Console,
     who: str | None = None,
     agent: str | None = None,
-    user: Mapping[str, float] | None = None,
+    knobs: Mapping[str, float] | None = None,
     task: str | None = None,
     episodes: int = 1,
     seed: int = 0,
+    server: str | None = None,
 ) -> None:
     """Play episodes in the terminal.
 
@@ -57,61 +50,75 @@ def play_by_hand(
         env: the game, at fixed costs.
         console: to show it on; input comes from the terminal.
         who: whom the person plays: a player of the game, both (all of them) or nobody; by default the first.
-        agent: of a clarification game the name of the asker where the person is not; of another the team of
-            its cast that the others belong to. By default the best.
-        user: knobs of the scripted user where the person is not.
+        agent: who plays the trained players where the person does not, by name (see
+            `clarify_env.agents.catalog.load_team`); by default the last of the scripted teams, which also
+            plays everybody else.
+        knobs: of the scripted players.
         task: position or id of the question; None to draw it.
         episodes: how many, >= 1.
         seed: of everything random.
+        server: address of the OpenAI-compatible server, for an agent "server:MODEL".
 
     Raises:
         ClarifyError: an unknown name, or the input ends before the episode does.
     """
-    knobs = user or {}
-    players, teams = env.possible_agents, roster_of(env.game).teams
+    players, roster = env.possible_agents, roster_of(env.game)
     who = choose("player", who or players[0], (*players, "both", "nobody"))
     by_hand = players if who == "both" else [player for player in players if player == who]
-    asks = isinstance(env.game, ClarificationGame)
-    if agent == "human" and "asker" not in by_hand:
-        raise ClarifyError(f"--agent human with --as {who}: to play the asker yourself use --as asker")
-    best = list(teams)[-1]
-    if asks and agent not in (None, "human"):
-        others = {**teams[best](env, knobs), "asker": make_asker(str(agent), env, UserModel(**knobs))}
-    else:
-        named = best if agent in (None, "human") else choose("team", str(agent), teams)
-        others = dict(teams[named](env, knobs))
+    others = dict(others_of(env, knobs))
+    open_seats = [player for player in roster.trained if player not in by_hand]
+    if agent == "human" and open_seats:
+        raise ClarifyError(f"--agent human with --as {who}: to play it yourself use --as {open_seats[0]}")
+    if agent not in (None, "human") and open_seats:
+        others |= load_team(str(agent), env, open_seats, knobs=knobs, server=server)
+    elif agent not in (None, "human", *teams_of(env)):
+        load_team(str(agent), env, roster.trained, knobs=knobs, server=server)  # an unknown name is told
 
     def write(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    people: dict[str, Agent] = {
-        player: Human(write=write) if asks else Person(player, env.game.moves[player], write=write)
-        for player in by_hand
-    }
+    people = {player: roster.person(env, player, write) for player in by_hand}
     key = int(task) if task is not None and task.isdecimal() and len(task) < 8 else task
     pinned = {} if key is None else {"task": key}
     try:
         for episode in rollout(env, {**others, **people}, episodes, seed, batch=1, options=lambda i: pinned):
             console.print()
             console.print(Text.from_ansi(ansi(episode)))
-            if asks:
-                value = _optimum(env, episode, UserModel(**knobs))
-                console.print(
-                    f"Optimal play with open notes earns {value:+.3f} on average over the meanings."
-                )
-            else:
-                team = teams[best](env, knobs)
-                first = episode.index or 0
-                (twin,) = rollout(env, team, 1, seed, batch=1, first=first, options=lambda i: pinned)
-                console.print(f"The team {best!r} earns {twin.reward:+.3f} in the same episode.")
+            console.print(best_play(env, episode, knobs, seed, pinned), highlight=False)
     except EOFError:
         raise ClarifyError("no more input: the episode was left unfinished") from None
 
 
-def _optimum(env: GameEnv[Any], episode: Episode, user: UserModel) -> float:
-    played = next(t for t in env.game.tasks if t.id == episode.setup["task"])
-    best = solver(played.question, played.interpretations, user, env.game.max_turns, env.game.grade)
-    return float(best.optimum([env.game.costs_type(**episode.costs)])[0, 0])
+def best_play(
+    env: GameEnv[Any],
+    episode: Episode,
+    knobs: Mapping[str, float] | None,
+    seed: int,
+    options: Mapping[str, Any],
+) -> str:
+    """What the best play would have earned: computed where that is known, else of the scripted teams.
+
+    Args:
+        env: the game.
+        episode: what was played.
+        knobs: of the scripted players.
+        seed, options: of the collection that the episode belongs to.
+    """
+    teams, informed = teams_of(env, knobs), roster_of(env.game).informed(env)
+    bound = bound_of(informed, others_of(env, knobs))
+    if bound is not None:
+        ids = [getattr(one, "id", one) for one in env.game.tasks]
+        at = ids.index(episode.setup["task"])
+        value = float(bound.solve(at, [env.game.costs_type(**episode.costs)])["reward"][0])
+        return f"The {bound.name} on this question is {value:+.3f}, on average over what it may mean."
+    found = {}
+    for name, team in teams.items():
+        (twin,) = rollout(
+            informed, team, 1, seed, batch=1, first=episode.index or 0, options=lambda i: dict(options)
+        )
+        found[name] = twin.reward
+    best = max(found, key=lambda name: found[name])
+    return f"The team {best!r} earns {found[best]:+.3f} in the same episode."
 
 
 @app.command(epilog="Example: clarify-env envs")
@@ -134,9 +141,10 @@ def envs() -> None:
     "clarify-env play --as nobody --agent always-ask --seed 7"
 )
 def play(
+    context: typer.Context,
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
-    knowledge: Knowledge = None,
+    env_option: EnvOptions = None,
     seed: Seed = 0,
     who: Annotated[
         str | None,
@@ -145,8 +153,8 @@ def play(
     agent: Annotated[
         str | None,
         typer.Option(
-            help=f"The asker, if it is not you: {', '.join(ASKERS)}; in other games the team that the others "
-            "are of. Default: the best."
+            help="Who plays the trained players that you do not: a name of the game (optimal, floor), or "
+            f"{NAMES}. Default: the best."
         ),
     ] = None,
     costs: Costs = None,
@@ -155,9 +163,8 @@ def play(
         str | None, typer.Option(help="train or validation, the default, where the game has splits.")
     ] = None,
     episodes: Annotated[int, typer.Option(help="How many to play.", min=1)] = 1,
-    noise: Noise = 0.0,
-    vagueness: Vagueness = 0.0,
-    refusal: Refusal = 0.0,
+    server: Annotated[str | None, typer.Option(help="Address of the server of server:MODEL.")] = None,
+    knob: Knobs = None,
 ) -> None:
     """Play an episode by hand, as any player, and see what the best play would have earned."""
     prices: dict[str, Any] = {}
@@ -165,7 +172,9 @@ def play(
         if len(values) > 1:
             raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
         prices[f"{name}_cost"] = values[0]
-    chosen = clarify_env.registry[env].held_out(options(data_dir, split=split, knowledge=knowledge))
+    env, own = game_of(context, agent)
+    chosen = clarify_env.registry[env].held_out(
+        {**own, **options(data_dir, split=split, env_option=env_option)}
+    )
     game = clarify_env.make(env, **prices, **chosen)
-    knobs = {"noise": noise, "vagueness": vagueness, "refusal": refusal}
-    play_by_hand(game, console, who, agent, knobs, task, episodes, seed)
+    play_by_hand(game, console, who, agent, knobs(knob), task, episodes, seed, server)

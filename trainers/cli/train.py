@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Teach a policy to follow the costs, and evaluate it at costs that it has never seen.
 
-    Settings that are not given have the values of the agent's, the algorithm's and the game's recipe.
+    Config that are not given have the values of the agent's, the algorithm's and the game's recipe.
     """
     configs, experiment, recipes = trainer("config"), trainer("experiment"), trainer("recipes")
     trainer("evaluation.parallel").set_threads(threads)
@@ -84,7 +84,8 @@ def train(
                 pass
             if rank:
                 return
-            summary = experiment.evaluate_run(run, tasks=config.evaluation.eval_tasks, watcher=bars)
+            evaluation = trainer("evaluation.runs")
+            summary = evaluation.evaluate_run(run, tasks=config.evaluation.eval_tasks, watcher=bars)
         for logger in wandb:
             logger.summary(summary, run.path)
     finally:

@@ -131,7 +131,7 @@ def drawn(env: GameEnv[Any], tasks: int | None, intents: int, seed: int) -> list
     """The probes of `audit` with these arguments; raises as it does."""
     game = env.game
     if not isinstance(game, ClarificationGame):
-        raise ClarifyError(f"audit: {env.name} is no clarification game; its users cannot be probed")
+        raise ClarifyError(f"audit {env.name}: this game has no user who is asked what it means")
     if game.max_turns < 3:
         raise ClarifyError(
             f"audit: max_turns={game.max_turns} lets no two questions through; make the game with at least 3"

@@ -1,9 +1,10 @@
-"""Cross-play: askers with users that they were not trained with (arXiv 2003.02979).
+"""Cross-play: players with partners that they were not trained with (arXiv 2003.02979).
 
-Agents trained together may share a code that nobody else understands. So every asker plays with every user,
-over the same questions, meanings and costs; the normalised score of a cell is that of `summary`, with the
-fixed strategies played with the same user and the optimum of the scripted user behind it. A row whose asker
-has an own user in the set, the one that it was trained with, says how much worse it does with the others.
+Agents trained together may share a code that nobody else understands. So every agent plays the game's first
+trained player with every partner in the other seats, as an asker with a user, over the same questions and
+costs. The normalised score of a cell is that of `evaluate`, with the scripted teams played with the same
+partner, and the optimum with that partner where it is known. A row whose player has an own partner in the
+set, the one that it was trained with, says how much worse it does with the others.
 
 Finished parts of long work on disk, so that it can go on after an interruption.
 """
@@ -19,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from clarify_env.agent import Agent
+from clarify_env.agents.roster import roster_of
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import UNSEEN, Costs
-from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.trainers.evaluation.measure import baselines, complete, jobs, measure, optima, pick_questions
+from clarify_env.registry import registry
+from clarify_env.trainers.evaluation.measure import complete, jobs, measure, pick_questions
 from clarify_env.trainers.evaluation.statistics import interval
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import versions, write_json
 
@@ -90,34 +92,37 @@ class Cell:
     error: str = ""
 
 
+Partner = Agent | Mapping[str, Agent]  # one agent in all other seats, or who sits in each
+
+
 def crossplay(
     env: GameEnv[Any],
     askers: Mapping[str, Agent],
-    users: Mapping[str, Agent],
+    users: Mapping[str, Partner],
     out: Path,
     *,
     own: Mapping[str, str] | None = None,
     identity: Mapping[str, str] | None = None,
-    cells: Sequence[Costs] = tuple(UNSEEN),
+    cells: Sequence[Any] | None = None,
     tasks: int | None = None,
     seed: int = 0,
     batch: int = 256,
     processes: int = 1,
     watcher: Logger | None = None,
 ) -> dict[str, Any]:
-    """Play every asker with every user, and write crossplay.json and the episodes.
+    """Play everybody with every partner, and write crossplay.json and the episodes.
 
     What is finished lies in `out`/cells, and is not played again for the same game, questions, costs, seed.
 
     Args:
         env: the game with the questions.
-        askers: by name.
-        users: by name.
+        askers: by name who plays the first of the players that are trained.
+        users: by name who plays the others.
         out: folder to write to.
-        own: the user that an asker was trained with, by the asker's name, where it is one of `users`.
+        own: the partner that a player was trained with, by the player's name, where it is one of `users`.
         identity: what tells a player from another of its name, such as a checkpoint; finished cells of
             another are played again.
-        cells: pairs of costs.
+        cells: the costs; by default the unseen ones of the game.
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
         batch: episodes under way at the same time.
@@ -128,37 +133,40 @@ def crossplay(
         The content of crossplay.json; docs/crossplay.md explains its keys.
 
     Raises:
-        ClarifyError: there is no asker or no user, names that make the same file, or an unknown own user.
+        ClarifyError: there is no player or no partner, names that make the same file, or an unknown own one.
     """
     own = dict(own or {})
     _check(askers, users, own)
-    watcher = watcher or Logger()
+    watcher, player = watcher or Logger(), roster_of(env.game).trained[0]
+    seats = [other for other in env.possible_agents if other != player]
+    cells = list(registry[env.name].unseen) if cells is None else cells
     questions = pick_questions(env, tasks)
-    ids = [env.game.tasks[k].id for k in questions]
-    key = {"env": env.name, "made_with": env.made_with, "costs": [c._asdict() for c in cells], "seed": seed}
-    folder = Folder(out, {**key, "questions": ids}, identity or {})
-    total = len(jobs(env, questions, cells, "asker", seed))
-    optimum: dict[UserModel, Floats] = {}
+    ids = [getattr(env.game.tasks[k], "id", env.game.tasks[k]) for k in questions]
+    shown = [cell._asdict() for cell in cells]
+    key = {"env": env.name, "made_with": env.made_with, "costs": shown, "seed": seed, "questions": ids}
+    folder = Folder(out, key, identity or {})
+    total = len(jobs(env, questions, cells, player, seed))
     table: dict[str, dict[str, Cell]] = {name: {} for name in askers}
     fixed: dict[str, Floats] = {}
     best: dict[str, Floats] = {}
-    for user, player in users.items():
-        model = counted_on(player)
-        if model not in optimum:
-            watch = watcher.stage("optimum", len(questions))
-            optimum[model] = optima(env, model, questions, cells, watch, processes)[:, :, 0].mean(axis=1)
-        best[user] = optimum[model]
-        fixed[user] = _fixed(env, user, player, questions, cells, seed, folder, processes)
+    ones: dict[str, str] = {}
+    for user, partner in users.items():
+        others = dict.fromkeys(seats, partner) if isinstance(partner, Agent) else dict(partner)
+        fixed[user], best[user], ones[user] = _yardstick(
+            env, user, others, questions, cells, seed, folder, processes, watcher
+        )
         for asker, agent in askers.items():
             stage = watcher.stage(f"{asker} / {user}"[:17], total)
-            agents = {"asker": agent, "user": player}
+            agents = {**others, player: agent}
             table[asker][user] = _cell(
-                env, asker, user, agents, questions, cells, seed, batch, folder, stage, processes
+                env, (asker, user), agents, player, questions, cells, seed, batch, folder, stage, processes
             )
     result = {
         "env": env.name,
+        "player": player,
+        "yardsticks": ones,
         "questions": len(questions),
-        "costs": [c._asdict() for c in cells],
+        "costs": shown,
         "seed": seed,
         "episodes": total,
         **report(table, fixed, best, own, seed),
@@ -168,13 +176,7 @@ def crossplay(
     return result
 
 
-def counted_on(user: Agent) -> UserModel:
-    """The scripted user whose optimum a user's games are compared with: itself, or the perfect one."""
-    model = getattr(user, "model", None)
-    return model if isinstance(model, UserModel) else UserModel()
-
-
-def _check(askers: Mapping[str, Agent], users: Mapping[str, Agent], own: Mapping[str, str]) -> None:
+def _check(askers: Mapping[str, Agent], users: Mapping[str, Partner], own: Mapping[str, str]) -> None:
     if not askers or not users:
         raise ClarifyError(f"crossplay: {len(askers)} askers and {len(users)} users; at least 1 of each")
     for names in (askers, users):
@@ -188,37 +190,43 @@ def _check(askers: Mapping[str, Agent], users: Mapping[str, Agent], own: Mapping
             )
 
 
-def _fixed(
+def _yardstick(
     env: GameEnv[Any],
     name: str,
-    user: Agent,
+    others: Mapping[str, Agent],
     questions: Sequence[int],
-    cells: Sequence[Costs],
+    cells: Sequence[Any],
     seed: int,
     folder: Folder,
     processes: int,
-) -> Floats:
-    """fixed_F_N: mean reward of each fixed strategy with this user, by question; NaN where that failed."""
+    watcher: Logger,
+) -> tuple[Floats, Floats, str]:
+    """low_F_N and top_N of `Yardsticks` with this partner, and the name of the 1; NaN where that failed."""
     kept = folder.load("fixed", name)
     if kept is None:
         try:
-            found = baselines(env, user, questions, cells, seed, processes)
+            found = yardsticks(
+                env, questions, cells, seed, others=others, processes=processes, watcher=watcher
+            )
         except ClarifyError:  # then its cells have rewards but no normalised score
-            return np.full((1, len(questions)), np.nan)
-        fixed_F_N = np.array([measured[:, :, 0].mean(axis=1) for measured in found.values()])
-        if np.isfinite(fixed_F_N).any(axis=1).all():
-            folder.keep("fixed", name, rewards=fixed_F_N.tolist())
-        return fixed_F_N
-    return np.array(kept["rewards"], dtype=np.float64)  # null becomes NaN
+            nothing = np.full((1, len(questions)), np.nan)
+            return nothing, nothing[0], ""
+        every = range(len(cells))
+        low_F_N, top_N = found.low_F_N(every), found.top_N(every)
+        if np.isfinite(low_F_N).any(axis=1).all():
+            folder.keep("fixed", name, low=low_F_N.tolist(), top=top_N.tolist(), yardstick=found.name)
+        return low_F_N, top_N, found.name
+    low_F_N, top_N = (np.array(kept[part], dtype=np.float64) for part in ("low", "top"))  # null becomes NaN
+    return low_F_N, top_N, kept["yardstick"]
 
 
 def _cell(
     env: GameEnv[Any],
-    asker: str,
-    user: str,
+    names: tuple[str, str],
     agents: Mapping[str, Agent],
+    player: str,
     questions: Sequence[int],
-    cells: Sequence[Costs],
+    cells: Sequence[Any],
     seed: int,
     batch: int,
     folder: Folder,
@@ -226,11 +234,11 @@ def _cell(
     processes: int,
 ) -> Cell:
     """A cell that was kept, or played now; one that fails is reported and not kept."""
-    kept = folder.load(asker, user)
+    kept = folder.load(*names)
     if kept is not None:
         return Cell(np.array(kept["rewards"], dtype=np.float64), kept["failures"])
     failures: Counter[str] = Counter()
-    store = folder.episodes(asker, user)
+    store = folder.episodes(*names)
     try:
         measured = measure(
             env,
@@ -238,6 +246,7 @@ def _cell(
             questions,
             cells,
             seed,
+            player,
             batch=batch,
             watch=watch,
             store=store,
@@ -248,7 +257,7 @@ def _cell(
     except ClarifyError as error:
         return Cell(np.full(len(questions), np.nan), failures, str(error))
     reward_N = measured[:, :, 0].mean(axis=1)
-    folder.keep(asker, user, rewards=reward_N.tolist(), failures=dict(failures))
+    folder.keep(*names, rewards=reward_N.tolist(), failures=dict(failures))
     return Cell(reward_N, failures)
 
 
@@ -266,8 +275,8 @@ def report(
 
     Args:
         table: cells by asker and user.
-        fixed: fixed_F_N of each user.
-        optimum: optimum_N of each user.
+        fixed: of each user the rewards, by question, of the teams whose best is the 0.
+        optimum: of each user the reward, by question, that is the 1.
         own: the user that an asker was trained with.
         seed: of the bootstrap.
     """

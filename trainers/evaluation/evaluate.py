@@ -1,15 +1,11 @@
-"""How steerable an asker is: one evaluation, beside the fixed strategies and the optimum, with pictures.
+"""How good and how steerable a team is: one evaluation of any game, beside its teams and optimum.
 
-From measurements by question and costs to the numbers that are reported.
-
-Evaluation of whole teams in any game that has a cast: beside its scripted teams, at seen and unseen costs.
-
-The clarification games have an exact optimum for every question and a summary of their own
-(`clarify_env.trainers.evaluation.evaluate.evaluate`); here the last team of the cast is the yardstick.
+From measurements by question and costs to the numbers that are reported. Intervals come from a bootstrap over
+questions (all that is averaged within a question moves together).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,34 +13,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clarify_env.agent import Agent
-from clarify_env.agents import ScriptedUser
-from clarify_env.agents.roster import roster_of
+from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.arrays import Floats
+from clarify_env.costs import CostGrid
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import SEEN, UNSEEN, Costs
-from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.game import Term
 from clarify_env.registry import registry
-from clarify_env.trainers.evaluation.measure import (
-    MEASURES,
-    SCRIPTED,
-    baselines,
-    complete,
-    jobs,
-    measure,
-    measures_of,
-    optima,
-    pick_questions,
-)
+from clarify_env.trainers.evaluation.measure import complete, jobs, measure, measures_of, pick_questions
 from clarify_env.trainers.evaluation.paired_comparison import write_questions
 from clarify_env.trainers.evaluation.statistics import interval
+from clarify_env.trainers.evaluation.yardsticks import Yardsticks, yardsticks
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import versions, write_json
 
-REPORTED = ("reward", "accuracy", "asks", "words")
-
-
-OUTCOME = (*REPORTED, "ask", "enumerate", "answer")  # of the optimum
+Summary = dict[str, Any]  # the content of summary.json; docs/evaluation.md explains its keys
 
 
 class Measured(NamedTuple):
@@ -54,34 +37,30 @@ class Measured(NamedTuple):
     number that is reported (see `compared`).
 
     Args:
-        cells: C pairs of costs.
-        agent_N_C_M: of the evaluated asker, in the order of `MEASURES`.
-        optimum_N_C_7: of optimal play, in the order of `OUTCOME`.
-        fixed_N_C_M: of each fixed strategy.
-        start_N_C_M: of the policy before it was trained, where there is one to speak of.
+        cells: C costs.
+        names: of the M measures, the reward first.
+        agent_N_C_M: of the evaluated team.
+        yard: what it is measured against.
+        start_N_C_M: of the team before it was trained, where there is one to speak of.
     """
 
-    cells: Sequence[Costs]
+    cells: Sequence[Any]
+    names: tuple[str, ...]
     agent_N_C_M: Floats
-    optimum_N_C_7: Floats
-    fixed_N_C_M: Mapping[str, Floats]
+    yard: Yardsticks
     start_N_C_M: Floats | None = None
 
 
 def compared(measured: Measured) -> Measured:
     """The questions that everybody was measured at, at all costs; raises ClarifyError where there is none."""
-    tables = [measured.agent_N_C_M, measured.optimum_N_C_7, *measured.fixed_N_C_M.values()]
-    start = measured.start_N_C_M
-    whole_N = complete(*tables, *([] if start is None else [start]))
+    own, start, yard = measured.agent_N_C_M, measured.start_N_C_M, measured.yard
+    whole_N = complete(own, *yard.teams.values(), *([] if start is None else [start]))
     if whole_N.all():
         return measured
-    fixed = {name: table[whole_N] for name, table in measured.fixed_N_C_M.items()}
-    return Measured(
-        measured.cells,
-        measured.agent_N_C_M[whole_N],
-        measured.optimum_N_C_7[whole_N],
-        fixed,
-        None if start is None else start[whole_N],
+    return measured._replace(
+        agent_N_C_M=own[whole_N],
+        yard=yard.only(whole_N),
+        start_N_C_M=None if start is None else start[whole_N],
     )
 
 
@@ -89,7 +68,7 @@ def failure_summary(failures: Counter[str], measured: Measured, most: int = 5) -
     """What the summary says of failed episodes.
 
     Args:
-        failures: how many of the agent's episodes failed, by their reason.
+        failures: how many of the team's episodes failed, by their reason.
         measured: before questions were left out.
         most: how many reasons are named, the commonest first.
     """
@@ -104,218 +83,144 @@ def failure_summary(failures: Counter[str], measured: Measured, most: int = 5) -
 def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str, dict[str, float]]:
     """Reported numbers over the cells `at`, each with mean, low and high.
 
-    `baseline` is the reward of the best single fixed strategy over these costs, chosen anew in each resample;
-    `normalized` = (reward - baseline) / (optimum - baseline). Where the policy before its training was
-    measured too, `start` is its reward and `from_start` = (reward - start) / (optimum - start).
+    `baseline` is the reward of the best single team of the yardstick's floor over these costs, chosen anew in
+    each resample; `normalized` = (reward - baseline) / (top - baseline), where the top is the optimum, or the
+    best team. Where the team before its training was measured too, `start` is its reward and `from_start`
+    = (reward - start) / (top - start).
     """
     measured = compared(measured)
-    chosen = list(at)
+    chosen, yard = list(at), measured.yard
     agent_M_N = measured.agent_N_C_M[:, chosen].mean(axis=1).T
-    optimum_N = measured.optimum_N_C_7[:, chosen, 0].mean(axis=1)
-    fixed_F_N = np.array([m[:, chosen, 0].mean(axis=1) for m in measured.fixed_N_C_M.values()])
-    reward_N, count = agent_M_N[0], len(optimum_N)
+    top_N, low_F_N = yard.top_N(chosen), yard.low_F_N(chosen)
+    reward_N, count = agent_M_N[0], len(top_N)
 
     def normalized(weights: Floats) -> float:
-        base = float((fixed_F_N @ weights).max())
-        span = float(optimum_N @ weights) - base
+        base = float((low_F_N @ weights).max())
+        span = float(top_N @ weights) - base
         return float(((reward_N @ weights) - base) / span) if span > 1e-9 else float("nan")
 
-    def mean_of(row_N: Floats) -> Callable[[Floats], float]:
-        return lambda weights: float(row_N @ weights)
+    def mean_of(row_N: Floats) -> dict[str, float]:
+        return interval(lambda weights: float(row_N @ weights), count, seed)
 
-    result = {name: interval(mean_of(agent_M_N[MEASURES.index(name)]), count, seed) for name in REPORTED}
-    result["optimum"] = interval(mean_of(optimum_N), count, seed)
-    result["baseline"] = interval(lambda weights: float((fixed_F_N @ weights).max()), count, seed)
+    result = {"reward": mean_of(reward_N)}
+    if yard.optimum:
+        result["optimum"] = mean_of(top_N)
+    result["baseline"] = interval(lambda weights: float((low_F_N @ weights).max()), count, seed)
     result["normalized"] = interval(normalized, count, seed)
     if measured.start_N_C_M is not None:
         start_N = measured.start_N_C_M[:, chosen, 0].mean(axis=1)
 
         def from_start(weights: Floats) -> float:
-            span = float((optimum_N - start_N) @ weights)
+            span = float((top_N - start_N) @ weights)
             return float((reward_N - start_N) @ weights) / span if span > 1e-9 else float("nan")
 
-        result["start"] = interval(mean_of(start_N), count, seed)
+        result["start"] = mean_of(start_N)
         result["from_start"] = interval(from_start, count, seed)
-    return result
+    for name, table in yard.teams.items():
+        result[f"team {name}"] = mean_of(table[:, chosen, 0].mean(axis=1))
+    return result | {
+        name: mean_of(row_N) for name, row_N in zip(measured.names[1:], agent_M_N[1:], strict=True)
+    }
 
 
-def monotonicity(measured: Measured) -> dict[str, Any]:
-    """Asks by turn cost and words by word cost, beside the optimum's, and whether they never rise.
+def monotonicity(measured: Measured, terms: Mapping[str, Term]) -> dict[str, Any]:
+    """What is paid for by its cost, such as questions by turn cost, and whether it never rises with it.
 
-    Two levels are compared over the other costs that both were measured at: seen and unseen levels average
-    over different ones, so that their means in the lists differ for that reason too.
+    Beside it stands the optimum's, where there is one. Two levels are compared over the other costs that both
+    were measured at: seen and unseen levels average over different ones, so that their means in the lists
+    differ for that reason too.
+
+    Args:
+        measured: by question and costs.
+        terms: of the game's reward; those whose cost has several levels are reported, by their quantity.
     """
     measured = compared(measured)
-    mean_C_M, best_C_7 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_7.mean(axis=0)
-    costs_C_2 = np.array(measured.cells)
+    mean_C_M = measured.agent_N_C_M.mean(axis=0)
     result: dict[str, Any] = {}
-    for name, axis, cost in (("asks", 0, "turn_cost"), ("words", 1, "word_cost")):
-        levels = sorted(set(costs_C_2[:, axis].tolist()))
-        groups = [costs_C_2[:, axis] == level for level in levels]
-        column, best = MEASURES.index(name), {"asks": 2, "words": 3}[name]
-        own = [float(mean_C_M[group, column].mean()) for group in groups]
-        others = [
-            dict(zip(costs_C_2[group, 1 - axis], mean_C_M[group, column], strict=True)) for group in groups
+    for name, cost in ((term.quantity, term.cost) for term in terms.values() if term.cost):
+        paid_C = [getattr(cell, cost) for cell in measured.cells]
+        levels = sorted(set(paid_C))
+        if len(levels) < 2 or name not in measured.names:
+            continue
+        groups = [np.array([paid == level for paid in paid_C]) for level in levels]
+        column = measured.names.index(name)
+        others_C = [cell._replace(**{cost: 0.0}) for cell in measured.cells]
+        by_other = [
+            {others_C[c]: float(mean_C_M[c, column]) for c in np.flatnonzero(group)} for group in groups
         ]
         result[name] = {
-            cost: levels,
-            "agent": own,
-            "optimum": [float(best_C_7[group, best].mean()) for group in groups],
-            "never_rises": not any(_rises(a, b) for a, b in combinations(others, 2)),
+            "cost": cost,
+            "levels": levels,
+            "agent": [float(mean_C_M[group, column].mean()) for group in groups],
+            "never_rises": not any(_rises(a, b) for a, b in combinations(by_other, 2)),
         }
+        if name in measured.yard.optimum:
+            best_C = measured.yard.optimum[name].mean(axis=0)
+            result[name]["optimum"] = [float(best_C[group].mean()) for group in groups]
     return result
 
 
-def _rises(low: Mapping[float, float], high: Mapping[float, float]) -> bool:
+def _rises(low: Mapping[Any, float], high: Mapping[Any, float]) -> bool:
     """Whether a measure is greater at the higher of two levels, over the other costs that they share."""
     shared = sorted(set(low) & set(high))
     return bool(shared) and sum(high[c] - low[c] for c in shared) / len(shared) > 1e-9
 
 
 def by_cell(measured: Measured) -> list[dict[str, Any]]:
-    """Means of everything at each pair of costs."""
+    """Means of everything at each costs."""
     measured = compared(measured)
-    mean_C_M, best_C_7 = measured.agent_N_C_M.mean(axis=0), measured.optimum_N_C_7.mean(axis=0)
+    mean_C_M, yard = measured.agent_N_C_M.mean(axis=0), measured.yard
+    best = yard.optimum and dict(
+        zip(yard.optimum, np.stack(list(yard.optimum.values()), axis=2).mean(axis=0).T, strict=True)
+    )
     return [
         {
-            "turn_cost": cell.turn,
-            "word_cost": cell.word,
-            **dict(zip(MEASURES, map(float, mean_M), strict=True)),
-            "optimum": dict(zip(OUTCOME, map(float, best_7), strict=True)),
-            "fixed": {name: float(table[:, c, 0].mean()) for name, table in measured.fixed_N_C_M.items()},
+            "costs": cell._asdict(),
+            **dict(zip(measured.names, map(float, mean_C_M[c]), strict=True)),
+            **({"optimum": {name: float(mean_C[c]) for name, mean_C in best.items()}} if best else {}),
+            "fixed": {name: float(table[:, c, 0].mean()) for name, table in yard.teams.items()},
         }
-        for c, (cell, mean_M, best_7) in enumerate(zip(measured.cells, mean_C_M, best_C_7, strict=True))
+        for c, cell in enumerate(measured.cells)
     ]
 
 
 def by_strategy(measured: Measured) -> dict[str, dict[str, float]]:
-    """Means of each fixed strategy but its reward; they do not depend on the costs."""
-    fixed = compared(measured).fixed_N_C_M
+    """Means of each scripted team over all costs, but its reward."""
+    found = compared(measured).yard.teams
     return {
-        name: dict(zip(MEASURES[1:], table[:, 0, 1:].mean(axis=0).tolist(), strict=True))
-        for name, table in fixed.items()
+        name: dict(zip(measured.names[1:], table[:, :, 1:].mean(axis=(0, 1)).tolist(), strict=True))
+        for name, table in found.items()
     }
 
 
 def evaluate(
-    env: GameEnv[Any],
-    asker: Agent,
-    name: str,
-    out: Path,
-    *,
-    split: str,
-    user: Mapping[str, float] | None = None,
-    seen: Iterable[Costs] = SEEN,
-    unseen: Iterable[Costs] = UNSEEN,
-    tasks: int | None = None,
-    seed: int = 0,
-    parallel: int = 256,
-    start: Agent | None = None,
-    processes: int = 1,
-    watcher: Logger | None = None,
-) -> dict[str, Any]:
-    """Evaluate an asker; writes summary.json, questions.parquet, the episodes and the pictures.
-
-    Args:
-        env: the game with the questions to evaluate on.
-        asker: the policy.
-        name: of the asker, for the summary.
-        out: folder to write to.
-        split: of the questions, for the summary.
-        user: knobs of the scripted user, which also define the optimum.
-        seen, unseen: the costs, kept apart in the summary; an unseen pair that was trained on is left out.
-        tasks: number of questions, the same ones whatever the seed; None for all.
-        seed: of the players and the bootstrap.
-        parallel: episodes under way at the same time.
-        start: the policy before its training, measured as well.
-        processes: that share the work; they change no number.
-        watcher: told of the progress.
-
-    Returns:
-        The content of summary.json.
-    """
-    watcher = watcher or Logger()
-    trained = list(seen)
-    cells = [*trained, *(costs for costs in unseen if costs not in trained)]
-    if len(cells) == len(trained):
-        raise ClarifyError("evaluate: every pair of unseen costs was trained on; give others")
-    questions = pick_questions(env, tasks)
-    model = UserModel(**(user or {}))
-    scripted = ScriptedUser(model)
-    agents = {"asker": asker, "user": scripted}
-    listed = jobs(env, questions, cells, "asker", seed)
-    total = len(listed)
-    store = out / "episodes" / "evaluation.parquet"
-    failures: Counter[str] = Counter()
-    own = measure(
-        env,
-        agents,
-        questions,
-        cells,
-        seed,
-        batch=parallel,
-        watch=watcher.stage("evaluate", total),
-        store=store,
-        failures=failures,
-        processes=processes,
-        listed=listed,
-    )
-    best = optima(env, model, questions, cells, watcher.stage("optimum", len(questions)), processes)
-    before = None
-    if start:
-        played = {"asker": start, "user": scripted}
-        done = watcher.stage("evaluate start", total)
-        before = measure(env, played, questions, cells, seed, batch=parallel, watch=done, processes=processes)
-    fixed = baselines(env, scripted, questions, cells, seed, processes)
-    measured = Measured(cells, own, best, fixed, before)
-    known = len(trained)
-    summary = {
-        "env": env.name,
-        "agent": name,
-        "split": split,
-        "episodes": total,
-        "questions": len(questions),
-        "seed": seed,
-        "user": dict(user or {}),
-        **failure_summary(failures, measured),
-        "seen": summarise(measured, range(known), seed),
-        "unseen": summarise(measured, range(known, len(cells)), seed),
-        "monotonicity": monotonicity(measured),
-        "cells": [{"seen": c < known, **cell} for c, cell in enumerate(by_cell(measured))],
-        "fixed": by_strategy(measured),
-        "versions": versions(),
-    }
-    from clarify_env.trainers.reporting.figures import draw_all
-
-    ids = [env.game.tasks[question].id for question in questions]
-    write_questions(out, ids, cells, known, own, best[:, :, 0])
-    write_json(out / "summary.json", summary)
-    draw_all(summary, out)
-    return summary
-
-
-def evaluate_team(
     env: GameEnv[Any],
     team: Mapping[str, Agent],
     name: str,
     out: Path,
     *,
     split: str = "",
+    knobs: Mapping[str, float] | None = None,
+    seen: Iterable[Any] | None = None,
+    unseen: Iterable[Any] | None = None,
     tasks: int | None = None,
     seed: int = 0,
     start: Mapping[str, Agent] | None = None,
     parallel: int = 256,
     processes: int = 1,
     watcher: Logger | None = None,
-) -> dict[str, Any]:
-    """Evaluate a team; writes summary.json, teams.png and the episodes.
+) -> Summary:
+    """Evaluate a team; writes summary.json, questions.parquet, the episodes and the pictures.
 
     Args:
         env: the game with the questions to evaluate on.
-        team: who plays; the players left out are played by the last team of the cast.
+        team: who plays; the players left out are played by the last of the game's scripted teams.
         name: of the team, for the summary.
         out: folder to write to.
         split: of the questions, for the summary.
+        knobs: of the scripted players, which the optimum counts on as well.
+        seen, unseen: the costs, kept apart in the summary; unseen ones that are seen as well are left out. By
+            default the registered ones of the game.
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
         start: the trained players before their training, measured as well.
@@ -324,115 +229,61 @@ def evaluate_team(
         watcher: told of the progress.
 
     Returns:
-        The content of summary.json: for seen and unseen costs every measure with its 95% bootstrap interval
-        over questions, the rewards of the cast's teams, and `normalized` = (reward - first team) /
-        (last team - first team).
+        The content of summary.json.
     """
-    watcher = watcher or Logger()
-    cast, spec = roster_of(env.game), registry[env.name]
-    seen = list(spec.seen)
-    cells = [*seen, *(costs for costs in spec.unseen if costs not in seen)]
+    watcher, player = watcher or Logger(), roster_of(env.game).trained[0]
+    trained = _grid(env, "seen", seen)
+    cells = [*trained, *(costs for costs in _grid(env, "unseen", unseen) if costs not in trained)]
     questions = pick_questions(env, tasks)
-    player = cast.trained[0]
+    others = others_of(env, knobs)
     listed = jobs(env, questions, cells, player, seed)
-    teams = {known: build(env, {}) for known, build in cast.teams.items()}
-    best = teams[list(teams)[-1]]
 
     def played(who: Mapping[str, Agent], stage: str, **more: Any) -> Floats:
-        return measure(
-            env,
-            {**best, **who},
-            questions,
-            cells,
-            seed,
-            player,
-            watch=watcher.stage(stage, len(listed)),
-            processes=processes,
-            listed=listed,
-            **more,
-        )
+        agents, watch = {**others, **who}, watcher.stage(stage, len(listed))
+        more |= {"batch": parallel, "watch": watch, "processes": processes, "listed": listed}
+        return measure(env, agents, questions, cells, seed, player, **more)
 
     failures: Counter[str] = Counter()
-    store = out / "episodes" / "evaluation.parquet"
-    own = played(team, "evaluate", batch=parallel, store=store, failures=failures)
-    others = {known: played(who, known[:17], batch=SCRIPTED) for known, who in teams.items()}
-    if start:
-        others["start"] = played(start, "evaluate start", batch=parallel)
-    whole_N = complete(own, *others.values())
-    own_N, others_N = own[whole_N], {known: table[whole_N] for known, table in others.items()}
-    names = measures_of(env, player)
-    parts = {"seen": range(len(seen)), "unseen": range(len(seen), len(cells))}
+    own = played(team, "evaluate", store=out / "episodes" / "evaluation.parquet", failures=failures)
+    before = played(start, "evaluate start") if start else None
+    yard = yardsticks(env, questions, cells, seed, knobs=knobs, processes=processes, watcher=watcher)
+    measured = Measured(cells, measures_of(env, player), own, yard, before)
+    known = len(trained)
+    parts = {"seen": range(known), "unseen": range(known, len(cells))}
     summary = {
         "env": env.name,
         "agent": name,
         "split": split,
         "episodes": len(listed),
         "questions": len(questions),
-        "questions_left_out": int((~whole_N).sum()),
         "seed": seed,
-        "failed": failures.total(),
-        "failure_reasons": dict(failures.most_common(5)),
-        "measures": list(names),
-        "teams": list(cast.teams),
-        **{part: _summarise(own_N, others_N, names, list(at), seed) for part, at in parts.items() if at},
-        "cells": [
-            {
-                "seen": c < len(seen),
-                "costs": costs._asdict(),
-                **dict(zip(names, map(float, own_N[:, c].mean(axis=0)), strict=True)),
-                "teams": {known: float(table[:, c, 0].mean()) for known, table in others_N.items()},
-            }
-            for c, costs in enumerate(cells)
-        ],
+        "knobs": dict(knobs or {}),
+        **failure_summary(failures, measured),
+        "yardstick": yard.name,
+        "floor": list(yard.floor),
+        "measures": list(measured.names),
+        **{part: summarise(measured, at, seed) for part, at in parts.items() if at},
+        "monotonicity": monotonicity(measured, env.game.terms),
+        "cells": [{"seen": c < known, **cell} for c, cell in enumerate(by_cell(measured))],
+        "fixed": by_strategy(measured),
         "versions": versions(),
     }
+    from clarify_env.trainers.reporting.figures import draw_all
+
+    ids = [getattr(env.game.tasks[k], "id", env.game.tasks[k]) for k in questions]
+    write_questions(out, ids, cells, known, measured.names, own, yard.optimum.get("reward"))
     write_json(out / "summary.json", summary)
-    draw(summary, out / "teams.png")
+    draw_all(summary, out)
     return summary
 
 
-def _summarise(
-    own_N_C_M: Floats, others: Mapping[str, Floats], names: Sequence[str], at: Sequence[int], seed: int
-) -> dict[str, dict[str, float]]:
-    own_M_N = own_N_C_M[:, at].mean(axis=1).T
-    count = own_M_N.shape[1]
-    rewards = {known: table[:, at, 0].mean(axis=1) for known, table in others.items()}
-    teams = [known for known in rewards if known != "start"]
-    low_N, top_N = rewards[teams[0]], rewards[teams[-1]]
-
-    def mean_of(row_N: Floats) -> Callable[[Floats], float]:
-        return lambda weights_N: float(row_N @ weights_N)
-
-    def normalized(weights_N: Floats) -> float:
-        span = float((top_N - low_N) @ weights_N)
-        return float((own_M_N[0] - low_N) @ weights_N) / span if span > 1e-9 else float("nan")
-
-    result = {name: interval(mean_of(row_N), count, seed) for name, row_N in zip(names, own_M_N, strict=True)}
-    result["normalized"] = interval(normalized, count, seed)
-    return result | {
-        f"team {known}": interval(mean_of(row_N), count, seed) for known, row_N in rewards.items()
-    }
-
-
-def draw(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the reward of the evaluated team and of the others at each costs."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    cells = summary["cells"]
-    figure, axes = plt.subplots(figsize=(3 + 0.5 * len(cells), 3.6), constrained_layout=True)
-    for known in cells[0]["teams"]:
-        axes.plot([cell["teams"][known] for cell in cells], marker=".", lw=1, alpha=0.7, label=known)
-    axes.plot([cell["reward"] for cell in cells], marker="o", lw=2, color="black", label=summary["agent"])
-    labels = [
-        " ".join(f"{name} {value:g}" for name, value in cell["costs"].items())
-        + ("" if cell["seen"] else " *")
-        for cell in cells
-    ]
-    axes.set_xticks(range(len(cells)), labels, rotation=60, ha="right", fontsize=7)
-    axes.set_title(f"{summary['env']}: reward by costs (* never trained on)", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+def _grid(env: GameEnv[Any], part: str, given: Iterable[Any] | None) -> list[Any]:
+    """The costs that were given, or those of the game by its registered id."""
+    if given is not None:
+        return list(given)
+    if env.name not in registry:
+        raise ClarifyError(f"evaluate: {env.name} is not registered; give {part}=CostGrid(...)")
+    spec = registry[env.name]
+    grid = getattr(spec, part)
+    kind = getattr(env.game, "costs_type", grid.of)
+    return list(grid if grid.of is kind else CostGrid(of=kind, **grid.levels))

@@ -1,11 +1,10 @@
-"""How good and how steerable an asker is: by question and costs, against fixed strategies and the optimum.
+"""What players earn and do, by question and costs.
 
-Every question is played once for each of its meanings and each pair of costs, and averaged by the meanings'
-weights, so that nothing but the players' own randomness is left to chance. Intervals come from a bootstrap
-over questions (all meanings and costs of a question move together).
+Every question is played at all costs, once for each state that the first player cannot tell apart at the
+start (such as each of its meanings), and averaged by their chances, so that little but the players' own
+randomness is left to chance.
 """
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -18,21 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.agent import Agent
-from clarify_env.agents import FIXED, make_asker
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import ClarificationGame, Costs
-from clarify_env.games.clarification.optimum import Solver
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.replay import failed, pins
 from clarify_env.rollout import rollout
 from clarify_env.storage import row, writing
 from clarify_env.trainers.evaluation.parallel import in_order
-
-MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")  # of an asker
-
 
 SCRIPTED = (
     32  # episodes under way at the same time for agents that gain nothing from more: they stay in cache
@@ -61,7 +53,7 @@ class Job:
 
 
 def jobs(
-    env: GameEnv[Any], questions: Sequence[int], cells: Sequence[Costs], player: str, seed: int = 0
+    env: GameEnv[Any], questions: Sequence[int], cells: Sequence[Any], player: str, seed: int = 0
 ) -> list[Job]:
     """Every meaning of every question at every pair of costs.
 
@@ -89,7 +81,7 @@ def measure(
     env: GameEnv[Any],
     agents: Mapping[str, Agent],
     questions: Sequence[int],
-    cells: Sequence[Costs],
+    cells: Sequence[Any],
     seed: int = 0,
     player: str = "asker",
     batch: int = 256,
@@ -184,75 +176,6 @@ def _counts(episode: Episode, player: str, names: tuple[str, ...]) -> list[float
     counted = episode.quantities
     mix = [kinds.count(kind) / max(1, len(kinds)) for kind in names[1 + len(counted) :]]
     return [episode.reward, *counted.values(), *mix]
-
-
-def rescored(measured_N_M: Floats, cells: Sequence[Costs]) -> Floats:
-    """measured_N_C_M of a strategy that plays the same at all costs, from one of them."""
-    result = np.repeat(measured_N_M[:, None, :], len(cells), axis=1)
-    accuracy, asks, words = (measured_N_M[:, None, MEASURES.index(n)] for n in ("accuracy", "asks", "words"))
-    turn_C, word_C = np.array(cells).T
-    result[:, :, 0] = accuracy - turn_C * asks - word_C * words
-    return result
-
-
-def baselines(
-    env: GameEnv[Any],
-    user: Agent,
-    questions: Sequence[int],
-    cells: Sequence[Costs],
-    seed: int = 0,
-    processes: int = 1,
-) -> dict[str, Floats]:
-    """measured_N_C_M of each fixed strategy; they are blind to costs, so they play once and are re-scored.
-
-    They play from notes, also where the game that is evaluated has none (see `with_notes`).
-    """
-    opened = with_notes(env)
-
-    def played(asker: Agent) -> Floats:
-        players, free = {"asker": asker, "user": user}, [Costs(0.0, 0.0)]
-        return measure(opened, players, questions, free, seed, batch=SCRIPTED, processes=processes)[:, 0]
-
-    return {name: rescored(played(asker), cells) for name, asker in fixed_askers(env).items()}
-
-
-def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
-    """The same game with open notes, which the fixed strategies and the optimum play from."""
-    game = env.game
-    if not isinstance(game, ClarificationGame) or game.knowledge == "open":
-        return env
-    opened = copy.copy(game)
-    opened.knowledge = "open"
-    return env.with_game(opened)
-
-
-def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:
-    """The fixed strategies for this game: always-ask keeps its last message for the answer."""
-    return {name: make_asker(name, env) for name in FIXED}
-
-
-def optima(
-    env: GameEnv[Any],
-    user: UserModel,
-    questions: Sequence[int],
-    cells: Sequence[Costs],
-    watch: Watch | None = None,
-    processes: int = 1,
-) -> Floats:
-    """optimum_N_C_7: expected outcome of optimal play with open notes (see `Solver.outcome`)."""
-    game = env.game
-
-    def solve(k: int) -> Floats:
-        task = game.tasks[questions[k]]
-        best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
-        return best.outcome(cells)
-
-    rows = []
-    for outcome_C_7 in in_order(solve, len(questions), processes):
-        rows.append(outcome_C_7)
-        if watch:
-            watch(1)
-    return np.array(rows)
 
 
 def pick_questions(env: GameEnv[Any], count: int | None, seed: int = 0) -> list[int]:

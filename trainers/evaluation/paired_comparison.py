@@ -1,5 +1,6 @@
 """Several evaluations side by side: the measurements by question on disk, paired differences, frontiers."""
 
+import json
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -10,67 +11,70 @@ from numpy.typing import NDArray
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import Costs
-from clarify_env.trainers.evaluation.measure import MEASURES
 from clarify_env.trainers.evaluation.statistics import paired
 
 FILE = "questions.parquet"
-
-
-PAIRED = ("reward", "accuracy", "asks", "words")
+MARK = b"clarify_env"  # key of what the file says of its columns
 
 
 class ByQuestion(NamedTuple):
-    """What one evaluation measured at each question and pair of costs.
+    """What one evaluation measured at each question and costs.
 
     Args:
         name: of the evaluation, to tell it from the others.
         questions: ids of N tasks.
-        cells: C pairs of costs.
+        cells: C costs, each as (name, value) pairs.
         seen_C: whether the policy was trained on them.
-        measured_N_C_M: in the order of `MEASURES`; NaN where all episodes failed.
+        measures: names of the M measures, the reward first.
+        measured_N_C_M: NaN where all episodes failed.
     """
 
     name: str
     questions: tuple[str, ...]
-    cells: tuple[Costs, ...]
+    cells: tuple[tuple[tuple[str, float], ...], ...]
     seen_C: NDArray[np.bool_]
+    measures: tuple[str, ...]
     measured_N_C_M: Floats
 
 
 def write_questions(
     folder: Path,
     questions: Sequence[str],
-    cells: Sequence[Costs],
+    cells: Sequence[Any],
     seen: int,
+    measures: Sequence[str],
     measured_N_C_M: Floats,
-    optimum_N_C: Floats,
+    optimum_N_C: Floats | None = None,
 ) -> None:
-    """Write questions.parquet: a row for each question and pair of costs.
+    """Write questions.parquet: a row for each question and costs.
 
     Args:
         folder: of the evaluation.
         questions: ids of the N tasks.
-        cells: C pairs of costs, the `seen` ones first.
+        cells: C costs, the `seen` ones first.
         seen: how many of them the policy was trained on.
-        measured_N_C_M: of the asker, in the order of `MEASURES`.
-        optimum_N_C: reward of optimal play.
+        measures: names of the M measures.
+        measured_N_C_M: of the evaluated team.
+        optimum_N_C: reward of the best play, where it is known.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     count = len(questions)
-    costs_C_2 = np.array(cells, dtype=np.float64)
+    names = [f"{name}_cost" for name in cells[0]._fields]
+    costs_C_K = np.array(cells, dtype=np.float64)
     columns: dict[str, Any] = {
         "question": pa.array(np.repeat(np.array(questions, dtype=object), len(cells)), pa.string()),
-        "turn_cost": np.tile(costs_C_2[:, 0], count),
-        "word_cost": np.tile(costs_C_2[:, 1], count),
+        **{name: np.tile(costs_C_K[:, k], count) for k, name in enumerate(names)},
         "seen": np.tile(np.arange(len(cells)) < seen, count),
-        **{name: measured_N_C_M[:, :, k].ravel() for k, name in enumerate(MEASURES)},
-        "optimum": optimum_N_C.ravel(),
+        **{name: measured_N_C_M[:, :, k].ravel() for k, name in enumerate(measures)},
     }
+    if optimum_N_C is not None:
+        columns["optimum"] = optimum_N_C.ravel()
+    told = json.dumps({"costs": cells[0]._fields, "measures": list(measures)})
     try:
-        pq.write_table(pa.table(columns), folder / FILE, compression="zstd")
+        table = pa.table(columns).replace_schema_metadata({MARK: told})
+        pq.write_table(table, folder / FILE, compression="zstd")
     except OSError as error:
         raise ClarifyError(f"{folder / FILE}: cannot be written: {error.strerror or error}") from None
 
@@ -88,24 +92,25 @@ def read_questions(folder: Path, name: str = "") -> ByQuestion:
         raise ClarifyError(f"{folder}: no {FILE}, so it cannot be compared; evaluate it again")
     try:
         table = pq.read_table(path)
+        told = json.loads((table.schema.metadata or {})[MARK])
         columns = {column: table[column].to_numpy() for column in table.column_names}
         questions = tuple(dict.fromkeys(columns["question"].tolist()))
         shape = (len(questions), len(columns["question"]) // max(1, len(questions)))
-        at = {column: columns[column].reshape(shape) for column in ("turn_cost", "word_cost", "seen")}
-        measured = np.stack([columns[m].reshape(shape) for m in MEASURES], axis=2)
+        costs = [columns[f"{cost}_cost"].reshape(shape)[0].tolist() for cost in told["costs"]]
+        seen = columns["seen"].reshape(shape)[0]
+        measured = np.stack([columns[m].reshape(shape) for m in told["measures"]], axis=2)
     except (ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ClarifyError(f"{path}: cannot be read: {reason}") from None
-    pairs = zip(at["turn_cost"][0].tolist(), at["word_cost"][0].tolist(), strict=True)
-    cells = tuple(Costs(*pair) for pair in pairs)
-    return ByQuestion(name or folder.name, questions, cells, at["seen"][0], measured)
+    cells = tuple(tuple(zip(told["costs"], cell, strict=True)) for cell in zip(*costs, strict=True))
+    return ByQuestion(name or folder.name, questions, cells, seen, tuple(told["measures"]), measured)
 
 
 def common(runs: Sequence[ByQuestion]) -> list[ByQuestion]:
     """The same evaluations, cut down to the questions and costs that all of them measured.
 
     Raises:
-        ClarifyError: there is no such question, or no such pair of costs.
+        ClarifyError: there is no such question, or no such costs.
     """
     first = runs[0]
     cells = [c for c in first.cells if all(c in run.cells for run in runs)]
@@ -116,20 +121,24 @@ def common(runs: Sequence[ByQuestion]) -> list[ByQuestion]:
         whole.append({q for q, finite in zip(run.questions, finite_N.tolist(), strict=True) if finite})
     questions = tuple(q for q in first.questions if all(q in known for known in whole))
     if not cells or not questions:
-        what = "question" if cells else "pair of costs"
+        what = "question" if cells else "costs"
         raise ClarifyError(f"{' and '.join(run.name for run in runs)}: no {what} that all of them measured")
     result = []
     for run, chosen in zip(runs, at, strict=True):
         place = {q: n for n, q in enumerate(run.questions)}
         measured = run.measured_N_C_M[[place[q] for q in questions]][:, chosen]
-        result.append(ByQuestion(run.name, questions, tuple(cells), run.seen_C[chosen], measured))
+        result.append(
+            run._replace(
+                questions=questions, cells=tuple(cells), seen_C=run.seen_C[chosen], measured_N_C_M=measured
+            )
+        )
     return result
 
 
 def compare(runs: Sequence[ByQuestion], seed: int = 0) -> dict[str, Any]:
     """Differences of every two evaluations, second minus first, paired by question.
 
-    A pair of costs counts as seen where all of the policies were trained on it, as unseen where none was.
+    Costs count as seen where all of the policies were trained on them, as unseen where none was.
 
     Args:
         runs: two or more.
@@ -137,8 +146,8 @@ def compare(runs: Sequence[ByQuestion], seed: int = 0) -> dict[str, Any]:
 
     Returns:
         JSON data: `questions`, `left_out` by run, `cells`, and `pairs` with `first`, `second`, by part
-        ("all", "seen", "unseen", where there are such costs) the four measures, and `cells`: that of the
-        reward at each pair of costs, all as mean, low, high.
+        ("all", "seen", "unseen", where there are such costs) the measures, and `cells`: that of the reward at
+        each costs, all as mean, low, high.
     """
     shared = common(runs)
     cells, count = shared[0].cells, len(shared[0].questions)
@@ -154,17 +163,14 @@ def compare(runs: Sequence[ByQuestion], seed: int = 0) -> dict[str, Any]:
         pair: dict[str, Any] = {"first": first.name, "second": second.name}
         for part, at_C in parts.items():
             if at_C.any():
-                columns = [gained_N_C_M[:, at_C, MEASURES.index(m)].mean(axis=1) for m in PAIRED]
-                pair[part] = dict(zip(PAIRED, paired(np.stack(columns, axis=1), seed), strict=True))
+                found = paired(gained_N_C_M[:, at_C].mean(axis=1), seed)
+                pair[part] = dict(zip(first.measures, found, strict=True))
         pair["cells"] = paired(gained_N_C_M[:, :, 0], seed)
         pairs.append(pair)
     return {
         "questions": count,
         "left_out": {run.name: len(run.questions) - count for run in runs},
-        "cells": [
-            {"turn_cost": c.turn, "word_cost": c.word, "seen": bool(parts["seen"][k])}
-            for k, c in enumerate(cells)
-        ],
+        "cells": [{"costs": dict(cell), "seen": bool(parts["seen"][k])} for k, cell in enumerate(cells)],
         "pairs": pairs,
     }
 

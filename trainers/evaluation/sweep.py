@@ -15,16 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agents import ScriptedUser, catalog
+from clarify_env.agents import catalog
+from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.registry import make
+from clarify_env.registry import make, registry
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.crossplay import crossplay
-from clarify_env.trainers.evaluation.measure import baselines, optima, pick_questions
+from clarify_env.trainers.evaluation.measure import pick_questions
 from clarify_env.trainers.evaluation.parallel import in_order
-from clarify_env.trainers.experiment import evaluate_run, load_policy, train
+from clarify_env.trainers.evaluation.runs import evaluate_run, load_run
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
+from clarify_env.trainers.experiment import train
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory, write_json
@@ -65,7 +67,8 @@ class Sweep:
         episodes: that each run may play in all; the iterations follow from it.
         tokens, updates: sampled tokens and gradient steps after which a run ends, with the iteration that
             reaches either; None for no limit. Of `MoveScorer` a decision is a token.
-        users: that no run was trained with, to whom all of them are put (see docs/crossplay.md).
+        users: partners that no run was trained with, to whom all of them are put (see docs/crossplay.md); by
+            default those of the game's roster.
         agent: what is trained, as in `Config`.
         eval_tasks: validation questions that each run is evaluated on.
         cross_tasks: those that it plays with other users.
@@ -78,7 +81,7 @@ class Sweep:
     episodes: int = 9216
     tokens: int | None = None
     updates: int | None = None
-    users: tuple[str, ...] = ("noisy:0.1", "vague:0.2")
+    users: tuple[str, ...] | None = None
     agent: str = "move-scorer"
     eval_tasks: int = 100
     cross_tasks: int = 50
@@ -173,7 +176,7 @@ def narrowed(
     return replace(
         sweep,
         games={
-            game: {**options, **({} if game == "synthetic-v0" else folder)}
+            game: {**options, **(folder if "data_dir" in registry[game].options else {})}
             for game, options in sweep.games.items()
             if games is None or game in games
         },
@@ -254,7 +257,7 @@ def complete(cells: Sequence[Cell], folder: Path) -> list[Cell]:
 
 
 def references(cells: Sequence[Cell], folder: Path, processes: int = 1) -> dict[str, tuple[float, float]]:
-    """By game and seed the best fixed strategy's reward and the optimum on the questions of the checks.
+    """By game and seed what lies at 0 and at 1 of the normalised score on the questions of the checks.
 
     Kept in references.json. Games and check questions are alike for all algorithms of a seed.
     """
@@ -264,12 +267,16 @@ def references(cells: Sequence[Cell], folder: Path, processes: int = 1) -> dict[
         if (key := reference_of(cell.config)) not in kept and cell.config.evaluation.eval_train_tasks:
             config = cell.config
             env = make(config.env, costs=config.grid, **config.env_options)
-            questions = pick_questions(env, config.evaluation.eval_train_tasks, config.seed)
-            model, costs = UserModel(**config.rollout.knobs), list(config.grid)
-            fixed = baselines(env, ScriptedUser(model), questions, costs, config.seed, processes)
-            best = optima(env, model, questions, costs, processes=processes)
-            floor = max(float(np.nanmean(measured[:, :, 0])) for measured in fixed.values())
-            kept[key] = [floor, float(best[:, :, 0].mean())]
+            questions, costs = (
+                pick_questions(env, config.evaluation.eval_train_tasks, config.seed),
+                list(config.grid),
+            )
+            found = yardsticks(
+                env, questions, costs, config.seed, knobs=config.rollout.knobs, processes=processes
+            )
+            every = range(len(costs))
+            low_F = np.nanmean(found.low_F_N(every), axis=1)
+            kept[key] = [float(low_F.max()), float(np.nanmean(found.top_N(every)))]
             write_json(path, kept)
     return {key: (floor, best) for key, (floor, best) in kept.items()}
 
@@ -298,39 +305,43 @@ def curve(
 
 def crossed(
     cells: Sequence[Cell],
-    users: Sequence[str],
+    users: Sequence[str] | None,
     folder: Path,
     tasks: int,
     processes: int = 1,
     watcher: Logger | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Cross-play of every run that is complete with its own and with unknown users; by game.
+    """Cross-play of every run that is complete with its own and with unknown partners; by game.
 
     Args:
         cells: of one or several games.
-        users: names of users that no run was trained with.
+        users: names of partners that no run was trained with; None for those of each game's roster.
         folder: of the sweep; cross-play is kept in its folder crossplay.
         tasks: validation questions.
         processes: that share the work.
         watcher: told of the progress.
     """
     found: dict[str, dict[str, Any]] = {}
-    for game in {cell.game: None for cell in cells} if users else ():
+    for game in {cell.game: None for cell in cells}:
         mine = [cell for cell in complete(cells, folder) if cell.game == game]
         if not mine:
             continue
-        config = mine[0].config
-        env = make(game, **{**config.env_options, "split": "validation"})
-        made = {
-            "own": catalog.load("scripted", env, "user", knobs=config.rollout.knobs),
-            **{user: catalog.load(user, env, "user") for user in users},
-        }
+        config, spec = mine[0].config, registry[game]
+        env = make(game, **spec.held_out(config.env_options))
+        roster, own = roster_of(env.game), others_of(env, config.rollout.knobs)
+        player, *more = config.policy.players or roster.trained
+        seats = [seat for seat in env.possible_agents if seat != player]
+        unknown = roster.partners[1:] if users is None else users
+        if more or not unknown or player != roster.trained[0]:
+            continue  # the seats beside it are trained as well, or nobody else is known to take them
+        made: dict[str, Any] = {"own": {seat: own[seat] for seat in seats}}
+        made |= {user: catalog.load_team(user, env, seats) for user in unknown}
         askers, identity = {}, {}
         for cell in mine:
             run = RunDirectory(folder / cell.name)
             last = run.last()
             name = f"{cell.algorithm} seed{cell.seed}"
-            askers[name] = load_policy(run)
+            askers[name] = load_run(run)[player]
             identity[name] = f"{last} {0 if last is None else run.checkpoint(last).stat().st_mtime_ns}"
         found[game] = crossplay(
             env,
@@ -339,15 +350,9 @@ def crossed(
             folder / "crossplay" / game,
             own=dict.fromkeys(askers, "own"),
             identity=identity,
-            cells=list(type(config.grid)(of=config.grid.of, **_unseen(game))),
+            cells=list(spec.unseen),
             tasks=tasks,
             processes=processes,
             watcher=watcher,
         )
     return found
-
-
-def _unseen(game: str) -> dict[str, tuple[float, ...]]:
-    from clarify_env.registry import registry
-
-    return registry[game].unseen.levels

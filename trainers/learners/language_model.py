@@ -25,7 +25,7 @@ from clarify_env.trainers.learners.packing import Item, Packed, pack, parted
 SORTED = 4  # steps whose examples are sorted together
 
 
-def minibatches(
+def sorted_minibatches(
     drawn: Sequence[int], prompts: Sequence[tuple[int, ...]], batch: int, rng: np.random.Generator
 ) -> list[list[int]]:
     """The drawn examples as minibatches; every few of them in a row hold what was drawn for them, sorted."""
@@ -161,7 +161,7 @@ class LanguageLearner:
         used, places = np.unique(drawn, return_inverse=True)
         batch = self.experience([examples[e] for e in used.tolist()])
         prompts = [item.prompt for item, _ in batch.encoded]
-        steps = minibatches(places.tolist(), prompts, self.batch, rng)
+        steps = sorted_minibatches(places.tolist(), prompts, self.batch, rng)
         fitted = self.step(batch, lambda scored: nll(scored.logprobs_N), steps, per="token")
         return {**fitted, "examples": float(len(examples))}
 
@@ -190,23 +190,6 @@ class LanguageLearner:
         """
         steps = minibatches or [range(len(batch.examples))]
         rate = self.learning_rate if learning_rate is None else learning_rate
-        try:
-            return self._step(batch, loss, steps, per, unit, rate)
-        except torch.OutOfMemoryError:
-            raise ClarifyError(
-                f"{self.agent.model.name}: out of memory in training with microbatch_tokens="
-                f"{self.microbatch_tokens}; lower it, or train adapters (lora=16); the run can be resumed"
-            ) from None
-
-    def _step(
-        self,
-        batch: Experience,
-        loss: Loss,
-        steps: Sequence[Sequence[int]],
-        per: str,
-        unit: int,
-        rate: float,
-    ) -> dict[str, float]:
         parameters = [*self._parameters.values(), *self.critic.parameters()]
         adam = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
         losses: list[float] = []
@@ -216,39 +199,45 @@ class LanguageLearner:
         rank, size = join()
         share(parameter.data for parameter in parameters)
         model.train()
-        for step, rows in enumerate(steps):
-            warm = min(1.0, (step + 1) / max(1.0, 0.05 * len(steps)))
-            for group in adam.param_groups:
-                group["lr"] = rate * warm * (1.0 - step / len(steps))
-            chosen = [batch.encoded[e][0]._replace(row=k) for k, e in enumerate(rows)]
-            parts = parted(chosen, unit, self.width, self.microbatch_tokens)
-            rows_B = torch.tensor(rows)
-            count = sum(len(item.message) for item in chosen)
-            differ += differing(parts, chosen)
-            read += sum(packed.ids_R_T.numel() for packed in parts)
-            total = 0.0
-            for packed in parts[rank::size]:
-                scored = self._scored(packed.to(self.agent.model.device), rows_B)
-                held = len(scored.logprobs_N) / count
-                if per == "row":
-                    held = len(scored.rows_B) / len(rows)
-                found = loss(scored) * held
-                found.backward()  # type: ignore[no-untyped-call]
-                total += found.item()
-            if size > 1:
-                summed = torch.tensor([total], dtype=torch.float64, device=self.agent.model.device)
-                for parameter in parameters:
-                    if parameter.grad is None:
-                        parameter.grad = torch.zeros_like(parameter)
-                add_up([summed, *(p.grad for p in parameters if p.grad is not None)])
-                total = summed.item()
-            if not np.isfinite(total):
-                raise ClarifyError(f"the loss became {total} at step {step}: lower the learning rate")
-            norms.append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
-            adam.step()
-            adam.zero_grad()
-            losses.append(total)
-            tokens += count
+        try:
+            for step, rows in enumerate(steps):
+                warm = min(1.0, (step + 1) / max(1.0, 0.05 * len(steps)))
+                for group in adam.param_groups:
+                    group["lr"] = rate * warm * (1.0 - step / len(steps))
+                chosen = [batch.encoded[e][0]._replace(row=k) for k, e in enumerate(rows)]
+                parts = parted(chosen, unit, self.width, self.microbatch_tokens)
+                rows_B = torch.tensor(rows)
+                count = sum(len(item.message) for item in chosen)
+                differ += differing(parts, chosen)
+                read += sum(packed.ids_R_T.numel() for packed in parts)
+                total = 0.0
+                for packed in parts[rank::size]:
+                    scored = self._scored(packed.to(self.agent.model.device), rows_B)
+                    held = len(scored.logprobs_N) / count
+                    if per == "row":
+                        held = len(scored.rows_B) / len(rows)
+                    found = loss(scored) * held
+                    found.backward()  # type: ignore[no-untyped-call]
+                    total += found.item()
+                if size > 1:
+                    summed = torch.tensor([total], dtype=torch.float64, device=self.agent.model.device)
+                    for parameter in parameters:
+                        if parameter.grad is None:
+                            parameter.grad = torch.zeros_like(parameter)
+                    add_up([summed, *(p.grad for p in parameters if p.grad is not None)])
+                    total = summed.item()
+                if not np.isfinite(total):
+                    raise ClarifyError(f"the loss became {total} at step {step}: lower the learning rate")
+                norms.append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
+                adam.step()
+                adam.zero_grad()
+                losses.append(total)
+                tokens += count
+        except torch.OutOfMemoryError:
+            raise ClarifyError(
+                f"{self.agent.model.name}: out of memory in training with microbatch_tokens="
+                f"{self.microbatch_tokens}; lower it, or train adapters (lora=16); the run can be resumed"
+            ) from None
         model.eval()
         self.agent.generator.memory.clear()
         used = {e for rows in steps for e in rows}

@@ -1,6 +1,7 @@
-"""The evaluation as a picture: reward, asks and the move mix against the costs.
+"""The figures of an evaluation: reward against the costs, the move mix, accuracy against what it took.
 
-The figures of an evaluation as PNG files: reward over both costs, accuracy against what it took.
+The figures over two costs are of games that price questions and words, and whose best play is computed (see
+`over_two_costs`); every other evaluation has the reward at each costs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,12 @@ PAID = {
 MARKS = {"agent": "o", "optimum": "_", "always-answer": "v", "always-enumerate": "s", "always-ask": "^"}
 
 
+def over_two_costs(summary: Mapping[str, Any]) -> bool:
+    """Whether an evaluation has what the figures over two costs show: what is asked, said, and optimal."""
+    cell = summary["cells"][0]
+    return list(cell["costs"]) == ["turn", "word"] and "ask" in cell.get("optimum", {})
+
+
 def surfaces(cells: Sequence[Cell]) -> dict[str, list[float]]:
     """What the heat maps show at each cell: the agent's reward, the optimum's, and the gap between them."""
     own = [cell["reward"] for cell in cells]
@@ -41,7 +48,7 @@ def surfaces(cells: Sequence[Cell]) -> dict[str, list[float]]:
 def paid(cell: Cell, played: Mapping[str, float], by: str) -> float:
     """What an episode took: `asks`, `words`, or both at the costs of the cell (`paid`)."""
     if by == "paid":
-        return float(cell["turn_cost"] * played["asks"] + cell["word_cost"] * played["words"])
+        return float(cell["costs"]["turn"] * played["asks"] + cell["costs"]["word"] * played["words"])
     return float(played[by])
 
 
@@ -64,10 +71,9 @@ def points(summary: Mapping[str, Any], by: str) -> dict[str, list[tuple[float, f
 def _heat(
     axes: Axes, cells: Sequence[Cell], values: Sequence[float], title: str, low: float, top: float
 ) -> None:
-    turns = sorted({cell["turn_cost"] for cell in cells})
-    words = sorted({cell["word_cost"] for cell in cells})
+    turns, words = (sorted({cell["costs"][name] for cell in cells}) for name in LABELS)
     grid = np.full((len(turns), len(words)), np.nan)
-    places = [(turns.index(c["turn_cost"]), words.index(c["word_cost"])) for c in cells]
+    places = [(turns.index(c["costs"]["turn"]), words.index(c["costs"]["word"])) for c in cells]
     for place, value in zip(places, values, strict=True):
         grid[place] = value
     gap = title.startswith("gap")
@@ -79,8 +85,8 @@ def _heat(
             axes.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, lw=1.4))
     axes.set_xticks(range(len(words)), [f"{word:g}" for word in words], fontsize=8)
     axes.set_yticks(range(len(turns)), [f"{turn:g}" for turn in turns], fontsize=8)
-    axes.set_xlabel(LABELS["word_cost"])
-    axes.set_ylabel(LABELS["turn_cost"])
+    axes.set_xlabel(LABELS["word"])
+    axes.set_ylabel(LABELS["turn"])
     axes.set_title(title, fontsize=10)
     axes.spines[:].set_visible(False)
 
@@ -93,10 +99,35 @@ def _title(summary: Mapping[str, Any]) -> str:
 def draw_all(summary: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     """Draw every figure of a `summary.json` to the folder; returns the PNG files by name."""
     pictures = {}
-    for name, drawn in (("steerability", draw), ("surfaces", draw_surfaces), ("frontier", draw_frontier)):
+    two = {"steerability": draw, "surfaces": draw_surfaces, "frontier": draw_frontier}
+    for name, drawn in (two if over_two_costs(summary) else {"teams": draw_cells}).items():
         pictures[name] = folder / f"{name}.png"
         drawn(summary, pictures[name])
     return pictures
+
+
+def draw_cells(summary: Mapping[str, Any], path: Path) -> None:
+    """Draw the reward of the evaluated team, the other teams and the optimum at each costs to a PNG file."""
+    cells = summary["cells"]
+    figure, axes = plt.subplots(figsize=(3 + 0.5 * len(cells), 3.6), constrained_layout=True)
+    for known in cells[0]["fixed"]:
+        axes.plot([cell["fixed"][known] for cell in cells], marker=".", lw=1, alpha=0.7, label=known)
+    if "optimum" in cells[0]:
+        best = [cell["optimum"]["reward"] for cell in cells]
+        axes.plot(best, marker="_", lw=1.2, color=COLOURS["optimum"], label=summary["yardstick"])
+    axes.plot(
+        [cell["reward"] for cell in cells], marker="o", lw=2, color=COLOURS["agent"], label=summary["agent"]
+    )
+    labels = [
+        " ".join(f"{name} {value:g}" for name, value in cell["costs"].items())
+        + ("" if cell["seen"] else " *")
+        for cell in cells
+    ]
+    axes.set_xticks(range(len(cells)), labels, rotation=60, ha="right", fontsize=7)
+    axes.set_title(f"{summary['env']}: reward by costs (* never trained on)", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def draw_surfaces(summary: Mapping[str, Any], path: Path) -> None:
@@ -106,7 +137,7 @@ def draw_surfaces(summary: Mapping[str, Any], path: Path) -> None:
     values = surfaces(cells)
     low, top = min(values["agent"] + values["optimum"]), max(values["optimum"])
     _heat(grid[0], cells, values["agent"], f"reward of {summary['agent']}", low, top)
-    _heat(grid[1], cells, values["optimum"], "reward of the optimum", low, top)
+    _heat(grid[1], cells, values["optimum"], f"reward of the {summary['yardstick']}", low, top)
     _heat(grid[2], cells, values["gap"], "gap between them", 0.0, max(0.1, *values["gap"]))
     figure.suptitle(f"{_title(summary)}; framed: costs of the training", fontsize=11)
     figure.savefig(path, dpi=100)
@@ -119,7 +150,7 @@ def draw_frontier(summary: Mapping[str, Any], path: Path) -> None:
     for axes, (by, label) in zip(grid, PAID.items(), strict=True):
         for name, listed in points(summary, by).items():
             colour = COLOURS.get(name, COLOURS["fixed"])
-            shown = summary["agent"] if name == "agent" else name
+            shown = {"agent": summary["agent"], "optimum": summary["yardstick"]}.get(name, name)
             mark = MARKS.get(name, "x")
             axes.plot(*zip(*listed, strict=True), mark, color=colour, label=shown, zorder=2)
             line = [listed[k] for k in frontier(listed)]
@@ -145,17 +176,18 @@ MIX = {"ask": "#d1495b", "enumerate": "#edae49", "answer": "#00798c"}
 STYLES = {"always-answer": ":", "always-enumerate": "--", "always-ask": "-."}
 
 
-LABELS = {"turn_cost": "cost of a question", "word_cost": "cost of a word"}
+LABELS = {"turn": "cost of a question", "word": "cost of a word"}
 
 
 def _means(cells: list[dict[str, Any]], by: str, value: Any) -> tuple[list[float], list[float]]:
-    levels = sorted({cell[by] for cell in cells})
-    return levels, [float(np.mean([value(c) for c in cells if c[by] == level])) for level in levels]
+    levels = sorted({cell["costs"][by] for cell in cells})
+    groups = ([value(c) for c in cells if c["costs"][by] == level] for level in levels)
+    return levels, [float(np.mean(group)) for group in groups]
 
 
-def _reward(axes: Axes, cells: list[dict[str, Any]], by: str, name: str) -> None:
+def _reward(axes: Axes, cells: list[dict[str, Any]], by: str, name: str, yardstick: str) -> None:
     levels, optimum = _means(cells, by, lambda c: c["optimum"]["reward"])
-    axes.plot(levels, optimum, color=COLOURS["optimum"], lw=1.2, label="optimum")
+    axes.plot(levels, optimum, color=COLOURS["optimum"], lw=1.2, label=yardstick)
     for fixed in cells[0]["fixed"]:
         _, values = _means(cells, by, lambda c, fixed=fixed: c["fixed"][fixed])
         axes.plot(levels, values, color=COLOURS["fixed"], ls=STYLES.get(fixed, "-"), lw=1.4, label=fixed)
@@ -164,8 +196,8 @@ def _reward(axes: Axes, cells: list[dict[str, Any]], by: str, name: str) -> None
     axes.set_ylabel("reward")
 
 
-def _mix(axes: Axes, cells: list[dict[str, Any]], by: str) -> None:
-    levels = sorted({cell[by] for cell in cells})
+def _mix(axes: Axes, cells: list[dict[str, Any]], by: str, yardstick: str) -> None:
+    levels = sorted({cell["costs"][by] for cell in cells})
     places = np.arange(len(levels))
     bottom, below = np.zeros(len(levels)), np.zeros(len(levels))
     for kind, colour in MIX.items():
@@ -177,41 +209,43 @@ def _mix(axes: Axes, cells: list[dict[str, Any]], by: str) -> None:
         )
         bottom += shares
         below += best
-    measure, label = ("asks", "questions") if by == "turn_cost" else ("words", "words")
+    measure, label = ("asks", "questions") if by == "turn" else ("words", "words")
     other = axes.twinx()
     _, own = _means(cells, by, lambda c: c[measure])
     _, best = _means(cells, by, lambda c: c["optimum"][measure])
     other.plot(places, best, "--", color=COLOURS["optimum"], marker="_", lw=1.6)
     other.plot(places, own, color=COLOURS["agent"], marker="o", mec="white", lw=1.6)
-    other.set_ylabel(f"{label} an episode (blue; optimum black)", fontsize=8)
+    other.set_ylabel(f"{label} an episode (blue; {yardstick} black)", fontsize=8)
     other.set_ylim(bottom=0)
     axes.set_xticks(places, [f"{level:g}" for level in levels])
-    axes.set_ylabel("share of the moves (hatched: optimum)")
+    axes.set_ylabel(f"share of the moves (hatched: {yardstick})")
     axes.set_ylim(0, 1)
 
 
 def draw(summary: Mapping[str, Any], path: Path) -> None:
     """Draw the unseen costs of a `summary.json` to a PNG file: each point averages over the other cost."""
-    cells = [cell for cell in summary["cells"] if not cell["seen"]]
+    part = "unseen" if "unseen" in summary else "seen"
+    cells = [cell for cell in summary["cells"] if cell["seen"] == (part == "seen")]
     figure, grid = plt.subplots(2, 2, figsize=(11, 7.4), constrained_layout=True)
-    for column, by in enumerate(("turn_cost", "word_cost")):
+    for column, by in enumerate(LABELS):
         curves, bars = grid[0][column], grid[1][column]
-        _reward(curves, cells, by, summary["agent"])
+        _reward(curves, cells, by, summary["agent"], summary["yardstick"])
         curves.set_xscale("log")
-        levels = sorted({cell[by] for cell in cells})
+        levels = sorted({cell["costs"][by] for cell in cells})
         curves.set_xticks(levels, [f"{level:g}" for level in levels])
         curves.minorticks_off()
-        _mix(bars, cells, by)
+        _mix(bars, cells, by, summary["yardstick"])
         for axes in (curves, bars):
             axes.set_xlabel(LABELS[by])
             axes.spines[["top", "right"]].set_visible(False)
     grid[0][0].legend(frameon=False, fontsize=8, loc="lower left")
     grid[1][0].legend(frameon=False, fontsize=8, loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.12))
-    score = summary["unseen"]["normalized"]
+    score = summary[part]["normalized"]
     figure.suptitle(
         f"{summary['agent']} on {summary['env']} ({summary['split']}, {summary['questions']} questions) "
-        f"at costs never trained on\nnormalised score {score['mean']:.3f} [{score['low']:.3f}, "
-        f"{score['high']:.3f}]: 0 = the best fixed strategy, 1 = the optimum",
+        f"at {'costs never trained on' if part == 'unseen' else 'costs of the training'}\n"
+        f"normalised score {score['mean']:.3f} [{score['low']:.3f}, "
+        f"{score['high']:.3f}]: 0 = the best fixed strategy, 1 = the {summary['yardstick']}",
         fontsize=11,
     )
     figure.savefig(path, dpi=110)

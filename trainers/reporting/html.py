@@ -15,7 +15,7 @@ from typing import Any
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.evaluation.paired_comparison import compare, frontier, read_questions
-from clarify_env.trainers.reporting.figures import PAID, points, surfaces
+from clarify_env.trainers.reporting.figures import PAID, over_two_costs, points, surfaces
 from clarify_env.trainers.reporting.html_episodes import MOST, Episodes
 
 EPISODES = Path("episodes") / "evaluation.parquet"
@@ -41,10 +41,10 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
     summary = read_json(path)
     config = folder / "config.json"
     known = {"name": name, "summary": summary, "config": read_json(config) if config.is_file() else None}
-    if "teams" in summary:  # a game of other costs: numbers and transcripts
-        return known
-    if "ask" not in summary["cells"][0]["optimum"] or "fixed" not in summary:
+    if "yardstick" not in summary or "fixed" not in summary:
         raise ClarifyError(f"{path}: written by an earlier version; evaluate it again")
+    if not over_two_costs(summary):  # numbers and transcripts
+        return known
     panels = []
     for by, label in PAID.items():
         found = points(summary, by)
@@ -72,7 +72,6 @@ def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0
         games = {run["summary"]["env"] for run in runs}
         if len(games) > 1:
             raise ClarifyError(f"report: evaluations of different games: {', '.join(sorted(games))}")
-    if len(runs) > 1 and "teams" not in runs[0]["summary"]:
         measured = [read_questions(folder, name) for name, folder in zip(names, folders, strict=True)]
         comparison = compare(measured, seed)
     episodes = Episodes(most)

@@ -114,6 +114,14 @@ class Point(NamedTuple):
     observation: Observation
 
 
+def check_playable(env: GameEnv[Any]) -> None:
+    """Raise ClarifyError where the game has other rules than the page shows."""
+    if type(env.game) is not ClarificationGame:
+        raise ClarifyError(
+            f"demo {env.name}: the page is made for an asker and a user with notes, not this game"
+        )
+
+
 @dataclass
 class Playground:
     """A policy to try, the game's rules, and a scripted user.
@@ -133,8 +141,7 @@ class Playground:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.env.game, ClarificationGame):
-            raise ClarifyError(f"demo: {self.env.name} is no clarification game; give another --env")
+        check_playable(self.env)
 
     def task(self, number: int) -> Task:
         """A question of the game, drawn by the seed and this number."""

@@ -73,35 +73,33 @@ class Bars(Logger):
 
 
 def results(summary: Mapping[str, Any]) -> Group:
-    """The evaluation as two tables: the scores, and asks beside the optimum's by turn cost."""
+    """The evaluation as tables: the scores, and what is paid for by its cost, beside the optimum's."""
     about = f"{summary['split']}, {summary['questions']} questions".lstrip(", ")
-    scores = Table(title=f"{summary['agent']} on {summary['env']} ({about})")
+    yardstick = summary["yardstick"]
+    scores = Table(
+        title=f"{summary['agent']} on {summary['env']} ({about})",
+        caption=f"normalized: 0 = {_floor(summary['floor'])}, 1 = {yardstick}",
+    )
     parts = [part for part in ("seen", "unseen") if part in summary]
     for column in ("", *(f"{part} costs" for part in parts)):
         scores.add_column(column, justify="right" if column else "left", no_wrap=True)
-    names = [
-        "reward",
-        "optimum",
-        "baseline",
-        "normalized",
-        "start",
-        "from_start",
-        "accuracy",
-        "asks",
-        "words",
-    ]
-    if "measures" in summary:
-        names = ["reward", *(n for n in summary["seen"] if n.startswith("team ")), *list(summary["seen"])[1:]]
-    for name in dict.fromkeys(name for name in names if name in summary["seen"]):
+    for name in summary["seen"]:
         values = (summary[part][name] for part in parts)
-        scores.add_row(name, *(f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in values))
-    if "monotonicity" not in summary:
-        return Group(scores)
-    asks = summary["monotonicity"]["asks"]
-    asked = Table(title="questions an episode, by turn cost")
-    asked.add_column("turn cost")
-    for level in asks["turn_cost"]:
-        asked.add_column(f"{level:g}", justify="right")
-    for name in ("agent", "optimum"):
-        asked.add_row(name, *(f"{value:.2f}" for value in asks[name]))
-    return Group(scores, asked)
+        shown = yardstick if name == "optimum" else name
+        scores.add_row(shown, *(f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in values))
+    tables = [scores]
+    for quantity, found in summary["monotonicity"].items():
+        paid = Table(title=f"{quantity} an episode, by {found['cost']} cost")
+        paid.add_column(f"{found['cost']} cost")
+        for level in found["levels"]:
+            paid.add_column(f"{level:g}", justify="right")
+        for name in ("agent", "optimum"):
+            if name in found:
+                shown = yardstick if name == "optimum" else name
+                paid.add_row(shown, *(f"{value:.2f}" for value in found[name]))
+        tables.append(paid)
+    return Group(*tables)
+
+
+def _floor(names: list[str]) -> str:
+    return f"the best of {', '.join(names)}" if len(names) > 1 else f"the team {names[0]}"

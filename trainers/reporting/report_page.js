@@ -17,7 +17,7 @@ const signed = (x, digits = 3) => (x >= 0 ? "+" : "−") + Math.abs(x).toFixed(d
 const within = (v, show = fixed) => `${show(v.mean)} [${show(v.low)}, ${show(v.high)}]`;
 const number = (x) => x.toLocaleString("en-US");
 const mean = (listed) => listed.reduce((a, b) => a + b, 0) / listed.length;
-const levels = (cells, by) => [...new Set(cells.map((c) => c[by]))].sort((a, b) => a - b);
+const levels = (cells, by) => [...new Set(cells.map((c) => c.costs[by]))].sort((a, b) => a - b);
 
 function table(head, rows, attributes) {
   const line = (cells, tag) => el("tr", {}, ...cells.map((c, k) =>
@@ -40,8 +40,8 @@ function shade(scale, share) {
 }
 
 function heat(title, cells, values, scale, share, show, notes) {
-  const turns = levels(cells, "turn_cost"), words = levels(cells, "word_cost");
-  const at = new Map(cells.map((c, k) => [`${c.turn_cost} ${c.word_cost}`, k]));
+  const turns = levels(cells, "turn"), words = levels(cells, "word");
+  const at = new Map(cells.map((c, k) => [`${c.costs.turn} ${c.costs.word}`, k]));
   const rows = turns.map((turn) => el("tr", {}, el("th", { scope: "row" }, String(turn)), ...words.map((word) => {
     const k = at.get(`${turn} ${word}`);
     if (k === undefined) return el("td", {});
@@ -54,42 +54,32 @@ function heat(title, cells, values, scale, share, show, notes) {
     el("table", { class: "heat", "aria-label": title }, el("thead", {}, head), el("tbody", {}, ...rows)));
 }
 
-/* Of a cell its prices, in the order in which its game names them. */
-const pricesOf = (c) => (c.costs ? Object.values(c.costs) : [c.turn_cost, c.word_cost]);
-
 function drawScores(run) {
-  const { seen, unseen, teams } = run.summary, parts = [seen, unseen].filter((part) => part);
-  const names = teams ? Object.keys(seen)
-    : ["reward", "optimum", "baseline", "normalized", "start", "from_start", "accuracy", "asks", "words"];
-  const rows = names.filter((n) => n in seen).map((n) => [n, ...parts.map((part) => within(part[n]))]);
+  const { seen, unseen, yardstick, floor } = run.summary, parts = [seen, unseen].filter((part) => part);
+  const rows = Object.keys(seen).map((n) => [n === "optimum" ? yardstick : n, ...parts.map((part) => within(part[n]))]);
   $("score-table").replaceChildren(table(["", "seen costs", "unseen costs"].slice(0, 1 + parts.length), rows));
-  $("score-note").textContent = "Mean [95% bootstrap interval over questions]. Normalised score: " + (teams
-    ? `0 = the team ${teams[0]}, 1 = the team ${teams[teams.length - 1]}.`
-    : "0 = the best single fixed strategy over the same costs, 1 = the optimum.");
+  $("score-note").textContent = "Mean [95% bootstrap interval over questions]. Normalised score: 0 = the " +
+    (floor.length > 1 ? "best single fixed strategy over the same costs" : `team ${floor[0]}`) + `, 1 = the ${yardstick}.`;
 }
 
-/* A game of other costs than those of questions and words: all numbers, without the figures over the two. */
+/* All numbers at each costs, with the heading of each column. */
 function drawCells(run) {
-  const cells = run.summary.cells, { measures, teams } = run.summary;
-  $("cell-table").replaceChildren(table([...Object.keys(cells[0].costs), "costs", ...measures, ...teams],
-    cells.map((c) => [...pricesOf(c), c.seen ? "seen" : "unseen", ...measures.map((m) => fixed(c[m])),
-      ...teams.map((t) => fixed(c.teams[t]))])));
+  const { cells, measures, yardstick } = run.summary;
+  const best = Object.keys(cells[0].optimum ?? {}), others = Object.keys(cells[0].fixed);
+  const head = [...Object.keys(cells[0].costs), "costs", ...measures, ...best.map((m) => `${yardstick} ${m}`), ...others];
+  $("cell-table").replaceChildren(table(head, cells.map((c) => [...Object.values(c.costs), c.seen ? "seen" : "unseen",
+    ...measures.map((m) => fixed(c[m])), ...best.map((m) => fixed(c.optimum[m])), ...others.map((m) => fixed(c.fixed[m]))])));
 }
 
 function drawSurfaces(run) {
-  const cells = run.summary.cells, { agent, optimum, gap } = run.surfaces;
+  const { cells, yardstick } = run.summary, { agent, optimum, gap } = run.surfaces;
   const low = Math.min(...agent, ...optimum), top = Math.max(...optimum), most = Math.max(0.1, ...gap);
   const share = (x) => (x - low) / (top - low || 1);
   const two = (x) => fixed(x, 2);
   $("heat").replaceChildren(
     heat("agent: reward", cells, agent, "reward", share, two),
-    heat("optimum: reward", cells, optimum, "reward", share, two),
-    heat("gap: optimum less agent", cells, gap, "gap", (x) => x / most, two));
-  const measures = ["reward", "accuracy", "asks", "words", "exact", ...KINDS].filter((m) => m in cells[0]);
-  const best = Object.keys(cells[0].optimum), others = Object.keys(cells[0].fixed);
-  const head = ["question", "word", "costs", ...measures, ...best.map((m) => `optimum ${m}`), ...others];
-  $("cell-table").replaceChildren(table(head, cells.map((c) => [c.turn_cost, c.word_cost, c.seen ? "seen" : "unseen",
-    ...measures.map((m) => fixed(c[m])), ...best.map((m) => fixed(c.optimum[m])), ...others.map((m) => fixed(c.fixed[m]))])));
+    heat(`${yardstick}: reward`, cells, optimum, "reward", share, two),
+    heat(`gap: ${yardstick} less agent`, cells, gap, "gap", (x) => x / most, two));
 }
 
 function drawMix(run) {
@@ -97,11 +87,11 @@ function drawMix(run) {
   const cells = run.summary.cells.filter((c) => c.seen === seen);
   const keys = el("p", { class: "keys", style: "flex-basis:100%" }, ...KINDS.map((kind) =>
     el("span", {}, el("i", { style: `background:var(--${kind})` }), kind)));
-  $("bars").replaceChildren(keys, ...[["turn_cost", "cost of a question"], ["word_cost", "cost of a word"]].map(
-    ([by, label]) => bars(cells, by, label)));
+  $("bars").replaceChildren(keys, ...[["turn", "cost of a question"], ["word", "cost of a word"]].map(
+    ([by, label]) => bars(cells, by, label, run.summary.yardstick)));
 }
 
-function bars(cells, by, label) {
+function bars(cells, by, label, yardstick) {
   const listed = levels(cells, by), width = 440, high = 190, step = (width - 40) / listed.length;
   const picture = el("svg:svg", { viewBox: `0 0 ${width} 262`, role: "img", "aria-label": `Moves by ${label}` });
   for (const share of [0, 0.5, 1]) {
@@ -110,12 +100,12 @@ function bars(cells, by, label) {
       el("svg:text", { x: 30, y: y + 4, "text-anchor": "end" }, `${100 * share}%`));
   }
   listed.forEach((level, k) => {
-    const here = cells.filter((c) => c[by] === level), x = 40 + k * step, wide = Math.min(46, step * 0.4);
+    const here = cells.filter((c) => c.costs[by] === level), x = 40 + k * step, wide = Math.min(46, step * 0.4);
     [[(c) => c, 1], [(c) => c.optimum, 0.5]].forEach(([of, opacity], side) => {
       let y = 14 + high;
       for (const kind of KINDS) {
         const share = mean(here.map((c) => of(c)[kind] ?? 0));
-        const told = `${side ? "optimum" : "agent"}, ${label} ${level}: ${kind} ${(100 * share).toFixed(1)}%`;
+        const told = `${side ? yardstick : "agent"}, ${label} ${level}: ${kind} ${(100 * share).toFixed(1)}%`;
         y -= share * high;
         picture.append(el("svg:rect", { x: x + side * (wide + 2) + 4, y, width: wide, height: Math.max(0, share * high),
           style: `fill:var(--${kind});opacity:${opacity}` }, el("svg:title", {}, told)));
@@ -159,7 +149,7 @@ function scatter(run, panel, low) {
     const line = panel.lines[name].map((k) => `${X(points[k][0])} ${Y(points[k][1])}`);
     picture.append(el("svg:path", { d: `M${line.join("L")}`, style: `fill:none;stroke:${colour};opacity:.6` }));
     points.forEach(([x, y], k) => {
-      const cell = run.summary.cells[k], at = points.length > 1 ? `, question ${cell.turn_cost}, word ${cell.word_cost}` : "";
+      const cell = run.summary.cells[k], at = points.length > 1 ? `, question ${cell.costs.turn}, word ${cell.costs.word}` : "";
       const mark = MARKS[known ? name : "other"](X(x), Y(y));
       mark.setAttribute("style", `fill:${colour};stroke:${name === "optimum" ? colour : "var(--paper)"}`);
       mark.append(el("svg:title", {}, `${name}${at}: accuracy ${fixed(y)}, ${panel.label} ${fixed(x)}`));
@@ -170,7 +160,7 @@ function scatter(run, panel, low) {
       picture.append(el("svg:text", { x: X(x) + (right ? -8 : 8), y: Y(y) + 13, "text-anchor": right ? "end" : "start" }, name));
     }
   }
-  const keys = el("p", { class: "keys" }, ...[["agent", run.summary.agent], ["optimum", "optimum"], ["fixed", "fixed strategies"]]
+  const keys = el("p", { class: "keys" }, ...[["agent", run.summary.agent], ["optimum", run.summary.yardstick], ["fixed", "fixed strategies"]]
     .map(([name, shown]) => el("span", {}, el("i", { style: `background:var(--${name})` }), shown)));
   return el("figure", {}, picture, keys);
 }
@@ -181,7 +171,7 @@ function drawComparison() {
   $("comparison").hidden = $("to-comparison").hidden = false;
   const left = Object.entries(found.left_out).filter(([, count]) => count).map(([name, count]) => `${name}: ${number(count)}`);
   $("compared").textContent = `Second run minus first, on the same ${number(found.questions)} questions at the same ` +
-    `${found.cells.length} pairs of costs, which all runs were measured at` +
+    `${found.cells.length} costs, which all runs were measured at` +
     (left.length ? ` (questions left out of ${left.join(", ")})` : "") +
     ". Paired by question; mean [95% bootstrap interval over questions]. Bold: the interval leaves 0 out.";
   const rows = found.pairs.flatMap((pair) => ["all", "unseen", "seen"].filter((p) => p in pair).map((part) => {
@@ -196,8 +186,12 @@ function drawComparison() {
   const draw = () => {
     const pair = found.pairs[Number($("pair").value)], values = pair.cells.map((v) => v.mean);
     const most = Math.max(1e-9, ...values.map(Math.abs));
-    $("pair-heat").replaceChildren(heat(`reward: ${pair.second} − ${pair.first}`, found.cells, values, "difference",
-      (x) => 0.5 + x / (2 * most), (x) => signed(x, 2), pair.cells.map((v) => within(v, signed))));
+    const title = `reward: ${pair.second} − ${pair.first}`, told = pair.cells.map((v) => within(v, signed));
+    const names = Object.keys(found.cells[0].costs), two = names.length === 2 && "turn" in found.cells[0].costs;
+    $("pair-heat").replaceChildren(two
+      ? heat(title, found.cells, values, "difference", (x) => 0.5 + x / (2 * most), (x) => signed(x, 2), told)
+      : table([...names, "costs", title], found.cells.map((c, k) =>
+        [...Object.values(c.costs), c.seen ? "seen" : "unseen", told[k]])));
   };
   $("pair").addEventListener("change", draw);
   draw();
@@ -208,7 +202,7 @@ function drawProvenance(run) {
   const facts = {
     agent: s.agent, game: s.env, questions: `${number(s.questions)} (${s.split}), ${number(s.questions_left_out ?? 0)} left out`,
     episodes: `${number(s.episodes)}, of which ${number(s.failed ?? 0)} failed`, seed: s.seed,
-    "user's knobs": JSON.stringify(s.user), git: git ? git.commit + (git.modified ? ", modified" : "") : "no checkout",
+    "knobs of the scripted players": JSON.stringify(s.knobs), git: git ? git.commit + (git.modified ? ", modified" : "") : "no checkout",
     python: s.versions?.python, platform: s.versions?.platform,
     packages: Object.entries(s.versions?.packages ?? {}).map(([name, v]) => `${name} ${v ?? "–"}`).join(", "),
   };
@@ -225,8 +219,8 @@ function drawRun() {
   const run = data.runs[Number($("run").value)], s = run.summary;
   $("about").textContent = `${s.agent} on ${s.env}: ${number(s.questions)} ${s.split} questions, ` +
     `${s.cells.length} costs, ${number(s.episodes)} episodes; seed ${s.seed}`;
-  for (const id of ["mix", "frontier", "two-costs"]) $(id).hidden = Boolean(s.teams);
-  const figures = s.teams ? [drawCells] : [drawSurfaces, drawMix, drawFrontier];
+  for (const id of ["mix", "frontier", "two-costs"]) $(id).hidden = !run.surfaces;
+  const figures = run.surfaces ? [drawCells, drawSurfaces, drawMix, drawFrontier] : [drawCells];
   for (const draw of [drawScores, ...figures, drawProvenance]) draw(run);
 }
 $("run").append(...data.runs.map((run, k) => el("option", { value: k }, run.name)));

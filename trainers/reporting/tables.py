@@ -121,16 +121,17 @@ matplotlib.use("Agg")
 
 
 def crossplay_table(result: Mapping[str, Any]) -> Table:
-    """Normalised scores by asker and user, and by row the own user's, the others' mean and the drop.
+    """Normalised scores by player and partner, and by row the own partner's, the others' mean and the drop.
 
     Args:
         result: what `crossplay` returned.
     """
     users = list(next(iter(result["matrix"].values())))
-    title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own user"
+    title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
     shown = Table(title=title, box=None, padding=(0, 1))
-    for column in ("asker", *users, "own", "others", "drop"):
-        shown.add_column(column, justify="left" if column == "asker" else "right", no_wrap=column == "drop")
+    shown.add_column(result["player"])
+    for column in (*users, "own", "others", "drop"):
+        shown.add_column(column, justify="right", no_wrap=column == "drop")
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
         drop = row.get("drop")
@@ -165,8 +166,9 @@ def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
                 axes.add_patch(frame)
     axes.set_xticks(range(len(users)), users, rotation=20, ha="right")
     axes.set_yticks(range(len(matrix)), list(matrix))
-    axes.set_xlabel("user")
-    axes.set_title(f"normalised score on {result['env']}; framed: the asker's own user", fontsize=10)
+    axes.set_xlabel("partner")
+    axes.set_ylabel(result["player"])
+    axes.set_title(f"normalised score on {result['env']}; framed: the own partner", fontsize=10)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -302,7 +304,8 @@ def collect(
             continue
         summary, lines = read_json(run.path / "summary.json"), run.metrics()
         row["seeds"].append(cell.seed)
-        row["unseen"].append(summary["unseen"]["normalized"]["mean"])
+        row["unseen"].append(summary.get("unseen", summary["seen"])["normalized"]["mean"])
+        row["yardstick"] = summary["yardstick"]
         row["seen"].append(summary["seen"]["normalized"]["mean"])
         for name, metric in SPENT.items():
             row[name].append(sum(line.get(metric, 0.0) for line in lines))
@@ -351,10 +354,17 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
             for seed, why in row["failed"].items()
         ]
     parts.append(
-        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = optimum). > next: chance that a run "
-        "beats one of the next line. others: with users that no run was trained with."
+        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = "
+        f"{' or '.join(_ones(result)) or 'the best play'}). > next: chance that a run beats one of the next "
+        "line. others: with partners that no run was trained with."
     )
     return Group(*parts)
+
+
+def _ones(result: Mapping[str, Any]) -> list[str]:
+    """What the 1 of the scores is, in each of the games."""
+    rows = [row for game in result["games"].values() for row in game.values()]
+    return list(dict.fromkeys(row["yardstick"] for row in rows if "yardstick" in row))
 
 
 def _mean(found: Mapping[str, Any] | None) -> str:

@@ -381,11 +381,11 @@ class ClarificationGame(Game[State]):
         return observation
 
     def spaces(self, player: str) -> dict[str, Space[Any]]:
-        """Spaces of the observations; `costs` is the pair (turn, word)."""
+        """Spaces of the observations; `costs` is the pair (turn, word), or what a subclass has for costs."""
         shared: dict[str, Space[Any]] = {
             "question": UnicodeText(),
             "context": UnicodeText(1_000_000),
-            "costs": Box(0.0, np.inf, (2,), np.float64),
+            "costs": Box(0.0, np.inf, (len(self.costs_type._fields),), np.float64),
             "transcript": Records(Turn),
         }
         if player == "asker":

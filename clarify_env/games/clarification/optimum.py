@@ -24,6 +24,9 @@ from clarify_env.text import Grade, grade_text, tokens
 WHICH = "What exactly do you mean?"
 
 
+OUTCOME = ("reward", "accuracy", "asks", "words", "ask", "enumerate", "answer")  # of `Solver.outcome`
+
+
 def questions(meanings: Sequence[Interpretation]) -> list[Ask]:
     """The questions worth putting: one per fact whose value differs, or a plain one without facts."""
     if len(meanings) < 2:

@@ -17,7 +17,8 @@ from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, samp
 from clarify_env.trainers.algorithms.rloo import RLOO
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.experiment import build, load_policy, train
+from clarify_env.trainers.evaluation.runs import load_run
+from clarify_env.trainers.experiment import build, train
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
@@ -60,8 +61,8 @@ def test_a_run_learns_resumes_and_is_loaded(name, options, tmp_path):
     weights = [run.checkpoint(2) / "weights.safetensors" for run in (whole, part)]
     assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
     assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
-    assert json.loads((whole.path / "config.json").read_text())["algorithm"]["name"] == name
-    assert load_policy(whole).greedy
+    assert json.loads((whole.path / "config.json").read_text())["algorithm"] == name
+    assert load_run(whole)["asker"].greedy
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_the_start_policy_is_copied_only_where_it_is_used(name, given, copies, t
     run.start(wanted.to_json())
     list(first.train())
     assert len(made) == copies
-    load_policy(run)
+    load_run(run)
     resumed = build(wanted.changed(iterations=3), run)
     list(resumed.train(first=resumed.resume()))
     assert len(made) == 2 * copies, "one for each of two runs"

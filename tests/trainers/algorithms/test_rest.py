@@ -14,6 +14,7 @@ from clarify_env.games.clarification import SEEN
 from clarify_env.trainers import experiment
 from clarify_env.trainers.config import Config, read_config
 from clarify_env.trainers.evaluation.measure import measure
+from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory, versions
 
@@ -163,7 +164,7 @@ def test_nothing_to_go_on_with(tmp_path):
     with pytest.raises(ClarifyError, match=r"no run directory; it has no config.json"):
         list(experiment.train(TINY, RunDirectory(tmp_path), resume=True))
     with pytest.raises(ClarifyError, match=r"no run directory; it has no config.json"):
-        experiment.load_policy(RunDirectory(tmp_path / "nowhere"))
+        load_run(RunDirectory(tmp_path / "nowhere"))
 
 
 def test_another_seed_ends_elsewhere_and_the_same_one_in_the_same_bits(tmp_path, whole):
@@ -246,7 +247,7 @@ def test_training_improves_on_the_start(tmp_path):
     env = clarify_env.make("synthetic-v0", split="validation", size=20)
 
     def reward(iteration):
-        players = {"asker": experiment.load_policy(run, iteration), "user": ScriptedUser()}
+        players = {"asker": load_run(run, iteration)["asker"], "user": ScriptedUser()}
         return measure(env, players, range(20), list(SEEN))[:, :, 0].mean()
 
     assert reward(2) == reward(None) > reward(0) + 0.05
@@ -297,4 +298,4 @@ def test_a_damaged_config_is_named(tmp_path, text, match):
 
 def test_a_missing_checkpoint_is_named(whole):
     with pytest.raises(ClarifyError, match="has no checkpoint 9 to evaluate"):
-        experiment.load_policy(whole[0], 9)
+        load_run(whole[0], 9)

@@ -47,7 +47,7 @@ def test_a_person_plays_the_asker(command):
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out
     assert "turn_cost -0.250" in out
-    assert "Optimal play with open notes earns +" in out
+    assert "The optimum on this question is +" in out
 
 
 def test_a_person_plays_the_user_and_both(command):
@@ -61,7 +61,7 @@ def test_a_person_plays_the_user_and_both(command):
 
 
 def test_nobody_plays_and_the_seed_repeats_it(command):
-    arguments = ("play", "--as", "nobody", "--agent", "always-ask", "--episodes", 3, "--noise", 0.3)
+    arguments = ("play", "--as", "nobody", "--agent", "always-ask", "--episodes", 3, "--knob", "noise=0.3")
     first, again = (command(*arguments, "--seed", 7) for _ in range(2))
     assert first == again
     assert first[0] == 0
@@ -112,12 +112,12 @@ def test_crossplay_knows_the_user_of_a_runs_training(trained, tmp_path, command)
     assert {asker: row["own_user"] for asker, row in result["rows"].items()} == {
         trained[0].name: "scripted", "optimal": "scripted",
     }  # fmt: skip
-    assert result["costs"] == [[0.1, 0.01]]
+    assert result["costs"] == [{"turn": 0.1, "word": 0.01}]
     assert result["questions"] == 3
 
 
 def test_audit_writes_a_report_and_its_worst_dialogues(tmp_path, command):
-    code, text, err = command("audit", "--noise", 0.3, "--tasks", 5, "--out", tmp_path / "audit.json")
+    code, text, err = command("audit", "--knob", "noise=0.3", "--tasks", 5, "--out", tmp_path / "audit.json")
     assert code == 0, err
     assert "contradiction" in text
     assert json.loads((tmp_path / "audit.json").read_text())["questions"] == 5

@@ -11,12 +11,15 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
     ("arguments", "said"),
     [
         ("play --env synthetc-v0", "unknown environment 'synthetc-v0'; did you mean 'synthetic-v0'?"),
-        ("play --as nobody --agent optimall", "unknown agent 'optimall'; did you mean 'optimal'?"),
+        (
+            "play --as nobody --agent optimall",
+            "agent or run directory 'optimall'; did you mean 'optimal'?",
+        ),
         ("play --as askr", "unknown player 'askr'; did you mean 'asker'?"),
         ("play --split valid", "unknown split 'valid'"),
         ("play --costs turn=-0.1", "turn_cost=-0.1: a cost is a finite number >= 0"),
         ("play --costs word=nan", "word_cost=nan: a cost is a finite number >= 0"),
-        ("play --noise 1.5", "noise=1.5): a probability in [0, 1)"),
+        ("play --knob noise=1.5", "noise=1.5): a probability in [0, 1)"),
         ("play --task 9999", "there are 500 tasks, from 0"),
         ("play --task nothing", "'nothing': no task has this id"),
         ("play --data-dir nowhere", "unknown option 'data_dir'"),
@@ -45,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("train --resume --out nowhere", "nowhere: no run directory; it has no config.json"),
         ("evaluate optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
         ("crossplay optimum", "unknown agent or run directory 'optimum'; did you mean 'optimal'?"),
-        ("crossplay optimal optimal", "two askers are called 'optimal'"),
+        ("crossplay optimal optimal", "two players are called 'optimal'"),
         (
             "crossplay optimal --users scriptd",
             "unknown agent or run directory 'scriptd'; did you mean 'scripted'?",
@@ -56,7 +59,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("audit nowhere/at/all", "unknown agent or run directory 'nowhere/at/all'"),
         ("evaluate human", "unknown agent or run directory 'human'"),
         ("evaluate .", ".: no run directory; it has no config.json"),
-        ("evaluate optimal --noise nan", "noise=nan): a probability in [0, 1)"),
+        ("evaluate optimal --knob noise=nan", "noise=nan): a probability in [0, 1)"),
         ("evaluate always-ask --split nothing", "unknown split 'nothing'"),
     ],
 )
@@ -131,7 +134,7 @@ def test_an_evaluation_overwrites_no_other_run(tmp_path, command):
 
 @pytest.mark.parametrize("who", ["always-answer", "optimal"])
 def test_an_agent_that_needs_notes_says_so_in_one_line(who, mistake):
-    said = mistake("evaluate", who, "--knowledge", "document", "--eval-tasks", 2, "--no-wandb")
+    said = mistake("evaluate", who, "--env-option", "knowledge=document", "--eval-tasks", 2, "--no-wandb")
     assert "plays from the asker's notes and found none; make the game knowledge='open'" in said
 
 
@@ -140,5 +143,5 @@ def test_training_the_scorer_without_notes_is_one_line(tmp_path, mistake, tiny):
         "train", "--env-option", "knowledge=closed", *tiny
     )
     assert not [*tmp_path.rglob("config.json")], "it is found out before anything is written"
-    assert "unknown knowledge 'notes'" in mistake("play", "--knowledge", "notes")
-    assert "unknown knowledge 'opne'" in mistake("audit", "--knowledge", "opne")
+    assert "unknown knowledge 'notes'" in mistake("play", "--env-option", "knowledge=notes")
+    assert "unknown knowledge 'opne'" in mistake("audit", "--env-option", "knowledge=opne")

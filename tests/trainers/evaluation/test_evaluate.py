@@ -10,14 +10,15 @@ from clarify_env import ClarifyError, CostGrid
 from clarify_env.agents import FIXED, AlwaysAsk, OptimalAsker, Random, ScriptedUser
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification import SEEN, Costs, UserModel
+from clarify_env.games.clarification import SEEN, UNSEEN, Costs, UserModel
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.optimum import Solver
 from clarify_env.storage import read_episodes
-from clarify_env.trainers import experiment
-from clarify_env.trainers.evaluation.evaluate import Measured, by_cell, monotonicity, summarise
-from clarify_env.trainers.evaluation.measure import MEASURES, baselines, jobs, measure, optima, pick_questions
+from clarify_env.trainers.evaluation.evaluate import Measured, by_cell, evaluate, monotonicity, summarise
+from clarify_env.trainers.evaluation.measure import jobs, measure, measures_of, pick_questions
+from clarify_env.trainers.evaluation.runs import evaluate_agent
 from clarify_env.trainers.evaluation.statistics import interval, resamples
+from clarify_env.trainers.evaluation.yardsticks import Yardsticks, yardsticks
 
 CELLS = [Costs(0.02, 0.002), Costs(0.1, 0.01), Costs(0.02, 0.06), Costs(0.3, 0.02)]
 FILM = Task(
@@ -28,7 +29,9 @@ FILM = Task(
         Interpretation("When did the film open in Chile?", ("3 May 1951",), 0.25),
     ),
 )
+MEASURES = ("reward", "accuracy", "asks", "words", "exact", "ask", "enumerate", "answer")
 COLUMN = {name: i for i, name in enumerate(MEASURES)}
+TERMS = ClarificationGame.terms
 USER = ScriptedUser()
 
 
@@ -38,13 +41,22 @@ def env():
 
 
 @pytest.fixture(scope="module")
-def best(env):
-    return optima(env, UserModel(), range(40), CELLS)
+def yard(env):
+    assert measures_of(env, "asker") == MEASURES
+    return yardsticks(env, range(40), CELLS)
 
 
 @pytest.fixture(scope="module")
-def fixed(env):
-    return baselines(env, USER, range(40), CELLS)
+def best(yard):
+    """optimum_N_C_7, in the order of `Solver.outcome`."""
+    return np.stack(list(yard.optimum.values()), axis=2)
+
+
+@pytest.fixture(scope="module")
+def fixed(yard):
+    assert yard.name == "optimum"
+    assert tuple(yard.teams) == yard.floor == tuple(FIXED)
+    return yard.teams
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +165,16 @@ def test_costs_of_a_question_are_resampled_together():
     """Two costs that agree on every question are worth no more than one of them."""
     rng = np.random.default_rng(0)
     agent = np.repeat(rng.random((50, 1, len(MEASURES))), 6, axis=1)
-    measured = Measured(CELLS, agent, np.ones((50, 6, 7)), {"always": np.zeros((50, 6, len(MEASURES)))})
+    yard = Yardsticks(
+        {"always": np.zeros((50, 6, len(MEASURES)))}, {"reward": np.ones((50, 6))}, ("always",), "optimum"
+    )
+    measured = Measured(CELLS, MEASURES, agent, yard)
     assert summarise(measured, range(6))["reward"] == pytest.approx(summarise(measured, [0])["reward"])
 
 
-def test_normalised_score_is_0_for_the_best_fixed_strategy_and_1_for_the_optimum(best, fixed, own):
+def test_normalised_score_is_0_for_the_best_fixed_strategy_and_1_for_the_optimum(best, fixed, own, yard):
     name = max(fixed, key=lambda n: fixed[n][:, :, 0].mean())
-    measured = Measured(CELLS, fixed[name], best, fixed)
+    measured = Measured(CELLS, MEASURES, fixed[name], yard)
     found = summarise(measured, range(len(CELLS)))
     assert found["normalized"]["mean"] == pytest.approx(0.0, abs=1e-12)
     assert found["baseline"]["mean"] == pytest.approx(fixed[name][:, :, 0].mean())
@@ -171,22 +186,24 @@ def test_normalised_score_is_0_for_the_best_fixed_strategy_and_1_for_the_optimum
 
 
 def test_the_optimum_never_asks_more_as_questions_get_dearer_and_fixed_strategies_never_react(
-    env, own, fixed
+    env, own, fixed, yard
 ):
     cells = list(SEEN)
-    best = optima(env, UserModel(), range(40), cells)
+    best = yardsticks(env, range(40), cells)
     agent = np.zeros((40, 9, len(MEASURES)))
-    agent[:, :, :4] = best[:, :, :4]
-    found = monotonicity(Measured(cells, agent, best, {}))
-    for name, cost in (("asks", "turn_cost"), ("words", "word_cost")):
+    for k, name in enumerate(MEASURES[:4]):
+        agent[:, :, k] = best.optimum[name]
+    found = monotonicity(Measured(cells, MEASURES, agent, best), TERMS)
+    assert set(found) == {"asks", "words"}
+    for name, cost in (("asks", "turn"), ("words", "word")):
         levels = found[name]["agent"]
-        assert found[name][cost] == list(SEEN.levels[cost.removesuffix("_cost")])
+        assert (found[name]["cost"], found[name]["levels"]) == (cost, list(SEEN.levels[cost]))
         assert found[name]["optimum"] == pytest.approx(levels)
         assert found[name]["never_rises"] is True
         assert levels[0] > levels[-1]
-    turned = monotonicity(Measured(cells, agent[:, ::-1], best, {}))
+    turned = monotonicity(Measured(cells, MEASURES, agent[:, ::-1], best), TERMS)
     assert turned["asks"]["never_rises"] is False
-    assert by_cell(Measured(CELLS, own, own[:, :, :7], fixed))[2]["fixed"]["always-ask"] == pytest.approx(
+    assert by_cell(Measured(CELLS, MEASURES, own, yard))[2]["fixed"]["always-ask"] == pytest.approx(
         fixed["always-ask"][:, 2, 0].mean()
     )
 
@@ -204,7 +221,7 @@ def test_questions_are_drawn_without_repetition(env):
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
-    summary = experiment.evaluate_agent("always-ask", "synthetic-v0", out, tasks=12, env_options={"size": 30})
+    summary = evaluate_agent("always-ask", "synthetic-v0", out, tasks=12, env_options={"size": 30})
     return out, summary
 
 
@@ -212,16 +229,17 @@ def test_summary_has_what_it_promises(evaluated):
     out, summary = evaluated
     assert json.loads((out / "summary.json").read_text()) == json.loads(json.dumps(summary))
     assert {"env", "agent", "episodes", "seen", "unseen"} <= set(summary)
+    assert (summary["yardstick"], summary["floor"]) == ("optimum", list(FIXED))
     assert (summary["env"], summary["agent"], summary["questions"]) == ("synthetic-v0", "always-ask", 12)
-    reported = {"reward", "accuracy", "asks", "words", "optimum", "baseline", "normalized"}
+    reported = {*MEASURES, "optimum", "baseline", "normalized", *(f"team {name}" for name in FIXED)}
     for part in ("seen", "unseen"):
         assert set(summary[part]) == reported
         for value in summary[part].values():
             assert set(value) == {"mean", "low", "high"}
             assert value["low"] <= value["mean"] <= value["high"]
-    seen = [(c["turn_cost"], c["word_cost"]) for c in summary["cells"] if c["seen"]]
-    assert seen == [tuple(cell) for cell in SEEN]
-    assert not set(seen) & {(c["turn_cost"], c["word_cost"]) for c in summary["cells"] if not c["seen"]}
+    seen, unseen = ([c["costs"] for c in summary["cells"] if c["seen"] is part] for part in (True, False))
+    assert seen == [cell._asdict() for cell in SEEN]
+    assert unseen == [cell._asdict() for cell in UNSEEN]
 
 
 def test_summary_agrees_with_the_stored_episodes(evaluated):
@@ -231,7 +249,7 @@ def test_summary_agrees_with_the_stored_episodes(evaluated):
     cell = summary["cells"][0]
     env = clarify_env.make("synthetic-v0", split="validation", size=30)
     shares = {t.id: [m.weight for m in t.interpretations] for t in env.game.tasks}
-    own = [e for e in episodes if e.costs == {"turn": cell["turn_cost"], "word": cell["word_cost"]}]
+    own = [e for e in episodes if e.costs == cell["costs"]]
     total = sum(shares[e.setup["task"]][e.setup["intent"]] * e.reward for e in own)
     assert total / 12 == pytest.approx(cell["reward"])
 
@@ -246,9 +264,9 @@ def test_picture_is_a_png_of_a_sensible_size(evaluated):
 
 
 def test_grids_of_other_sizes(tmp_path, env):
-    summary = experiment.evaluate(
+    summary = evaluate(
         env,
-        AlwaysAsk(),
+        {"asker": AlwaysAsk()},
         "x",
         tmp_path,
         split="validation",

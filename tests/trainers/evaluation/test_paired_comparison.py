@@ -5,7 +5,6 @@ import pytest
 
 from clarify_env import ClarifyError
 from clarify_env.games.clarification import Costs
-from clarify_env.trainers.evaluation.measure import MEASURES
 from clarify_env.trainers.evaluation.paired_comparison import (
     ByQuestion,
     common,
@@ -16,14 +15,21 @@ from clarify_env.trainers.evaluation.paired_comparison import (
 )
 from clarify_env.trainers.evaluation.statistics import paired
 
-CHEAP, DEAR, ODD = Costs(0.1, 0.01), Costs(0.2, 0.02), Costs(0.5, 0.5)
+MEASURES = ("reward", "accuracy", "asks", "words", "exact")
+
+
+def pairs(costs):
+    return tuple(costs._asdict().items())
+
+
+CHEAP, DEAR, ODD = map(pairs, (Costs(0.1, 0.01), Costs(0.2, 0.02), Costs(0.5, 0.5)))
 
 
 def by_question(name, questions, cells, seen, rewards):
     """An evaluation whose measures are all the reward, but for asks, which are its negative."""
     measured = np.repeat(np.array(rewards, dtype=float)[:, :, None], len(MEASURES), axis=2)
     measured[:, :, MEASURES.index("asks")] *= -1
-    return ByQuestion(name, tuple(questions), tuple(cells), np.array(seen), measured)
+    return ByQuestion(name, tuple(questions), tuple(cells), np.array(seen), MEASURES, measured)
 
 
 FIRST = by_question("first", "abc", [CHEAP, DEAR], [True, False], [[0.5, 0.2], [0.4, 0.1], [0.9, 0.9]])
@@ -84,8 +90,8 @@ def test_pairing_takes_out_what_differs_between_questions():
 def test_nothing_in_common_is_an_error():
     with pytest.raises(ClarifyError, match="first and x: no question that all of them measured"):
         common([FIRST, FIRST._replace(name="x", questions=("x", "y", "z"))])
-    with pytest.raises(ClarifyError, match="no pair of costs that all of them measured"):
-        common([FIRST, FIRST._replace(name="x", cells=(ODD, Costs(1.0, 1.0)))])
+    with pytest.raises(ClarifyError, match="no costs that all of them measured"):
+        common([FIRST, FIRST._replace(name="x", cells=(ODD, pairs(Costs(1.0, 1.0))))])
 
 
 def test_the_frontier_is_what_no_other_point_beats():
@@ -98,10 +104,12 @@ def test_the_frontier_is_what_no_other_point_beats():
 def test_the_file_comes_back_as_it_was(tmp_path):
     measured = np.random.default_rng(0).random((3, 2, len(MEASURES)))
     measured[1, 0] = np.nan
-    write_questions(tmp_path, ["x", "y", "<z>"], [DEAR, CHEAP], 1, measured, np.ones((3, 2)))
+    cells = [Costs(0.2, 0.02), Costs(0.1, 0.01)]
+    write_questions(tmp_path, ["x", "y", "<z>"], cells, 1, MEASURES, measured, np.ones((3, 2)))
     back = read_questions(tmp_path)
     assert (back.name, back.questions, back.cells) == (tmp_path.name, ("x", "y", "<z>"), (DEAR, CHEAP))
     assert back.seen_C.tolist() == [True, False]
+    assert back.measures == MEASURES
     np.testing.assert_array_equal(back.measured_N_C_M, measured)
     (tmp_path / "questions.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(ClarifyError, match=r"questions\.parquet: cannot be read"):

@@ -14,8 +14,9 @@ from clarify_env.agents import Random, ScriptedUser
 from clarify_env.games.clarification import Costs, UserModel
 from clarify_env.storage import read_episodes
 from clarify_env.trainers.evaluation import measure as evaluation
-from clarify_env.trainers.evaluation.measure import baselines, measure, optima
+from clarify_env.trainers.evaluation.measure import measure
 from clarify_env.trainers.evaluation.parallel import in_order
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 CELLS = [Costs(0.02, 0.002), Costs(0.1, 0.01), Costs(0.02, 0.06)]
@@ -94,8 +95,7 @@ def test_an_evaluation_is_the_same_in_any_number_of_processes(tmp_path, monkeypa
     first, second = (list(read_episodes(tmp_path / f"{n}.parquet")) for n in (1, 3))
     assert first == second
     assert sum(watched) == 2 * len(first)
-    best = [optima(env, model, range(20), CELLS, processes=n) for n in (1, 2)]
-    np.testing.assert_array_equal(*best)
-    fixed = [baselines(env, players["user"], range(20), CELLS, processes=n) for n in (1, 2)]
-    for name, table in fixed[0].items():
-        np.testing.assert_array_equal(table, fixed[1][name])
+    others = {"user": players["user"]}
+    one, two = (yardsticks(env, range(20), CELLS, others=others, processes=n) for n in (1, 2))
+    for name, table in (*one.teams.items(), *one.optimum.items()):
+        np.testing.assert_array_equal(table, {**two.teams, **two.optimum}[name])

@@ -12,12 +12,12 @@ from rich.console import Console
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.trainers.evaluation import sweep
 from clarify_env.trainers.evaluation import sweep as sweep_after
-from clarify_env.trainers.evaluation.measure import baselines, measure, optima, pick_questions
+from clarify_env.trainers.evaluation.measure import measure, pick_questions
+from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.evaluation.sweep import READY, Sweep, narrowed, run_sweep
-from clarify_env.trainers.experiment import load_policy
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.reporting import tables as sweep_report
 from clarify_env.trainers.run_directory import RunDirectory
 
@@ -153,10 +153,11 @@ def test_curves_and_unknown_users(tmp_path):
     config = cells[0].config
     env = clarify_env.make("synthetic-v0", costs=config.grid, size=30)
     questions, grid = pick_questions(env, 3, 0), list(config.grid)
-    model, agents = UserModel(), {"asker": load_policy(RunDirectory(tmp_path / cells[0].name))}
+    agents = load_run(RunDirectory(tmp_path / cells[0].name))
     reward = measure(env, {**agents, "user": ScriptedUser()}, questions, grid)[:, :, 0].mean()
-    floor = max(m[:, :, 0].mean() for m in baselines(env, ScriptedUser(), questions, grid).values())
-    best = optima(env, model, questions, grid)[:, :, 0].mean()
+    yard = yardsticks(env, questions, grid)
+    floor = max(table[:, :, 0].mean() for table in yard.teams.values())
+    best = yard.optimum["reward"].mean()
     assert curve[-1][2] == pytest.approx((reward - floor) / (best - floor))
 
 

@@ -19,7 +19,8 @@ from clarify_env.games.clarification.game import SEEN, Answer
 from clarify_env.replay import choices, seen
 from clarify_env.rollout import rollout
 from clarify_env.trainers.algorithms.policy_gradient import sampled_logprobs
-from clarify_env.trainers.experiment import build, load_policy, train
+from clarify_env.trainers.evaluation.runs import load_run
+from clarify_env.trainers.experiment import build, train
 from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.language_model import LanguageLearner
 from clarify_env.trainers.learners.packing import pack
@@ -207,7 +208,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
     assert resumed == lines[1:]
     one, other = (run.checkpoint(2) / "weights.safetensors" for run in (whole, broken))
     assert one.read_bytes() == other.read_bytes()
-    assert isinstance(load_policy(whole), TransformersAgent)
+    assert isinstance(load_run(whole)["asker"], TransformersAgent)
 
 
 def test_no_examples_leave_the_weights_alone(learner):

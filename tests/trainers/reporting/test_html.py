@@ -16,7 +16,7 @@ from clarify_env.games.clarification import Costs, Enumerate, Select
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.rollout import rollout
 from clarify_env.storage import read_episodes
-from clarify_env.trainers import experiment
+from clarify_env.trainers.evaluation.evaluate import evaluate
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.reporting.html_episodes import Episodes
 
@@ -41,7 +41,7 @@ TASKS = [
 
 def evaluated(folder, asker, name):
     env = GameEnv(ClarificationGame(TASKS, FixedCosts()), "hand-v0")
-    experiment.evaluate(env, asker, name, folder, split="made", **GRIDS)
+    evaluate(env, {"asker": asker}, name, folder, split="made", **GRIDS)
     return folder
 
 
@@ -205,7 +205,7 @@ def test_the_page_draws_every_figure(page, runs):
     tables = page.find_elements("css selector", "#heat table")
     assert len(tables) == 3
     shown = [td.text for td in tables[0].find_elements("css selector", "td") if td.text]
-    expected = {(c["turn_cost"], c["word_cost"]): f"{c['reward']:.2f}" for c in summary["cells"]}
+    expected = {(c["costs"]["turn"], c["costs"]["word"]): f"{c['reward']:.2f}" for c in summary["cells"]}
     assert shown == [expected[cell] for cell in sorted(expected)]
     assert len(tables[0].find_elements("css selector", "td.seen")) == 2
     for panel, drawn in (("bars", 2), ("scatter", 3)):
@@ -215,7 +215,7 @@ def test_the_page_draws_every_figure(page, runs):
         "return [...document.querySelectorAll('#bars title')].map(t => t.textContent)"
     )
     ask = sum(c["optimum"]["ask"] for c in unseen) / len(unseen)
-    assert f"optimum, cost of a question 0.2: ask {100 * ask:.1f}%" in titles
+    assert f"ceiling, cost of a question 0.2: ask {100 * ask:.1f}%" in titles
     page.find_element("css selector", "input[value=seen]").click()
     assert "0.3" in page.find_element("id", "bars").text
     assert len(page.find_elements("css selector", "#pair-table tbody tr")) == 3

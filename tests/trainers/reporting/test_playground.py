@@ -6,9 +6,9 @@ import pytest
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import AlwaysAsk, MoveScorer, OptimalAsker, Random, Script
+from clarify_env.agents.catalog import load
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate, Reply, Select, UserModel
 from clarify_env.games.clarification.optimum import Solver
-from clarify_env.trainers.cli.demo import asker_to_try
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.reporting.playground import (
@@ -182,7 +182,7 @@ def run(tmp_path_factory):
     [("", "probability"), ("optimal", "value"), ("always-ask", "share"), ("small", "share")],
 )
 def test_a_run_and_agents_by_name_can_be_tried(env, run, target, what):
-    play = Playground(env, asker_to_try(target or run, env, UserModel()), samples=3)
+    play = Playground(env, load(target or run, env, "asker", temperature=1.0), samples=3)
     found = play.preferences(play.at(Dialogue(play.task(0)), CHEAP))
     assert found.what.startswith(what)
     assert found.candidates

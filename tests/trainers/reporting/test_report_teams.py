@@ -3,7 +3,7 @@
 import json
 
 from clarify_env.storage import read_episodes
-from clarify_env.trainers.experiment import evaluate_agent
+from clarify_env.trainers.evaluation.runs import evaluate_agent
 from clarify_env.trainers.reporting.html import write_report
 
 
@@ -17,7 +17,9 @@ def test_a_game_of_other_costs_has_its_numbers_and_transcripts(chromium, tmp_pat
     chromium.get_log("browser")
     chromium.get(write_report([tmp_path / "protocol", tmp_path / "optimal"]).as_uri())
     WebDriverWait(chromium, 20).until(lambda d: d.execute_script("return document.body.dataset.ready"))
-    assert "1 = the team optimal" in chromium.find_element("id", "score-note").text
+    told = json.loads((tmp_path / "protocol" / "summary.json").read_text())
+    note = f"0 = the team floor, 1 = the {told['yardstick']}."
+    assert note in chromium.find_element("id", "score-note").text
     assert "team floor" in chromium.find_element("id", "score-table").text
     assert not any(chromium.find_element("id", part).is_displayed() for part in ("mix", "frontier", "heat"))
     cells = json.loads((tmp_path / "protocol" / "summary.json").read_text())["cells"]

@@ -8,6 +8,7 @@ import pytest
 import clarify_env
 from clarify_env import Agent, ClarifyError, FixedCosts
 from clarify_env.agents import OptimalAsker, ScriptedUser
+from clarify_env.agents.clarification import with_notes
 from clarify_env.agents.clarification.model_proposer import ModelProposer
 from clarify_env.agents.clarification.move_scorer import Asking, MoveScorer
 from clarify_env.agents.clarification.prompts import AskerPrompt, UserPrompt
@@ -17,8 +18,9 @@ from clarify_env.games.clarification.game import ClarificationGame
 from clarify_env.games.clarification.numeric_grading import grade_numbers
 from clarify_env.games.clarification.optimum import Solver
 from clarify_env.games.clarification.synthetic import DISTRACTORS, documented, tasks
-from clarify_env.trainers import experiment
-from clarify_env.trainers.evaluation.measure import baselines, measure, optima, with_notes
+from clarify_env.trainers.evaluation.evaluate import evaluate
+from clarify_env.trainers.evaluation.measure import measure
+from clarify_env.trainers.evaluation.yardsticks import yardsticks
 
 CELLS = [Costs(0.02, 0.002), Costs(0.1, 0.01), Costs(0.3, 0.04)]
 SALES = Task(
@@ -82,19 +84,17 @@ def test_the_twin_has_notes_and_the_game_is_left_alone():
 
 def test_baselines_and_the_optimum_are_those_of_open_notes():
     held = [clarify_env.make("synthetic-v0", size=12, knowledge=k) for k in ("open", "document", "closed")]
-    first, *others = [baselines(env, ScriptedUser(), range(12), CELLS) for env in held]
+    first, *others = [yardsticks(env, range(12), CELLS) for env in held]
     for other in others:
-        assert all(np.array_equal(other[name], first[name]) for name in first)
-    best = [optima(env, UserModel(), range(12), CELLS) for env in held]
-    assert np.array_equal(best[0], best[1])
-    assert np.array_equal(best[0], best[2])
+        assert all(np.array_equal(other.teams[name], first.teams[name]) for name in first.teams)
+        assert all(np.array_equal(other.optimum[name], first.optimum[name]) for name in first.optimum)
 
 
 def test_an_asker_with_a_document_is_evaluated(tmp_path):
     env = clarify_env.make("synthetic-v0", split="validation", size=6, knowledge="document")
-    summary = experiment.evaluate(env, Reader(), "reader", tmp_path, split="validation", tasks=4)
+    summary = evaluate(env, {"asker": Reader()}, "reader", tmp_path, tasks=4)
     held = clarify_env.make("synthetic-v0", split="validation", size=6)
-    opened = experiment.evaluate(held, OptimalAsker(), "o", tmp_path / "o", split="validation", tasks=4)
+    opened = evaluate(held, {"asker": OptimalAsker()}, "o", tmp_path / "o", tasks=4)
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert summary["seen"]["reward"]["mean"] < summary["seen"]["optimum"]["mean"]
     for name in ("baseline", "optimum"):
@@ -156,7 +156,7 @@ def test_without_notes_and_usable_messages_nothing_is_proposed():
 
 def test_the_optimum_knows_the_grade():
     env = sales("open")
-    best = optima(env, UserModel(), [0], CELLS)
+    best = np.stack(list(yardsticks(env, [0], CELLS).optimum.values()), axis=2)
     own = measure(env, {"asker": OptimalAsker(grade=grade_numbers), "user": ScriptedUser()}, [0], CELLS)
     assert own[:, :, :4] == pytest.approx(best[:, :, :4])
     assert best[0, 0, :4] == pytest.approx(
@@ -174,9 +174,11 @@ def test_no_simple_strategy_beats_the_ceiling_of_pacific(data_dir):
     env = clarify_env.make("pacific-v0", split="validation", data_dir=data_dir)
     several = [i for i, task in enumerate(env.game.tasks) if len(task.interpretations) > 1][:25]
     chosen = [*several, *range(0, 1500, 60)]
-    best = optima(env, UserModel(), chosen, CELLS)
+    yard = yardsticks(env, chosen, CELLS)
+    assert yard.name == "ceiling"
+    best = np.stack(list(yard.optimum.values()), axis=2)
     asker = OptimalAsker(grade=env.game.grade)
     own = measure(with_notes(env), {"asker": asker, "user": ScriptedUser()}, chosen, CELLS)
     assert own[:, :, :4] == pytest.approx(best[:, :, :4])
-    for measured in baselines(env, ScriptedUser(), chosen, CELLS).values():
+    for measured in yard.teams.values():
         assert (measured[:, :, 0] <= best[:, :, 0] + 1e-9).all()
