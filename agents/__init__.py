@@ -3,10 +3,9 @@
 `load(name, env, player)` makes one by its name.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from clarify_env.errors import ClarifyError
+from clarify_env.games import load_object
 
 if TYPE_CHECKING:
     from clarify_env.agents.catalog import load
@@ -46,26 +45,19 @@ _WHERE = {
     "load": "catalog",
     "make_asker": "clarification",
 }
-_NEEDS = {  # name: the package that it needs, the extra that installs that
-    "EmbeddingMatcher": ("transformers", "embed"),
-    "MoveScorer": ("torch", "train"),
-    "OpenAIAgent": ("openai", "server"),
-    "TransformersAgent": ("transformers", "llm"),
-    "VLLMAgent": ("vllm", "vllm"),
+_EXTRAS = {  # of clarify_env, which install what they need
+    "EmbeddingMatcher": "embed",
+    "MoveScorer": "train",
+    "OpenAIAgent": "server",
+    "TransformersAgent": "llm",
+    "VLLMAgent": "vllm",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f"clarify_env.agents.{_WHERE[name]}"), name)
-    except ModuleNotFoundError as error:
-        needed, extra = _NEEDS.get(name, ("", ""))
-        missing = (error.name or "").split(".")[0]
-        if not extra or missing not in (needed, "torch", "transformers"):
-            raise
-        raise ClarifyError(f"{name} needs {missing}: pip install 'clarify_env[{extra}]'") from None
+    return load_object(f"clarify_env.agents.{_WHERE[name]}:{name}", _EXTRAS.get(name, ""))
 
 
 __all__ = [

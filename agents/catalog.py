@@ -8,7 +8,7 @@ from clarify_env.agent import Agent
 from clarify_env.agents.roster import checked_knobs, make_agent, roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
-from clarify_env.games import load as load_object
+from clarify_env.games import load_object
 
 # What a name begins with, and who makes an agent of the rest; trainers add what they know to load.
 PREFIXES = {"run": "clarify_env.trainers.evaluation.runs:load_players"}
@@ -103,7 +103,7 @@ def names(env: GameEnv[Any], player: str) -> list[str]:
 def _own(name: str) -> Agent:
     try:
         made = load_object(name)()
-    except (ImportError, AttributeError, TypeError) as error:
+    except TypeError as error:
         raise ClarifyError(f"agent {name!r}: no class that can be made without arguments: {error}") from None
     if not isinstance(made, Agent):
         raise ClarifyError(f"agent {name!r}: is no clarify_env.Agent")

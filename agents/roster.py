@@ -7,7 +7,6 @@ person's package adds one by the entry point group "clarify_env.agents": the fam
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol
 
 from clarify_env.agent import Agent
@@ -17,9 +16,8 @@ from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game
-from clarify_env.games import load
+from clarify_env.games import installed, load_object
 
-GROUP = "clarify_env.agents"
 Team = Callable[[GameEnv[Any], Mapping[str, float]], Mapping[str, Agent]]
 Make = Callable[[GameEnv[Any] | None, Mapping[str, float], str], Agent]
 
@@ -91,14 +89,9 @@ class Roster(NamedTuple):
 ROSTERS: dict[str, str | Roster] = {
     "clarification": "clarify_env.agents.clarification:ROSTER",
     "csp": "clarify_env.agents.csp:ROSTER",
-    "pingeval-chess": "clarify_env.agents.pingeval:CHESS",
-    "pingeval-names": "clarify_env.agents.pingeval:NAMES",
+    "pingeval-chess": "clarify_env.agents.pingeval:CHESS_ROSTER",
+    "pingeval-names": "clarify_env.agents.pingeval:NAMES_ROSTER",
 }
-
-
-@cache
-def _installed() -> dict[str, str]:
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
 
 
 def register_roster(family: str, roster: Roster) -> None:
@@ -107,7 +100,7 @@ def register_roster(family: str, roster: Roster) -> None:
     Raises:
         ClarifyError: it is known already.
     """
-    if family in ROSTERS or family in _installed():
+    if family in ROSTERS or family in installed("clarify_env.agents"):
         raise ClarifyError(f"register_roster({family!r}): this game has a roster")
     ROSTERS[family] = roster
 
@@ -119,9 +112,9 @@ def roster_of(game: Game[Any] | type[Game[Any]] | str) -> Roster:
         ClarifyError: it has none.
     """
     family = game if isinstance(game, str) else game.family
-    found = ROSTERS.get(family) or _installed().get(family)
+    found = ROSTERS.get(family) or installed("clarify_env.agents").get(family)
     if isinstance(found, str):
-        found = load(found)
+        found = load_object(found)
     if isinstance(found, Roster):
         return found
     kind = game if isinstance(game, type) else type(game)
@@ -136,7 +129,7 @@ def _prompt(role: str) -> Prompt:
     if name not in made:
         raise ClarifyError(f"no prompt is known for the role {role!r}; give the language model prompt=...")
     found = made[name]
-    kind: Callable[[], Prompt] = load(found) if isinstance(found, str) else found
+    kind: Callable[[], Prompt] = load_object(found) if isinstance(found, str) else found
     return kind()
 
 
@@ -210,6 +203,6 @@ def others_of(env: GameEnv[Any], knobs: Mapping[str, float] | None = None) -> Ma
 def bound_of(env: GameEnv[Any], others: Mapping[str, Agent]) -> Bound | None:
     """What the best play yields with these others, or None where it is not known for exactly these rules."""
     found = roster_of(env.game).bound
-    compute: Any = load(found) if isinstance(found, str) else found
+    compute: Any = load_object(found) if isinstance(found, str) else found
     made: Bound | None = compute(env, others) if compute else None
     return made

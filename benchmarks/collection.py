@@ -17,7 +17,7 @@ import clarify_env
 from clarify_env.agents import Script, ScriptedUser
 from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select
 from clarify_env.rollout import rollout
-from clarify_env.storage import stored
+from clarify_env.storage import write_episodes
 
 CANNED = {
     "asker": Script([Ask("Which profession?"), Enumerate([("painter", "Oslo"), ("chemist", "Port Arden")])]),
@@ -51,7 +51,7 @@ def main() -> None:
         path = Path(folder) / "episodes.parquet"
         begun = time.perf_counter()
         episodes = rollout(clarify_env.make("synthetic-v0"), CANNED, chosen.episodes, 0, batch=256)
-        count = sum(1 for _ in stored(path, episodes))
+        count = write_episodes(path, episodes)
         took = time.perf_counter() - begun
         size = path.stat().st_size / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -21,9 +21,9 @@ SPLITS = (
 )
 CODE = """
 from time import perf_counter
-from clarify_env.{name} import load
+from clarify_env.games.clarification.{name} import load_{name}
 start = perf_counter()
-load({split!r})
+load_{name}({split!r})
 print(perf_counter() - start)
 """
 
@@ -43,7 +43,8 @@ if __name__ == "__main__":
     print("| questions | time (bar) | tasks | with 1, 2, 3, 4, more meanings | rejected |")
     print("| --- | --- | --- | --- | --- |")
     for name, split, bar in SPLITS:
-        loaded = import_module(f"clarify_env.{name}").load(split)
+        module = import_module(f"clarify_env.games.clarification.{name}")
+        loaded = getattr(module, f"load_{name}")(split)
         counts = Counter(min(5, len(task.interpretations)) for task in loaded.tasks)
         meanings = ", ".join(f"{counts[k]:,}" for k in range(1, 6))
         reasons = Counter(reason for _, reason in loaded.rejected)

@@ -24,7 +24,7 @@ import torch
 from clarify_env.agents.clarification.scripted import short_labels
 from clarify_env.data import find_file, read_json
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.ambigqa import FILES, load
+from clarify_env.games.clarification.ambigqa import FILES, load_ambigqa
 from clarify_env.games.clarification.optimum import WHICH
 from clarify_env.games.clarification.scripted_user import closest, text_reply
 from clarify_env.text import token_f1, tokens
@@ -100,7 +100,9 @@ def main() -> None:
     path = find_file(chosen.data_dir, "ambignq", FILES["validation"])
     if path is None:
         raise SystemExit("benchmarks/users.py: no AmbigQA; set CLARIFY_ENV_DATA or give --data-dir")
-    found = [task for task in load("validation", chosen.data_dir).tasks if len(task.interpretations) > 1]
+    found = [
+        task for task in load_ambigqa("validation", chosen.data_dir).tasks if len(task.interpretations) > 1
+    ]
     found = found[: chosen.questions]
     named, short, replies = [], [], []
     for task in found:

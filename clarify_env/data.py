@@ -1,4 +1,6 @@
-"""Data files: where they lie, and making tasks of them with errors that name file and position."""
+"""Tasks: splits of generated ones; data files, where they lie and what is made of them, with errors that name
+file and position.
+"""
 
 import json
 import os
@@ -7,9 +9,35 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clarify_env.errors import ClarifyError
+from clarify_env.errors import ClarifyError, choose
 
 VARIABLE = "CLARIFY_ENV_DATA"
+
+
+SPLITS = {"train": 0, "validation": 1, "test": 2}  # of generated tasks: part of the seed of their draws
+
+
+SIZES = {"train": 2000, "validation": 500, "test": 500}
+
+
+def split_size(split: str, size: int | None, world: int) -> int:
+    """The number of generated tasks of a split.
+
+    Args:
+        split: one of `SPLITS`.
+        size: what was asked for, >= 1; None for the usual number.
+        world: seed of the world, >= 0.
+
+    Raises:
+        ClarifyError: an unknown split, or a number out of range.
+    """
+    choose("split", split, SPLITS)
+    size = SIZES[split] if size is None else size
+    if not isinstance(size, int) or size < 1:
+        raise ClarifyError(f"size={size!r}: a split has at least 1 question")
+    if not isinstance(world, int) or world < 0:
+        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
+    return size
 
 
 Rejected = tuple[str, str]  # id and reason

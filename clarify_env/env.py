@@ -185,8 +185,8 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
 
         Args:
             seed: seeds the environment's own generator; None goes on with it.
-            options: pins what nature chooses; for the clarification games `task` (id or position),
-                `intent`, `costs` (by name, as `{"turn": 0.1, "word": 0.01}`) and `order` (of the notes).
+            options: pins what nature chooses, such as `task` (its id or position) and `costs` (by name, as
+                in `{"turn": 0.1}`); see `Game.options`.
 
         Raises:
             ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from math import fsum
 from typing import Any, NamedTuple, Self
 
-from clarify_env import games
 from clarify_env.costs import price
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.game import Paid
+from clarify_env.games import known, load_object
 from clarify_env.moves import Move
 from clarify_env.render import html, in_words, printable
 
@@ -163,7 +164,7 @@ class Episode:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """The episode that `to_data` described."""
-        kinds = move_kinds()
+        kinds = move_kinds(data["env"])
         steps = tuple(
             Step(
                 tuple((player, kinds[kind].from_data(content)) for player, kind, content in step["moves"]),
@@ -176,14 +177,19 @@ class Episode:
         return cls(**{**data, "steps": steps})
 
 
-def move_kinds() -> dict[str, type[Move]]:
-    """Every kind of move that is defined, by name; the registered games are loaded for that."""
-    for where in (*games.GAMES.values(), *games.installed().values()):
-        games.load(where)
-    found: dict[str, type[Move]] = {}
-    waiting = list(Move.__subclasses__())
-    while waiting:
-        kind = waiting.pop()
-        found[kind.kind] = kind
-        waiting.extend(kind.__subclasses__())
-    return found
+def move_kinds(env: str) -> dict[str, type[Move]]:
+    """Every kind of move that is defined, by name; of two alike the one that stands nearer to this game."""
+    where = known().get(env, "")
+    if where:
+        load_object(where)
+    kinds = list(Move.__subclasses__())
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    home = where.partition(":")[0].split(".")
+
+    def shared(kind: type[Move]) -> int:
+        pairs = zip(home, kind.__module__.split("."), strict=False)
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    kinds.sort(key=shared)
+    return {kind.kind: kind for kind in kinds}

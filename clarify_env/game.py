@@ -9,12 +9,14 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
+from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
 from clarify_env.text import Grade, grade_text
 
@@ -148,6 +150,26 @@ class Game(ABC, Generic[S]):
     def setup(self, state: S) -> dict[str, Any]:
         """What nature chose, as JSON data, for the record of the episode (never for a player)."""
 
+    def task(self, key: Any) -> Any:
+        """The task at this position, or with this id, as in `options["task"]`.
+
+        Raises:
+            ClarifyError: there is none.
+        """
+        at = self._position(key) if isinstance(key, str) else key
+        if at is None:
+            raise ClarifyError(f"options['task']={key!r}: no task has this id")
+        if not isinstance(at, (int, np.integer)) or not 0 <= at < len(self.tasks):
+            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
+        return self.tasks[int(at)]
+
+    def _position(self, id: str) -> int | None:
+        return self._positions.get(id)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {task.id: at for at, task in enumerate(self.tasks)}
+
     def alternatives(self, state: S, player: str) -> Sequence[tuple[S, float]]:
         """The states that `player` cannot tell from `state` at the start of an episode, with probabilities.
 
@@ -185,3 +207,11 @@ class Game(ABC, Generic[S]):
         """The whole observation of `player`, with its `role` and `action_mask`."""
         own = {"role": self.role(player), "action_mask": self.mask(state, player)}
         return {**self.observe(state, player), **own}
+
+
+@lru_cache(maxsize=4096)
+def frozen(values: tuple[float, ...], dtype: type = np.float64) -> NDArray[Any]:
+    """The values as an array to observe, which nobody can write to: the same one each time."""
+    array: NDArray[Any] = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array

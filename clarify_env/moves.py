@@ -16,9 +16,9 @@ from clarify_env.text import escape, unescape, words
 _WORDS = ("which", "one", "the", "painter", "Oslo", "Málaga", "1950", "is", "it?", "东京")
 
 
-def random_text(rng: np.random.Generator, at_most: int = 4) -> str:
-    """One to `at_most` random words, some of them not ASCII."""
-    return " ".join(_WORDS[i] for i in rng.integers(len(_WORDS), size=int(rng.integers(1, at_most + 1))))
+def random_text(rng: np.random.Generator) -> str:
+    """One to four random words, some of them not ASCII."""
+    return " ".join(_WORDS[i] for i in rng.integers(len(_WORDS), size=int(rng.integers(1, 5))))
 
 
 class Move:
@@ -88,3 +88,8 @@ class TextMove(Move):
     def random(cls, rng: np.random.Generator) -> Self:
         """The move with a few random words."""
         return cls(random_text(rng))
+
+
+@dataclass(frozen=True)
+class Answer(TextMove):
+    """A final message of one answer, which several games share; it costs its words."""

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from clarify_env import games
 from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
+from clarify_env.games import GAMES, known, load_object
 from clarify_env.vector import VectorEnv
 
 
@@ -36,7 +36,7 @@ class GameSpec(NamedTuple):
         """The function that builds the environment."""
         if not isinstance(self.make, str):
             return self.make
-        loaded: Callable[..., GameEnv[Any]] = games.load(self.make)
+        loaded: Callable[..., GameEnv[Any]] = load_object(self.make)
         return loaded
 
     @property
@@ -58,9 +58,9 @@ class _Registry(Mapping[str, GameSpec]):
 
     def __getitem__(self, id: str) -> GameSpec:
         if id not in _SPECS:
-            where = games.GAMES.get(id) or games.installed().get(id)
+            where = known().get(id)
             if where is not None:
-                spec = games.load(where)
+                spec = load_object(where)
                 if not isinstance(spec, GameSpec) or spec.id != id:
                     raise ClarifyError(f"{where}: is no GameSpec with id {id!r}")
             elif ":" in id:
@@ -71,13 +71,13 @@ class _Registry(Mapping[str, GameSpec]):
         return _SPECS[id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*games.GAMES, *games.installed(), *_SPECS}))
+        return iter(sorted({*known(), *_SPECS}))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def __contains__(self, id: object) -> bool:
-        return id in _SPECS or id in games.GAMES or id in games.installed()
+        return id in _SPECS or id in known()
 
     def __repr__(self) -> str:
         return f"registry({', '.join(self)})"
@@ -90,8 +90,8 @@ def _own(where: str) -> GameSpec:
         ClarifyError: there is no such function, or it builds no environment from `costs`.
     """
     try:
-        build = games.load(where)
-    except (ImportError, AttributeError, ValueError) as error:
+        build = load_object(where)
+    except ClarifyError as error:
         raise ClarifyError(f"unknown environment {where!r}: {error}") from None
     if isinstance(build, GameSpec):
         return build._replace(id=where)
@@ -155,7 +155,7 @@ def _tell_pettingzoo(id: str) -> None:
     pettingzoo.register("parallel", f"clarify_env/{id}", build)
 
 
-for _id in games.GAMES:
+for _id in GAMES:
     _tell_pettingzoo(_id)
 
 
@@ -163,8 +163,8 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     """An environment by its id.
 
     Args:
-        id: such as "ambigqa-v0"; `registry` lists them. Or "module:function" for a game of your own: a
-            function or class that takes `costs` and its own options, and makes a `GameEnv`; or a `GameSpec`.
+        id: of an environment; `registry` lists them. Or "module:function" for a game of your own: a function
+            or class that takes `costs` and its own options, and makes a `GameEnv`; or a `GameSpec`.
         costs: a `CostSampler` that draws the costs of every episode, in place of fixed prices.
         kwargs: the prices, each as `<name>_cost`, >= 0, such as `turn_cost` and `word_cost`; and the
             environment's own options, such as `split`, `max_turns` or `data_dir`.

@@ -36,16 +36,13 @@ def row(episode: Episode) -> dict[str, Any]:
 
 
 def write_episodes(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> int:
-    """Stream `episodes` to a file, as `stored` does, and return how many there were."""
-    return sum(1 for _ in stored(path, episodes))
-
-
-def stored(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> Iterator[Episode]:
-    """Pass `episodes` on one by one while they are written to a file; see `writing`."""
+    """Write episodes to a file one by one, as they come, and return how many there were; see `writing`."""
+    count = 0
     with writing(path) as add:
         for episode in episodes:
             add(row(episode))
-            yield episode
+            count += 1
+    return count
 
 
 @contextmanager

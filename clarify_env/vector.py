@@ -7,7 +7,7 @@ from clarify_env.env import GameEnv, check_action
 from clarify_env.errors import ClarifyError
 from clarify_env.seeding import child_seed
 
-Batch = dict[str, list[Any]]
+_Batch = dict[str, list[Any]]
 
 
 class VectorEnv:
@@ -32,13 +32,13 @@ class VectorEnv:
         """Number of environments."""
         return len(self.envs)
 
-    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Batch, Batch]:
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[_Batch, _Batch]:
         """Start an episode in every environment; environment i is seeded with (seed, i)."""
         seeds = [None if seed is None else child_seed(seed, i) for i in range(self.num_envs)]
         results = [env.reset(own, options) for env, own in zip(self.envs, seeds, strict=True)]
         return self._gather([r[0] for r in results]), self._gather([r[1] for r in results])
 
-    def step(self, actions: Mapping[str, Sequence[Any]]) -> tuple[Batch, Batch, Batch, Batch, Batch]:
+    def step(self, actions: Mapping[str, Sequence[Any]]) -> tuple[_Batch, _Batch, _Batch, _Batch, _Batch]:
         """Play `actions[player][i]` in environment i.
 
         Raises:
@@ -63,5 +63,5 @@ class VectorEnv:
         first, *rest = (self._gather([row[k] for row in rows]) for k in range(5))
         return (first, *rest)  # type: ignore[return-value]
 
-    def _gather(self, dicts: Sequence[Mapping[str, Any]]) -> Batch:
+    def _gather(self, dicts: Sequence[Mapping[str, Any]]) -> _Batch:
         return {player: [d[player] for d in dicts] for player in self.possible_agents}

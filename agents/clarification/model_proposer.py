@@ -15,11 +15,11 @@ from hashlib import sha256
 import numpy as np
 
 from clarify_env.agent import Decision, Failed, NoMove, Observation
-from clarify_env.agents.clarification.move_scorer import Dialogue
+from clarify_env.agents.clarification.move_scorer import Asking
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.errors import ClarifyError, Unreadable
-from clarify_env.games.clarification.game import SEEN, Answer, Ask, Costs, Enumerate
-from clarify_env.moves import Move
+from clarify_env.games.clarification.game import SEEN, Ask, Costs, Enumerate
+from clarify_env.moves import Answer, Move
 from clarify_env.rollout import Player, decide
 
 SPREAD = tuple(SEEN)[::2]  # its corners and its middle
@@ -65,11 +65,11 @@ class ModelProposer:
         self.stats = dict.fromkeys(("points", "samples", "unreadable", "empty", "repeated", "failed"), 0)
         self._kept: OrderedDict[bytes, tuple[Move, ...]] = OrderedDict()
 
-    def propose(self, dialogue: Dialogue) -> list[Move]:
+    def propose(self, dialogue: Asking) -> list[Move]:
         """The candidates at a point of a dialogue."""
         return self.propose_all([dialogue])[0]
 
-    def propose_all(self, dialogues: Sequence[Dialogue]) -> list[list[Move]]:
+    def propose_all(self, dialogues: Sequence[Asking]) -> list[list[Move]]:
         """The candidates at several points, those that are not known yet sampled in one batch."""
         keys = [_key(dialogue) for dialogue in dialogues]
         new = {key: at for key, at in zip(keys, dialogues, strict=True) if key not in self._kept}
@@ -81,7 +81,7 @@ class ModelProposer:
             self._kept.popitem(last=False)
         return [list(found[key]) for key in keys]
 
-    def _sampled(self, dialogues: dict[bytes, Dialogue]) -> dict[bytes, tuple[Move, ...]]:
+    def _sampled(self, dialogues: dict[bytes, Asking]) -> dict[bytes, tuple[Move, ...]]:
         """Fresh candidates of each of these points, by its key."""
         shown = [_view(dialogue, costs) for dialogue in dialogues.values() for costs in self.costs]
         rngs = [
@@ -127,7 +127,7 @@ class ModelProposer:
         return move
 
 
-def _view(dialogue: Dialogue, costs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Observation:
+def _view(dialogue: Asking, costs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Observation:
     """What an asker at this point sees under these costs."""
     return {
         "role": "clarification/asker",
@@ -141,7 +141,7 @@ def _view(dialogue: Dialogue, costs: np.ndarray[tuple[int], np.dtype[np.float64]
     }
 
 
-def _key(dialogue: Dialogue) -> bytes:
+def _key(dialogue: Asking) -> bytes:
     """A hash of the dialogue, the same in every process."""
     turns = [(turn.player, turn.move.kind, turn.move.to_data()) for turn in dialogue.transcript]
     texts = [dialogue.context, dialogue.document] if dialogue.context or dialogue.document else []

@@ -24,16 +24,16 @@ from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
 from clarify_env.game import Turn
 from clarify_env.games.clarification.final_messages import FinalMessages
-from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Interpretation
+from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.games.clarification.scripted_user import UserModel, pick
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
 
 LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that drafts are written for
 
 
-SURE = 0.9
+_SURE = 0.9
 
 
 FEATURES = (
@@ -43,7 +43,7 @@ FEATURES = (
 )  # fmt: skip
 
 
-class Dialogue(NamedTuple):
+class Asking(NamedTuple):
     """What an asker knows besides the costs, its notes in canonical order."""
 
     question: str
@@ -53,7 +53,7 @@ class Dialogue(NamedTuple):
     document: str = ""
 
     @classmethod
-    def of(cls, observation: Observation, who: str) -> "Dialogue":
+    def of(cls, observation: Observation, who: str) -> "Asking":
         """The point of the dialogue that `observation` shows to the agent `who`, which needs notes."""
         notes = canonical(notes_of(observation, who))
         texts = observation.get("context", ""), observation.get("document", "")
@@ -68,7 +68,7 @@ class Dialogue(NamedTuple):
 class Proposer(Protocol):
     """Anything that lists candidate moves, in an order that does not depend on chance."""
 
-    def propose(self, dialogue: Dialogue) -> Sequence[Move]:
+    def propose(self, dialogue: Asking) -> Sequence[Move]:
         """At least one legal move, no two alike."""
         ...
 
@@ -77,7 +77,7 @@ class Proposer(Protocol):
 class BatchProposer(Proposer, Protocol):
     """A proposer that is quicker for many points at once, and keeps what it found."""
 
-    def propose_all(self, dialogues: Sequence[Dialogue]) -> Sequence[Sequence[Move]]:
+    def propose_all(self, dialogues: Sequence[Asking]) -> Sequence[Sequence[Move]]:
         """The candidates at each of these points, as `propose` gives them."""
         ...
 
@@ -95,7 +95,7 @@ class NoteProposer:
     and whether asking pays more, is not its business.
     """
 
-    def propose(self, dialogue: Dialogue) -> list[Move]:
+    def propose(self, dialogue: Asking) -> list[Move]:
         """The candidates, questions first."""
         chances = dialogue.chances
         moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
@@ -112,7 +112,7 @@ class NoteProposer:
         return list(moves)
 
 
-def describe(dialogue: Dialogue, moves: Sequence[Move]) -> Floats:
+def describe(dialogue: Asking, moves: Sequence[Move]) -> Floats:
     """Features of moves, features_M_F, in the order of `FEATURES`.
 
     `accuracy` is what a final message earns on average over the asker's belief, read as the scripted user
@@ -161,7 +161,7 @@ def _accuracy(move: Move, question: str, notes: Sequence[Interpretation], chance
     return float(total)
 
 
-def _after(ask: Ask, dialogue: Dialogue, chances: Floats) -> tuple[float, float, float]:
+def _after(ask: Ask, dialogue: Asking, chances: Floats) -> tuple[float, float, float]:
     """Accuracy, words and chance of being settled once a truthful user has replied to `ask`."""
     question, notes = dialogue.question, dialogue.notes
     truthful, before = UserModel(), said_before(dialogue.transcript)
@@ -177,11 +177,11 @@ def _after(ask: Ask, dialogue: Dialogue, chances: Floats) -> tuple[float, float,
         best = members[int(np.argmax(np.round(said[members], 12)))]
         accuracy += float(said[best])
         words += float(own.sum()) * len(notes[best].answers[0].split()) / 10.0
-        settled += float(own.sum()) * float(own.max() > SURE * own.sum())
+        settled += float(own.sum()) * float(own.max() > _SURE * own.sum())
     return accuracy, words, settled
 
 
-COSTS = 6  # inputs made of costs and features together
+_COSTS = 6  # inputs made of costs and features together
 
 
 SHARED = ("now_accuracy", "now_words", "belief", "entropy", "notes", "asked")  # by all candidates of a point
@@ -202,7 +202,7 @@ class Network(ScoreNetwork):
     """
 
     def __init__(self, hidden: int = 64, seed: int = 0) -> None:
-        super().__init__(len(FEATURES) + COSTS, hidden, seed)
+        super().__init__(len(FEATURES) + _COSTS, hidden, seed)
 
     def inputs(self, features_R_F: Tensor, costs_R_K: Tensor) -> Tensor:
         """inputs_R_I: of R moves, each under its own (turn, word) costs."""
@@ -223,7 +223,7 @@ class Network(ScoreNetwork):
         return torch.cat([features_R_F, mixed], dim=1)
 
 
-class MoveScorer(SoftmaxPolicy[Dialogue]):
+class MoveScorer(SoftmaxPolicy[Asking]):
     """An asker that scores proposed moves with `Network` and plays one of them.
 
     Args:
@@ -245,23 +245,23 @@ class MoveScorer(SoftmaxPolicy[Dialogue]):
         super().__init__(network or Network(seed=seed), greedy, seed)
         self.proposer = proposer or NoteProposer()
 
-    def key(self, observation: Observation) -> Dialogue:
+    def key(self, observation: Observation) -> Asking:
         """The point of the dialogue, its notes in canonical order."""
-        return Dialogue.of(observation, "MoveScorer")
+        return Asking.of(observation, "MoveScorer")
 
-    def moves(self, key: Dialogue) -> Sequence[Move]:
+    def moves(self, key: Asking) -> Sequence[Move]:
         """What the proposer lists."""
         return self.proposer.propose(key)
 
-    def describe(self, key: Dialogue, moves: Sequence[Move]) -> Floats:
+    def describe(self, key: Asking, moves: Sequence[Move]) -> Floats:
         """features_M_F, in the order of `FEATURES`."""
         return describe(key, moves)
 
-    def context(self, key: Dialogue, features_M_F: Floats) -> Floats:
+    def context(self, key: Asking, features_M_F: Floats) -> Floats:
         """The features of `SHARED`, which any candidate has."""
         return features_M_F[0, _CONTEXT]
 
-    def prepare(self, keys: Sequence[Dialogue]) -> None:
+    def prepare(self, keys: Sequence[Asking]) -> None:
         """A batch proposer samples for all new points at once, and keeps it."""
         if isinstance(self.proposer, BatchProposer):
             self.proposer.propose_all(keys)

@@ -12,8 +12,8 @@ from clarify_env.agents.clarification.belief import canonical
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, aloud, say, system
 from clarify_env.codec import decode, encode
 from clarify_env.errors import ClarifyError, Unreadable
-from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Reply, Select
-from clarify_env.moves import Move
+from clarify_env.games.clarification.game import Ask, Enumerate, Reply, Select
+from clarify_env.moves import Answer, Move
 
 ASKER_RULES = """\
 You answer a question that may be ambiguous. Each message of yours is exactly one of these three:

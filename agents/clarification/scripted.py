@@ -14,10 +14,10 @@ from clarify_env.agent import Agent, Observation
 from clarify_env.agents.clarification.belief import belief, canonical, notes_of
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import Answer, Ask, Costs, Enumerate, Interpretation, Reply
+from clarify_env.games.clarification.game import Ask, Costs, Enumerate, Interpretation, Reply
 from clarify_env.games.clarification.optimum import Solver, questions, solver
 from clarify_env.games.clarification.scripted_user import UserModel, added
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 from clarify_env.text import Grade, apart, grade_text, stem, stems, tokens
 
 SETTLED = 0.9  # belief above which one meaning counts as known

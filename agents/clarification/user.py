@@ -7,9 +7,9 @@ import numpy as np
 from clarify_env.agent import Agent, Observation
 from clarify_env.agents.clarification.belief import said_before
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Reply, Select
+from clarify_env.games.clarification.game import Ask, Enumerate, Reply, Select
 from clarify_env.games.clarification.scripted_user import UserModel, closest, pick
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 
 Matcher = Callable[[tuple[str, ...], str, str], int | None]  # (labels, meaning, question) -> position
 

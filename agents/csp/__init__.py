@@ -1,12 +1,23 @@
 """Who plays collaborative self-play: scripted teams up to the optimum, and a small policy."""
 
-from clarify_env.agents.csp.scripted import floor, optimal, protocol, small
+from typing import Any
+
+from clarify_env.agent import Agent
+from clarify_env.agents.csp.scripted import csp_game, floor, optimal, protocol
 from clarify_env.agents.roster import Roster
+from clarify_env.env import GameEnv
+
+
+def _policy(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+    from clarify_env.agents.csp.policy import CspPolicy
+
+    return CspPolicy(csp_game(env), hidden, seed=seed)
+
 
 ROSTER = Roster(
     trained=("asker", "helper1", "helper2"),
     teams={"floor": floor, "protocol": protocol, "optimal": optimal},
-    policy=small,
+    policy=_policy,
     prompts={
         "asker": "clarify_env.agents.csp.prompts:ChooserPrompt",
         "helper": "clarify_env.agents.csp.prompts:HelperPrompt",

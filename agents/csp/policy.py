@@ -17,10 +17,9 @@ from clarify_env.agent import Observation
 from clarify_env.agents.csp.scripted import BAR, found, may_search, remembered
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.game import CollaborationGame
 from clarify_env.games.csp.records import CspCosts, Hedge, Search, Sure, Unsure
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 
 HELPER = ("search", "sure", "unsure", "found", "reliability", "coverage", "searched", "honest")
 
@@ -31,7 +30,7 @@ ASKER = ("hedge", "texts", "sure_for", "unsure_for", "sure_against", "unsure_aga
 _TRUST = len(HELPER) + ASKER.index("trust")
 
 
-MOST = 3  # texts of an answer
+_MOST = 3  # texts of an answer
 
 
 class Helping(NamedTuple):
@@ -129,7 +128,7 @@ class CspPolicy(SoftmaxPolicy[Helping | Choosing]):
         texts = dict.fromkeys(text for _, _, text in key.answers)
         named = next((c for c in _subsets(list(texts)) if " ".join(c) == move.text), ())
         count = len(key.answers)
-        row[1] = len(named) / MOST
+        row[1] = len(named) / _MOST
         for player, sure, text in key.answers:
             row[2 + (text not in named) * 2 + (not sure)] += 1 / count
             if text in named and (player, key.topic) in self._who:
@@ -149,6 +148,6 @@ def _helping(key: Helping, move: Move) -> list[float]:
 
 
 def _subsets(texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """One to `MOST` of the texts, single ones first."""
-    for size in range(1, min(MOST, len(texts)) + 1):
+    """One to `_MOST` of the texts, single ones first."""
+    for size in range(1, min(_MOST, len(texts)) + 1):
         yield from combinations(texts, size)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.records import CONFIDENCE, Hedge, Search, Sure, Unsure
+from clarify_env.moves import Answer
 
 HELPER_RULES = f"""\
 You help to answer a question. Each message of yours is exactly one of these three:
@@ -21,7 +21,7 @@ somebody who also hears others and does not know what you know. Sure means that 
 is. Write nothing outside the tags."""
 
 
-ASKER_RULES = """\
+CHOOSER_RULES = """\
 You answer a question after hearing your helpers, who may be wrong, and who say how sure they are. Your \
 message is exactly one of these two:
 <answer>the answer</answer>
@@ -55,7 +55,7 @@ class ChooserPrompt(TaggedPrompt):
 
     kinds = (Answer, Hedge)
 
-    def __init__(self, rules: str = ASKER_RULES, examples: Sequence[Message] = ()) -> None:
+    def __init__(self, rules: str = CHOOSER_RULES, examples: Sequence[Message] = ()) -> None:
         super().__init__(rules, examples)
 
     def messages(self, observation: Observation) -> list[Message]:

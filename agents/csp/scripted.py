@@ -8,7 +8,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,11 @@ from clarify_env.agent import Agent, Observation
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.game import CollaborationGame
 from clarify_env.games.csp.optimum import SURE, Problem, Solution, response, solve
 from clarify_env.games.csp.records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
-from clarify_env.games.csp.world import read
-from clarify_env.moves import Move
-
-NO_KNOBS: Mapping[str, float] = MappingProxyType({})
-
+from clarify_env.games.csp.world import read_statement
+from clarify_env.moves import Answer, Move
 
 BAR = 0.6  # reliability from which the protocol is sure: half-way between what the two marks say
 
@@ -41,7 +36,7 @@ def remembered(observation: Observation) -> tuple[str, float]:
 
 def found(observation: Observation) -> str | None:
     """The answer that a passage gives in the words of the generated world, or None."""
-    read_out = (read(observation["question"], passage.text) for passage in observation["passages"])
+    read_out = (read_statement(observation["question"], passage.text) for passage in observation["passages"])
     return next((text for text in read_out if text), None)
 
 
@@ -50,7 +45,7 @@ def may_search(observation: Observation) -> bool:
     return bool(observation["action_mask"][1])
 
 
-class Guesser(Agent):
+class SureHelper(Agent):
     """A helper that never searches and is always sure."""
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
@@ -205,34 +200,28 @@ class BestAsker(Agent):
         return self.optimum.respond(observation["topic"], costs, observation["transcript"])
 
 
-def floor(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+def floor(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
     """The floor's players."""
-    return {"asker": TakesFirst(), **{name: Guesser() for name in _helpers(env)}}
+    return {"asker": TakesFirst(), **{name: SureHelper() for name in _helpers(env)}}
 
 
-def protocol(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+def protocol(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
     """The good protocol's players."""
     return {"asker": TrustingAsker(), **{name: CarefulHelper() for name in _helpers(env)}}
 
 
-def optimal(env: GameEnv[Any], knobs: Mapping[str, float] = NO_KNOBS) -> Mapping[str, Agent]:
+def optimal(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent]:
     """The players of the optimum; raises ClarifyError where it is not known."""
-    optimum = Optimum(_game(env))
+    optimum = Optimum(csp_game(env))
     return {"asker": BestAsker(optimum), **{name: BestHelper(optimum, name) for name in _helpers(env)}}
 
 
-def _game(env: GameEnv[Any]) -> CollaborationGame:
+def csp_game(env: GameEnv[Any]) -> CollaborationGame:
+    """The environment's game; raises ClarifyError where it is another one."""
     if not isinstance(env.game, CollaborationGame):
         raise ClarifyError(f"{env.name}: no game of helpers; these players play csp-v0")
     return env.game
 
 
 def _helpers(env: GameEnv[Any]) -> Sequence[str]:
-    return _game(env).helpers
-
-
-def small(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
-    """The small policy of a player, ready to be trained."""
-    from clarify_env.agents.csp.policy import CspPolicy
-
-    return CspPolicy(_game(env), hidden, seed=seed)
+    return csp_game(env).helpers

@@ -40,10 +40,10 @@ _RECIPE = {
     "gradient_steps": 200,
     "shared": True,
 }
-NAMES = Roster(
+NAMES_ROSTER = Roster(
     trained=PLAYERS,
     teams={
-        "guess": _both(records.Guesser),
+        "guess": _both(records.NameGuesser),
         "list": _both(records.Lister),
         "code": _both(records.Coder),
         "bisect": _both(records.Bisector),  # last: it is understood by those who do not know the code
@@ -54,10 +54,10 @@ NAMES = Roster(
 )
 
 
-CHESS = Roster(
+CHESS_ROSTER = Roster(
     trained=PLAYERS,
     teams={
-        "guess": _both(positions.Guesser),
+        "guess": _both(positions.SideGuesser),
         "pieces": _both(positions.Counter),
         "counts": _both(lambda: positions.Counter(tuple(positions.EARLIER))),
     },

@@ -18,9 +18,6 @@ from clarify_env.games.pingeval.game import PLAYERS
 EARLIER = {"pieces": 1, "pawns": 1, "rights": 1, "steps": -1, "home": 1}  # the sign of what came earlier
 
 
-EXACT = ("pieces", "pawns", "rights", "steps")
-
-
 TYPICAL = 16.5  # a partner with more pieces guesses that its position came earlier; of the generated games
 
 
@@ -57,7 +54,7 @@ def counts(position: str) -> dict[str, int]:
     return {"pieces": pieces, "pawns": pawns, "rights": castle, "steps": steps, "home": home}
 
 
-def told(texts: Sequence[str], keys: Sequence[str] = tuple(EARLIER)) -> dict[str, int]:
+def told_counts(texts: Sequence[str], keys: Sequence[str] = tuple(EARLIER)) -> dict[str, int]:
     """The counts that messages tell, as "pieces 27", or the k-th one as a bare number by the k-th message."""
     found = {key: int(n[:6]) for text in texts for key, n in _SAID.findall(text) if key in EARLIER}
     bare = zip(keys, texts, strict=False)
@@ -80,7 +77,7 @@ def evidence(
     return 0.0, False
 
 
-class Guesser(Partner):
+class SideGuesser(Partner):
     """The floor: proposes "left" without a word; the other agrees."""
 
     entry = "position"
@@ -99,7 +96,7 @@ class Counter(Partner):
 
     Args:
         keys: of `EARLIER`; by default the number of pieces alone. With all of them it is the ceiling by rule:
-            exact wherever one of `EXACT` differs.
+            exact wherever one but `home` differs.
     """
 
     entry = "position"
@@ -113,7 +110,7 @@ class Counter(Partner):
         me, own = observation["me"], counts(observation["position"])
         other = PLAYERS[1 - PLAYERS.index(me)]
         both = partner_view(observation, "position")
-        theirs = told(heard(observation), self.keys) if both is None else counts(both)
+        theirs = told_counts(heard(observation), self.keys) if both is None else counts(both)
         for_me, decided = evidence(own, theirs, self.keys)
         if decided:
             return (me if for_me > 0 else other), True

@@ -18,15 +18,15 @@ from typing import NamedTuple
 
 from clarify_env.agent import Observation
 from clarify_env.agents.pingeval.partner import Draft, Partner, fitting, heard, partner_view, said, standing
-from clarify_env.games.pingeval.names import ATTRIBUTES, NAMES, Person, Table
+from clarify_env.games.pingeval.names import COLUMNS, FIRST_NAMES, Record, Table
 
-DOMAINS: dict[str, tuple[str, ...]] = {"name": tuple(NAMES), **ATTRIBUTES}
+VOCABULARY: dict[str, tuple[str, ...]] = {"name": tuple(FIRST_NAMES), **COLUMNS}
 
 
 RECORD = "record"
 
 
-_WIDTH = len(Person._fields)
+_WIDTH = len(Record._fields)
 
 
 class Statement(NamedTuple):
@@ -40,12 +40,12 @@ class Statement(NamedTuple):
 
     about: str
     holds: bool
-    values: tuple[str | Person, ...]
+    values: tuple[str | Record, ...]
 
     @property
     def text(self) -> str:
         """In words."""
-        parts = (" ".join(v) if isinstance(v, Person) else v for v in self.values)
+        parts = (" ".join(v) if isinstance(v, Record) else v for v in self.values)
         return " ".join([*([] if self.holds else ["no"]), self.about, *parts])
 
     @property
@@ -58,18 +58,18 @@ class Statement(NamedTuple):
     def survival(self) -> float:
         """The chance that an even draw of a record agrees with it."""
         if self.about == RECORD:
-            return len(self.values) / len(NAMES) / 8192
-        share = len(self.values) / len(DOMAINS[self.about])
+            return len(self.values) / len(FIRST_NAMES) / 8192
+        share = len(self.values) / len(VOCABULARY[self.about])
         return share if self.holds else 1.0 - share
 
-    def allows(self, person: Person) -> bool:
+    def allows(self, person: Record) -> bool:
         """Whether it is true of this record."""
         own = person if self.about == RECORD else getattr(person, self.about)
         return (own in self.values) == self.holds
 
 
 @lru_cache(maxsize=100_000)
-def read(text: str) -> tuple[Statement, ...]:
+def read_statements(text: str) -> tuple[Statement, ...]:
     """The statements of a message; what is no statement is left out."""
     found = []
     for part in text.split(";"):
@@ -77,9 +77,9 @@ def read(text: str) -> tuple[Statement, ...]:
         holds = words[:1] != ["no"]
         about, values = (words if holds else words[1:])[:1], words[2 - holds :]
         if about == [RECORD] and holds and values and len(values) % _WIDTH == 0:
-            people = [Person(*values[k : k + _WIDTH]) for k in range(0, len(values), _WIDTH)]
+            people = [Record(*values[k : k + _WIDTH]) for k in range(0, len(values), _WIDTH)]
             found.append(Statement(RECORD, True, tuple(people)))
-        elif about and about[0] in DOMAINS and values and set(values) <= set(DOMAINS[about[0]]):
+        elif about and about[0] in VOCABULARY and values and set(values) <= set(VOCABULARY[about[0]]):
             found.append(Statement(about[0], holds, tuple(values)))
     return tuple(found)
 
@@ -91,7 +91,7 @@ def live(table: Table, heard: Iterable[str]) -> Table:
 
 @lru_cache(maxsize=100_000)
 def _live(table: Table, heard: tuple[str, ...]) -> Table:
-    statements = [statement for text in heard for statement in read(text)]
+    statements = [statement for text in heard for statement in read_statements(text)]
     return tuple(p for p in table if all(s.allows(p) for s in statements)) or table
 
 
@@ -102,9 +102,9 @@ def candidates(table: Table, heard: Sequence[str], said: Sequence[str], share: i
     as many as there are words for; and the whole records.
     """
     kept = live(table, heard)
-    told = {statement for text in said for statement in read(text)}
+    told = {statement for text in said for statement in read_statements(text)}
     found = [Statement(RECORD, True, kept)]
-    for about, domain in DOMAINS.items():
+    for about, domain in VOCABULARY.items():
         own = {getattr(person, about) for person in kept}
         ruled = {v for s in told if s.about == about for v in domain if (v in s.values) != s.holds}
         new = [value for value in domain if value not in own and value not in ruled]
@@ -117,7 +117,7 @@ def candidates(table: Table, heard: Sequence[str], said: Sequence[str], share: i
 BITS = 6  # of a word of the code: there are 64 names
 
 
-DONE = 0.02  # expected rivals of the shared record at which the code says no more
+_DONE = 0.02  # expected rivals of the shared record at which the code says no more
 
 
 PATIENT = 2  # with more messages of the other to come, the bisecting partner says one thing at a time
@@ -149,7 +149,7 @@ class _Names(Partner):
         return proposed == draft[0] or not proposed
 
 
-class Guesser(_Names):
+class NameGuesser(_Names):
     """The floor: proposes its first record without a word; the other agrees."""
 
     def live(self, observation: Observation) -> Table:
@@ -171,7 +171,7 @@ class Lister(_Names):
         """The record that was read out, or else those that do not contradict what was."""
         people: Table = observation["table"]
         told = [part.split() for text in heard(observation) for part in text.split(";")]
-        whole = {Person(*words) for words in told if len(words) == len(Person._fields)}
+        whole = {Record(*words) for words in told if len(words) == len(Record._fields)}
         found = [person for person in people if person in whole]
         names = {words[0] for words in told if len(words) == 1}
         found = found or [person for person in people if person.name in names]
@@ -219,7 +219,9 @@ class Bisector(_Names):
 
 def bits(statement: Statement, said: Sequence[str]) -> float:
     """What a statement tells a record at random, in bits, after earlier ones about the same."""
-    before = [s.survival for text in said for s in read(text) if s.about == statement.about and s.holds]
+    before = [
+        s.survival for text in said for s in read_statements(text) if s.about == statement.about and s.holds
+    ]
     known = min(before, default=1.0)
     if not statement.holds:  # values of those that are left
         return -math.log2(max(1e-9, 1.0 - (1.0 - statement.survival) * min(1.0, known)))
@@ -253,14 +255,14 @@ class Coder(_Names):
         kept = self.live(observation)
         lit = {h for person in kept for h in _positions(person, at, hashes, BITS * words)}
         codes = [sum(1 << b for b in range(BITS) if BITS * w + b in lit) for w in range(words)]
-        return " ".join(NAMES[code] for code in codes)
+        return " ".join(FIRST_NAMES[code] for code in codes)
 
 
-_CODE = {name: k for k, name in enumerate(NAMES)}
+_CODE = {name: k for k, name in enumerate(FIRST_NAMES)}
 
 
 @lru_cache(maxsize=200_000)
-def _positions(person: Person, at: int, hashes: int, size: int) -> tuple[int, ...]:
+def _positions(person: Record, at: int, hashes: int, size: int) -> tuple[int, ...]:
     digest = hashlib.blake2b(" ".join(person).encode(), digest_size=64, salt=at.to_bytes(16, "little"))
     numbers = digest.digest()
     return tuple(int.from_bytes(numbers[4 * k : 4 * k + 4], "little") % size for k in range(hashes))
@@ -280,7 +282,7 @@ def plan(records: int, share: int, at: int) -> tuple[int, int]:
         sender, hearer = sizes[position % 2], sizes[1 - position % 2]
         for words in range(1, share + 1):
             passed, hashes = min((_false(sender, k, BITS * words), k) for k in range(1, 17))
-            if (hearer - 1) * passed < DONE:
+            if (hearer - 1) * passed < _DONE:
                 break
         sizes[1 - position % 2] = 1.0 + (hearer - 1) * passed
     return words, hashes

@@ -5,8 +5,8 @@ from typing import Any
 
 from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
-from clarify_env.games.pingeval.game import Agree, Propose, Say, counted
-from clarify_env.games.pingeval.names import Person
+from clarify_env.games.pingeval.game import Agree, Propose, Say, counted_words
+from clarify_env.games.pingeval.names import Record
 from clarify_env.moves import Move
 
 RULES = """\
@@ -71,9 +71,9 @@ class PartnerPrompt(TaggedPrompt):
         """The one tagged block of the message, cut to its share."""
         move = super().read(text, observation)
         share = int(observation["limits"][0])
-        if isinstance(move, (Say, Propose)) and counted(move) > share:
+        if isinstance(move, (Say, Propose)) and counted_words(move) > share:
             words = move.text.split()
-            while counted(type(move)(" ".join(words))) > share:
+            while counted_words(type(move)(" ".join(words))) > share:
                 words.pop()
             return type(move)(" ".join(words))
         return move
@@ -82,7 +82,7 @@ class PartnerPrompt(TaggedPrompt):
 def _lines(held: Mapping[str, Any], entry: str) -> list[str]:
     """A private view in lines."""
     if entry == "table":
-        return [", ".join(Person._fields), *(", ".join(person) for person in held["table"])]
+        return [", ".join(Record._fields), *(", ".join(person) for person in held["table"])]
     board, _, rights = held["position"].partition(" ")
     rows = ["".join("." * int(c) if c.isdigit() else c for c in row) for row in board.split("/")]
     return [*(" ".join(row) for row in rows), f"castling rights: {rights}"]

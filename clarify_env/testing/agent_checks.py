@@ -10,8 +10,6 @@ from clarify_env.agent import Observation
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
-from clarify_env.games.clarification.game import SEEN
-from clarify_env.registry import make
 from clarify_env.rollout import Player, decide
 from clarify_env.simulate import advance
 from clarify_env.testing.play import Actions, CheckFailed, naming, players, same, untouched_globals
@@ -34,7 +32,7 @@ class Point(NamedTuple):
 
 
 def check_agent(
-    agent: Player, env: GameEnv[Any] | None = None, player: str = "asker", episodes: int = 12
+    agent: Player, env: GameEnv[Any], player: str | None = None, episodes: int = 12
 ) -> tuple[str, ...]:
     """Check that an agent keeps the protocol.
 
@@ -47,8 +45,8 @@ def check_agent(
 
     Args:
         agent: anything with `act(observations, rngs)`.
-        env: the game to check it in; `synthetic-v0` with open notes by default.
-        player: whom it plays.
+        env: the game to check it in.
+        player: whom it plays; by default the game's first player.
         episodes: dialogues to check, against others that play at random.
 
     Returns:
@@ -57,7 +55,7 @@ def check_agent(
     Raises:
         CheckFailed: the first check that failed, with what it saw.
     """
-    env = env or make("synthetic-v0", size=40, costs=SEEN)
+    player = env.possible_agents[0] if player is None else player
     if player not in env.possible_agents:
         raise ClarifyError(
             f"check_agent(player={player!r}): the players of {env.name} are {env.possible_agents}"

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from pettingzoo.test import parallel_api_test
 
-from clarify_env import games
 from clarify_env.codec import encode
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
+from clarify_env.games import load_object
 from clarify_env.moves import Move, Pass, TextMove
 from clarify_env.registry import make, register, registry
 from clarify_env.rollout import rollout
@@ -32,13 +32,13 @@ from clarify_env.testing.play import (
     SEEDS,
     Actions,
     CheckFailed,
-    choose,
     digest,
     exact,
     naming,
     on_turn,
     play,
     players,
+    random_actions,
     same,
     untouched_globals,
 )
@@ -235,7 +235,7 @@ def child() -> None:
     name, entry, costs, options = json.load(sys.stdin)
     import_module(entry.partition(":")[0])  # this may well register it
     if name not in registry:
-        register(name, entry, costs=games.load(costs)())
+        register(name, entry, costs=load_object(costs)())
     print(json.dumps(digests(make(name, **options))))
 
 
@@ -334,7 +334,7 @@ def _determinism(env: GameEnv[Any]) -> None:
     while any(twin.agents for twin in beside):
         for k, twin in enumerate(beside):
             if twin.agents:
-                met[k] = twin.step(choose(twin, met[k][0], rngs[k]))
+                met[k] = twin.step(random_actions(twin, met[k][0], rngs[k]))
                 returned[k].append(exact(met[k]))
     for played, twin, own in zip(alone, beside, returned, strict=True):
         pair = (played.episode, played.returned), (twin.episode(), own)

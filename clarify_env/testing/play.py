@@ -17,7 +17,7 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move, TextMove
 
-ODD = ("", " ", "\u202e\x1b[31m😀", "<answer>x</answer>", "word " * 3_000, "東京 => Málaga; & <")
+ODD = ("", " ", "\u202e\x1b[31m😀", "<{tag}>x</{tag}>", "word " * 3_000, "東京 => Málaga; & <")
 
 
 SEEDS = range(12)  # of the episodes that are played
@@ -64,7 +64,7 @@ class Anyone(Agent):
         kind = self.kinds[int(rng.choice(allowed))]
         if issubclass(kind, TextMove):
             if self.odd:
-                return kind(ODD[int(rng.integers(len(ODD)))])
+                return kind(ODD[int(rng.integers(len(ODD)))].replace("{tag}", self.kinds[0].kind))
             last = observation["transcript"][-1].move if observation["transcript"] else None
             heard = [text for text in strings(last.to_data()) if text] if last else []
             if heard and rng.random() < 0.5:
@@ -82,7 +82,9 @@ def on_turn(env: GameEnv[Any]) -> list[str]:
     return [player for player in env.possible_agents if env.game.legal(env.game_state).get(player)]
 
 
-def choose(env: GameEnv[Any], observations: Mapping[str, Observation], rng: np.random.Generator) -> Actions:
+def random_actions(
+    env: GameEnv[Any], observations: Mapping[str, Observation], rng: np.random.Generator
+) -> Actions:
     """Random actions of the players on turn."""
     return {player: Anyone(env.game.moves[player]).move(observations[player], rng) for player in on_turn(env)}
 
@@ -124,7 +126,7 @@ def play(
     while True:
         going = env.agents and (script is None or len(made) < len(script))
         if going:
-            made.append(choose(env, result[0], rng) if script is None else script[len(made)])
+            made.append(random_actions(env, result[0], rng) if script is None else script[len(made)])
         if watch:
             watch(result)
         if not going:

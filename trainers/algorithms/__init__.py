@@ -5,19 +5,17 @@ Another person's package adds one by the entry point group "clarify_env.algorith
 """
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games import load
+from clarify_env.games import installed, load_object
 
 if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
     from clarify_env.trainers.config import Config
     from clarify_env.trainers.learners import Learner
     from clarify_env.trainers.loop import Loop
 
-GROUP = "clarify_env.algorithms"
 ALGORITHMS: dict[str, "str | Callable[..., Loop]"] = {
     "rest": "clarify_env.trainers.algorithms.rest:ReST",
     "dpo": "clarify_env.trainers.algorithms.dpo:DPO",
@@ -49,7 +47,7 @@ def make_trainer(config: "Config", learner: "Learner", others: Mapping[str, Agen
     Raises:
         ClarifyError: no algorithm has this name (the nearest is suggested), or it has no such option.
     """
-    known = {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **ALGORITHMS}
+    known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
     found = known[choose("algorithm", config.algorithm.name, known)]
-    kind: Callable[..., Loop] = load(found) if isinstance(found, str) else found
+    kind: Callable[..., Loop] = load_object(found) if isinstance(found, str) else found
     return kind(config, learner, others, **kwargs)

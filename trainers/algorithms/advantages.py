@@ -5,11 +5,24 @@ episode, in order. An advantage is what remains of a return when a baseline is t
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from clarify_env.arrays import Floats
+from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
+from clarify_env.replay import Choice
+from clarify_env.trainers.learners import Example
+
+
+class Played(NamedTuple):
+    """One player's part of an episode: its decisions, and what was paid after each, rewards_T."""
+
+    examples: list[Example]
+    rewards_T: Floats
+    choices: list[Choice]
+    episode: Episode
 
 
 def returns_to_go(rewards_T: Floats, discount: float = 1.0) -> Floats:

@@ -27,7 +27,6 @@ import numpy as np
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, StopReason
-from clarify_env.games.clarification.game import Costs
 from clarify_env.moves import Move
 from clarify_env.replay import Choice, choices, seen
 from clarify_env.seeding import child_seed
@@ -36,7 +35,7 @@ from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.learners import Example
 
 
-def prices(game: Game[Any], costs: Sequence[Costs]) -> Floats:
+def prices(game: Game[Any], costs: Sequence[Any]) -> Floats:
     """prices_C_T: what one unit of each term's quantity earns."""
     return np.array(
         [[-getattr(cell, t.cost) if t.cost else 1.0 for t in game.terms.values()] for cell in costs]
@@ -135,7 +134,7 @@ class Tree(NamedTuple):
     """The nodes of a task, its root first, and the costs to decide at."""
 
     nodes: list[Node]
-    costs: list[Costs]
+    costs: list[Any]
 
 
 @dataclass

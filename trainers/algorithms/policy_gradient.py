@@ -15,26 +15,15 @@ import torch
 from torch import Tensor
 
 from clarify_env.arrays import Floats
-from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.replay import Choice, credited
-from clarify_env.trainers.algorithms.advantages import by_key, returns_to_go
+from clarify_env.replay import credited
+from clarify_env.trainers.algorithms.advantages import Played, by_key, returns_to_go
 from clarify_env.trainers.algorithms.losses import kl
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
 from clarify_env.trainers.algorithms.simulated_futures import checked
 from clarify_env.trainers.learners import Example, Experience, Learner, Scored
 from clarify_env.trainers.loop import Loop
-
-
-class Played(NamedTuple):
-    """One player's part of an episode: its decisions, and what was paid after each, rewards_T."""
-
-    examples: list[Example]
-    rewards_T: Floats
-    choices: list[Choice]
-    episode: Episode
-
 
 PROVERS = {"start": 1, "best-of-4": 4}  # of how many futures the best one counts
 

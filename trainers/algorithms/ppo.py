@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from clarify_env.arrays import Floats
-from clarify_env.trainers.algorithms.advantages import gae
+from clarify_env.trainers.algorithms.advantages import Played, gae
 from clarify_env.trainers.algorithms.losses import ppo, value
-from clarify_env.trainers.algorithms.policy_gradient import Played, PolicyGradient
+from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.learners import Scored
 

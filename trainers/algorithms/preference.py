@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.game import Costs
 from clarify_env.moves import Move
 from clarify_env.replay import Choice, choices, credited, point, seen
 from clarify_env.seeding import child_seed
@@ -142,7 +141,7 @@ def by_futures(
     game, player = batch.env.game, batch.player
     rng = np.random.default_rng(child_seed(batch.seed, 8))
     starts: list[Start] = []
-    points: list[tuple[dict[Move, Choice], int, Costs, float]] = []
+    points: list[tuple[dict[Move, Choice], int, Any, float]] = []
     for cells, group in grouped(batch):
         finals = Sampled(game, group, player).finals
         for c in np.sort(rng.permutation(len(cells))[:COSTS]).tolist():

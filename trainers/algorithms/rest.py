@@ -21,8 +21,8 @@ from clarify_env.trainers.run_directory import RunDirectory
 class ReST(Loop):
     """A run of ReST; `Loop` has the other arguments.
 
-    Options: `rule`, the name of the selection rule (`clarify_env.trainers.algorithms.selection.RULES`) or
-    "module:Class"; `off_path` of the best continuation (1): the weight of what the best moves do not lead to,
+    Options: `rule`, a name in `clarify_env.trainers.algorithms.selection.SELECTION_RULES` or "module:Class";
+    `off_path` of the best continuation (1): the weight of what the best moves do not lead to,
     in [0, 1]; `rescore` (True): every episode counts at all training costs.
 
     Args:

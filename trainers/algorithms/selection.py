@@ -29,8 +29,7 @@ from clarify_env.agents.softmax_policy import SoftmaxPolicy
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games import load
-from clarify_env.games.clarification.game import Costs
+from clarify_env.games import load_object
 from clarify_env.replay import Choice, choices, failed, seen
 from clarify_env.trainers.learners import Example
 
@@ -52,7 +51,7 @@ class Batch(NamedTuple):
     player: str
     others: Mapping[str, Agent]
     episodes: Sequence[Episode]
-    cells: Sequence[Costs] | None
+    cells: Sequence[Any] | None
     seed: int
     policy: Agent | None = None
 
@@ -70,7 +69,7 @@ class Selection(Protocol):
         ...
 
 
-def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
+def grouped(batch: Batch) -> Iterator[tuple[list[Any], list[Episode]]]:
     """The episodes that are compared with each other, and the costs at which they are.
 
     With re-scoring those of one task, at every pair of costs; without, those of one task and own costs.
@@ -86,7 +85,7 @@ def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
         yield (list(batch.cells) if batch.cells else [own]), members
 
 
-def scored(batch: Batch) -> Iterator[tuple[Costs, list[tuple[Episode, float]]]]:
+def scored(batch: Batch) -> Iterator[tuple[Any, list[tuple[Episode, float]]]]:
     """For each group and each pair of costs there: the episodes with their rewards."""
     for cells, members in grouped(batch):
         for costs in cells:
@@ -178,7 +177,7 @@ def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
     return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
 
 
-RULES: dict[str, str | Callable[[], Selection]] = {
+SELECTION_RULES: dict[str, str | Callable[[], Selection]] = {
     "threshold": "clarify_env.trainers.algorithms.selection:Threshold",
     "top-k": "clarify_env.trainers.algorithms.selection:TopK",
     "clustering": "clarify_env.trainers.algorithms.selection:ActionClustering",
@@ -189,9 +188,9 @@ RULES: dict[str, str | Callable[[], Selection]] = {
 
 def register_rule(name: str, kind: Callable[[], Selection]) -> None:
     """Make a selection rule known by its name; raises ClarifyError where that is taken."""
-    if name in RULES:
+    if name in SELECTION_RULES:
         raise ClarifyError(f"register_rule({name!r}): this name is taken")
-    RULES[name] = kind
+    SELECTION_RULES[name] = kind
 
 
 def make_rule(name: str) -> Selection:
@@ -203,8 +202,8 @@ def make_rule(name: str) -> Selection:
     Raises:
         ClarifyError: no rule has this name, or it does not load.
     """
-    found = name if ":" in name else RULES[choose("selection rule", name, RULES)]
-    kind: Callable[[], Selection] = load(found) if isinstance(found, str) else found
+    found = name if ":" in name else SELECTION_RULES[choose("selection rule", name, SELECTION_RULES)]
+    kind: Callable[[], Selection] = load_object(found) if isinstance(found, str) else found
     return kind()
 
 

@@ -14,7 +14,7 @@ Process advantages (arXiv 2410.08146) measure the same under a second policy, th
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,14 +26,11 @@ from clarify_env.moves import Move
 from clarify_env.replay import Choice, point
 from clarify_env.seeding import child_seed
 from clarify_env.simulate import advance
+from clarify_env.trainers.algorithms.advantages import Played
 from clarify_env.trainers.algorithms.best_continuation import Sampled
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.learners import Example, Learner
-
-if TYPE_CHECKING:
-    from clarify_env.trainers.algorithms.policy_gradient import Played
-
 
 States = list[tuple[Any, float]]
 
@@ -229,7 +226,7 @@ def normalised(states: States) -> States:
 
 def advantages(
     batch: Batch,
-    groups: Sequence[Sequence["Played"]],
+    groups: Sequence[Sequence[Played]],
     learner: Learner,
     prover: Learner | None,
     options: Mapping[str, Any],

@@ -116,7 +116,9 @@ def crossplay(
             watcher=bars,
             cells=list(grid),
         )
-    console.print(trainer("reporting.tables").crossplay_table(result))
+    tables = trainer("reporting.tables")
+    tables.draw_crossplay(result, out / "crossplay.png")
+    console.print(tables.crossplay_table(result))
     console.print(f"Picture: {out / 'crossplay.png'}; numbers: {out / 'crossplay.json'}", highlight=False)
 
 

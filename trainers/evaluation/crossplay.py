@@ -110,7 +110,7 @@ def crossplay(
     processes: int = 1,
     watcher: Logger | None = None,
 ) -> dict[str, Any]:
-    """Play everybody with every partner, and write crossplay.json, crossplay.png and the episodes.
+    """Play everybody with every partner, and write crossplay.json and the episodes.
 
     What is finished lies in `out`/cells, and is not played again for the same game, questions, costs, seed.
 
@@ -172,10 +172,7 @@ def crossplay(
         **report(table, fixed, best, own, seed),
         "versions": versions(),
     }
-    from clarify_env.trainers.reporting.tables import draw_crossplay
-
     write_json(out / "crossplay.json", result)
-    draw_crossplay(result, out / "crossplay.png")
     return result
 
 

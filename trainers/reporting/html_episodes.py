@@ -61,7 +61,6 @@ class Episodes:
         self.costs: list[str] = []
         self.rows: list[tuple[int, int, int, int, int]] = []
         self.left_out = 0
-        self._read = {kind: cls.from_data for kind, cls in move_kinds().items()}
 
     def add(self, path: Path, run: int, count: int) -> None:
         """Add the episodes of a file.
@@ -88,6 +87,7 @@ class Episodes:
         costs = record["costs"]
         if not self.rows:
             self.costs, self.priced = list(costs), dict(record["terms"])
+            self._read = {kind: cls.from_data for kind, cls in move_kinds(record["env"]).items()}
         if list(costs) != self.costs or record["terms"] != self.priced:
             raise ClarifyError("its game has other costs or reward terms than the runs before")
         text, setup = self.texts, record["setup"]

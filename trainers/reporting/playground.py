@@ -19,7 +19,6 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import (
     ARROW,
-    Answer,
     ClarificationGame,
     Costs,
     Enumerate,
@@ -27,7 +26,7 @@ from clarify_env.games.clarification.game import (
     Task,
 )
 from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.moves import Move, Pass
+from clarify_env.moves import Answer, Move, Pass
 from clarify_env.rollout import decide
 
 MOST_MEANINGS = 8

@@ -8,7 +8,8 @@ from html import escape
 from typing import Any
 
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import Answer, Ask, Costs, Enumerate
+from clarify_env.games.clarification.game import Ask, Costs, Enumerate
+from clarify_env.moves import Answer
 from clarify_env.render import moves_html
 from clarify_env.trainers.reporting.playground import (
     Dialogue,

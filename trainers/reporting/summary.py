@@ -81,7 +81,7 @@ def ceiling_of(summary: Mapping[str, Any], part: str) -> float | None:
 
 def kinds_of(summary: Mapping[str, Any]) -> list[str]:
     """The kinds of moves whose shares the cells hold."""
-    known = move_kinds()
+    known = move_kinds(summary["env"])
     return [name for name in summary["cells"][0] if name in known]
 
 

@@ -3,7 +3,6 @@
 from clarify_env.games.clarification.game import (
     SEEN,
     UNSEEN,
-    Answer,
     Ask,
     ClarificationGame,
     Costs,
@@ -15,20 +14,20 @@ from clarify_env.games.clarification.game import (
     Task,
 )
 from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.moves import Answer
 from clarify_env.registry import GameSpec
 
-
-def _spec(id: str, make: str) -> GameSpec:
-    usual = Costs(turn=0.1, word=0.01)
-    return GameSpec(
-        id, f"clarify_env.games.clarification.{make}", usual, SEEN, UNSEEN, family="clarification"
-    )
-
-
-ABGCOQA = _spec("abgcoqa-v0", "abgcoqa:make_abgcoqa")
-AMBIGQA = _spec("ambigqa-v0", "ambigqa:make_ambigqa")
-PACIFIC = _spec("pacific-v0", "pacific:make_pacific")
-SYNTHETIC = _spec("synthetic-v0", "synthetic:make_synthetic")
+SYNTHETIC = GameSpec(
+    "synthetic-v0",
+    "clarify_env.games.clarification.synthetic:make_synthetic",
+    costs=Costs(turn=0.1, word=0.01),
+    seen=SEEN,
+    unseen=UNSEEN,
+    family="clarification",
+)
+ABGCOQA = SYNTHETIC._replace(id="abgcoqa-v0", make="clarify_env.games.clarification.abgcoqa:make_abgcoqa")
+AMBIGQA = SYNTHETIC._replace(id="ambigqa-v0", make="clarify_env.games.clarification.ambigqa:make_ambigqa")
+PACIFIC = SYNTHETIC._replace(id="pacific-v0", make="clarify_env.games.clarification.pacific:make_pacific")
 
 __all__ = [
     "ABGCOQA",

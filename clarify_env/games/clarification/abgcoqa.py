@@ -15,7 +15,7 @@ How a question becomes a task (rules of ours, each with a test):
 - The answers of all annotators are aliases. Where some of them say "unknown" and others answer, only the
   answers count; where all do, "Unknown" is right: the story does not say.
 - Two meanings in the same words are one, with the aliases of both. An ambiguous question with only one
-  meaning is rejected with its reason in `load(...).rejected`: it would say that asking is worth nothing.
+  meaning is rejected with its reason in `load_abgcoqa(...).rejected`: it would make asking worth nothing.
 
 Version history: v0, first version.
 """
@@ -34,7 +34,7 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, State, Task
 from clarify_env.text import tokens
 
-FILES = {
+_FILES = {
     "train": ("coqa_abg_train.json", "train.json"),
     "validation": ("coqa_abg_val.json", "validation.json"),
     "test": ("coqa_abg_test.json", "test.json"),
@@ -87,7 +87,7 @@ def _aliases(answers: list[Any]) -> tuple[str, ...]:
     return tuple(known or usable[:1])
 
 
-def parse(row: dict[str, Any], position: int = 0) -> Iterator[Task | Rejected]:
+def parse_abgcoqa(row: dict[str, Any], position: int = 0) -> Iterator[Task | Rejected]:
     """The task of one record, or (id, reason).
 
     Raises:
@@ -124,10 +124,10 @@ def parse(row: dict[str, Any], position: int = 0) -> Iterator[Task | Rejected]:
 def _from_file(path: Path, _stamp: tuple[int, int]) -> Loaded:
     content = read_json(path)
     rows = content.get("data") if isinstance(content, dict) else content
-    return make_tasks(rows, str(path), "Abg-CoQA", parse)
+    return make_tasks(rows, str(path), "Abg-CoQA", parse_abgcoqa)
 
 
-def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
+def load_abgcoqa(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
     """The questions of a split, read once per process.
 
     Args:
@@ -137,11 +137,11 @@ def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -
     Raises:
         ClarifyError: there are no data, or they are malformed (file and position).
     """
-    choose("split", split, FILES)
-    path = find_file(data_dir, "abgcoqa", FILES[split])
+    choose("split", split, _FILES)
+    path = find_file(data_dir, "abgcoqa", _FILES[split])
     if path is None:
         raise ClarifyError(
-            f"abgcoqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of {FILES[split][0]}, or "
+            f"abgcoqa-v0: no data. Give data_dir=FOLDER (--data-dir), the folder of {_FILES[split][0]}, or "
             f"set {VARIABLE} to the folder that holds abgcoqa/"
         )
     return _from_file(path, stamp(path))
@@ -165,5 +165,5 @@ def make_abgcoqa(
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".
     """
-    game = ClarificationGame(load(split, data_dir).tasks, costs, knowledge, max_turns)
+    game = ClarificationGame(load_abgcoqa(split, data_dir).tasks, costs, knowledge, max_turns)
     return GameEnv(game, "abgcoqa-v0", render_mode=render_mode)

@@ -13,7 +13,7 @@ How a question becomes a task (rules of ours, each with a test):
   policy has to notice.
 - Aliases are stripped of outer space; blank, repeated and over-long ones (more than 100 words: pasted
   tables) are dropped. A meaning without an alias is dropped; a question without a meaning is rejected, with
-  its reason in `load(...).rejected`.
+  its reason in `load_ambigqa(...).rejected`.
 
 Version history: v0, first version.
 """
@@ -69,7 +69,7 @@ def _aliases(answers: list[str]) -> tuple[str, ...]:
     return tuple(a for a in stripped if a and tokens(a) and words(a) <= MAX_ALIAS_WORDS)
 
 
-def parse(row: dict[str, Any]) -> Task | str:
+def parse_ambigqa(row: dict[str, Any]) -> Task | str:
     """The task of one record, or the reason why there is none.
 
     Raises:
@@ -95,7 +95,7 @@ def parse(row: dict[str, Any]) -> Task | str:
 
 
 def _parse(row: dict[str, Any], position: int) -> tuple[Task | Rejected]:
-    made = parse(row)
+    made = parse_ambigqa(row)
     return (made if isinstance(made, Task) else (str(row.get("id", f"record {position}")), made),)
 
 
@@ -132,7 +132,7 @@ def _from_hub(split: str) -> Loaded:
     return _load(rows, HUB)
 
 
-def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
+def load_ambigqa(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
     """The questions of a split, read once per process.
 
     Args:
@@ -180,7 +180,7 @@ def make_ambigqa(
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".
     """
-    tasks = load(split, data_dir).tasks
+    tasks = load_ambigqa(split, data_dir).tasks
     if knowledge == "document":
         if corpus is None:
             raise ClarifyError(

@@ -32,8 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.arrays import Floats, Ints
-from clarify_env.games.clarification.game import Answer, Enumerate, Interpretation
+from clarify_env.games.clarification.game import Enumerate, Interpretation
 from clarify_env.games.clarification.scripted_user import pick
+from clarify_env.moves import Answer
 from clarify_env.text import Grade, apart, grade_text, stems, tokens
 
 OTHERWISE = "otherwise"
@@ -145,7 +146,7 @@ MAX_ALIASES = 4  # assignments of aliases, by length, that are tried
 MAX_JOINED = 16  # tokens of a text joined from the answers of a task with aliases
 
 
-class Texts(NamedTuple):
+class BestTexts(NamedTuple):
     """The best single texts for a belief, by set of meanings and number of words from 0.
 
     Args:
@@ -223,7 +224,7 @@ class FinalMessages:
         best: Floats = np.maximum.reduceat(f1_X_A, self._starts_N, axis=-1)
         return best
 
-    def texts(self, belief_N: Floats) -> Texts:
+    def texts(self, belief_N: Floats) -> BestTexts:
         """The best texts for a belief."""
         support = sum(1 << i for i, p in enumerate(belief_N) if p > 0.0)
         sets_S = np.unique(np.arange(1 << self.count) & support)
@@ -249,7 +250,7 @@ class FinalMessages:
                 better = found > accuracy_S_M[:, m]
                 accuracy_S_M[better, m] = found[better]
                 chosen_S_M_E[better, m] = self._has_E_A[:, alias] > 0.0
-        return Texts(sets_S, row, accuracy_S_M, chosen_S_M_E)
+        return BestTexts(sets_S, row, accuracy_S_M, chosen_S_M_E)
 
     def best(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
         """Value, expected accuracy and words of the best final message under each word cost, and its kind.
@@ -319,7 +320,7 @@ def _key(alias: str, grade: Grade) -> tuple[str, ...]:
     return tokens(alias) if _by_parts(alias, grade) else tuple(alias.split())
 
 
-def _said(texts: Texts, word_costs_C: Floats) -> Floats:
+def _said(texts: BestTexts, word_costs_C: Floats) -> Floats:
     """said_S_C_3: value, accuracy and words of the best single text for each set of meanings."""
     accuracy_S_M = texts.accuracy_S_M
     values = accuracy_S_M[:, None, :] - word_costs_C[:, None] * np.arange(accuracy_S_M.shape[1])
@@ -328,7 +329,9 @@ def _said(texts: Texts, word_costs_C: Floats) -> Floats:
     return np.stack([picked, np.take_along_axis(accuracy_S_M, chosen, 1), chosen], axis=2)
 
 
-def _listed(plan: Plan, texts: Texts, said_S_C_3: Floats, word_costs_C: Floats) -> list[tuple[Floats, Ints]]:
+def _listed(
+    plan: Plan, texts: BestTexts, said_S_C_3: Floats, word_costs_C: Floats
+) -> list[tuple[Floats, Ints]]:
     """For each stage of `plan`, the best decision lists for the meanings that are not served yet.
 
     Returns:

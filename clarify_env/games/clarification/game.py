@@ -19,7 +19,7 @@ Tasks: a question, what it may mean, and what would be a right answer to each me
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -27,8 +27,8 @@ from gymnasium.spaces import Box, Space
 
 from clarify_env.costs import CostGrid, CostSampler, bound
 from clarify_env.errors import ClarifyError, Unreadable, choose
-from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
-from clarify_env.moves import Move, TextMove, random_text
+from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn, frozen
+from clarify_env.moves import Answer, Move, TextMove, random_text
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import Grade, escape, grade_text, overlap, tokens, unescape, words
 
@@ -38,11 +38,6 @@ ARROW = "=>"
 @dataclass(frozen=True)
 class Ask(TextMove):
     """The asker puts a clarifying question; it costs one turn."""
-
-
-@dataclass(frozen=True)
-class Answer(TextMove):
-    """The asker's final message: one answer; it costs its words."""
 
 
 @dataclass(frozen=True)
@@ -243,13 +238,6 @@ def offered(message: Move, selection: str) -> bool:
     return any(overlap(chosen, source) == len(chosen) for source in sources)
 
 
-@lru_cache(maxsize=1024)
-def _as_array(costs: Costs) -> np.ndarray[Any, Any]:
-    array = np.array(costs, dtype=np.float64)
-    array.flags.writeable = False
-    return array
-
-
 class ClarificationGame(Game[State]):
     """Rules of the clarification game over a list of tasks.
 
@@ -298,23 +286,10 @@ class ClarificationGame(Game[State]):
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns
         self.grade = grade
-        self._positions: dict[str, int] = {}
 
     @cached_property
     def _most_meanings(self) -> int:
         return max(len(task.interpretations) for task in self.tasks)
-
-    def task(self, key: Any) -> Task:
-        """The task with this position or id."""
-        if isinstance(key, str):
-            if not self._positions:
-                self._positions = {task.id: i for i, task in enumerate(self.tasks)}
-            if key not in self._positions:
-                raise ClarifyError(f"options['task']={key!r}: no task has this id")
-            key = self._positions[key]
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
-            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
-        return self.tasks[int(key)]
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
         """Draw task, intent, costs and the order of the notes; `options` pins any of them.
@@ -351,7 +326,7 @@ class ClarificationGame(Game[State]):
     ) -> dict[str, dict[str, Any]]:
         meanings, knowledge = task.interpretations, self.knowledge
         meant = meanings[intent]
-        shared = {"question": task.question, "context": task.context, "costs": _as_array(costs)}
+        shared = {"question": task.question, "context": task.context, "costs": frozen(costs)}
         return {
             "asker": {
                 **shared,

@@ -12,7 +12,7 @@ How a turn becomes a task (rules of ours, each with a test):
 - A turn that calls for clarification means what its user says in the next turn, in full, with that turn's
   answer. Its rivals are the same question of other rows, columns or years, at most 3, read from the table
   (`table_rivals`). All meanings are equally likely. Where no rival can be read the turn is rejected
-  with its reason in `load(...).rejected`: with one meaning it would say that asking is worth nothing.
+  with its reason in `load_pacific(...).rejected`: with one meaning it would say that asking is worth nothing.
 - The user's reply is no task of its own; afterwards it is part of the context.
 - Answers stand in their usual form with their scale ("$1,496.5 million", "-12.14%"), several spans joined by
   "; " (a semicolon inside a span becomes a comma). They are graded by value and scale, texts by token F1
@@ -36,7 +36,7 @@ from clarify_env.games.clarification.numeric_grading import SEPARATOR, grade_num
 from clarify_env.games.clarification.table_rivals import rivals
 from clarify_env.text import tokens
 
-FILES = {"train": "train.json", "validation": "validation.json"}
+_FILES = {"train": "train.json", "validation": "validation.json"}
 
 
 URL = "https://raw.githubusercontent.com/dengyang17/PACIFIC/HEAD/data/pacific/"
@@ -48,7 +48,7 @@ CHECKSUMS = {"validation": "a5769b1a2d638e4cc1bc83f6d823361bc2fbae2a4438cdb594ff
 SCALES = ("", "thousand", "million", "billion", "percent")
 
 
-MAX_MEANINGS = 4
+_MAX_MEANINGS = 4
 
 
 NO_RIVAL = "calls for clarification, but the table has no rival meaning that can be read"
@@ -84,13 +84,13 @@ def _meanings(row: dict[str, Any], turn: dict[str, Any], meant: dict[str, Any]) 
     found = [(question, _answer(meant))]
     table = row["table"]["table"]
     given = meant["answer"] if not isinstance(meant["answer"], str) else [meant["answer"]]
-    for rival in rivals(table, turn["question"], question, given, meant["derivation"], MAX_MEANINGS - 1):
+    for rival in rivals(table, turn["question"], question, given, meant["derivation"], _MAX_MEANINGS - 1):
         values: Sequence[str] = rival.values
         found.append((rival.question, SEPARATOR.join(spoken(value, _scale(meant)) for value in values)))
     return found
 
 
-def parse(row: dict[str, Any], position: int = 0) -> Iterator[Task | Rejected]:
+def parse_pacific(row: dict[str, Any], position: int = 0) -> Iterator[Task | Rejected]:
     """The tasks of one dialogue, and (id, reason) of each turn that gives none.
 
     Raises:
@@ -127,7 +127,7 @@ def _from_file(path: Path, _stamp: tuple[int, int]) -> Loaded:
     rows = read_json(path)
     if isinstance(rows, list) and rows and all(_unlabelled(row) for row in rows):
         raise ClarifyError(f"{path}: its questions have no answers; PACIFIC labels train and validation only")
-    return make_tasks(rows, str(path), "PACIFIC", parse)
+    return make_tasks(rows, str(path), "PACIFIC", parse_pacific)
 
 
 def _unlabelled(row: Any) -> bool:
@@ -135,7 +135,7 @@ def _unlabelled(row: Any) -> bool:
     return isinstance(turns, list) and not any(isinstance(turn, dict) and "answer" in turn for turn in turns)
 
 
-def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
+def load_pacific(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -> Loaded:
     """The turns of a split, read once per process.
 
     Args:
@@ -147,10 +147,10 @@ def load(split: str = "train", data_dir: str | os.PathLike[str] | None = None) -
     """
     if split == "test":
         raise ClarifyError("pacific-v0: split='test' is published without answers; take train or validation")
-    choose("split", split, FILES)
-    path = find_file(data_dir, "pacific", (FILES[split],))
+    choose("split", split, _FILES)
+    path = find_file(data_dir, "pacific", (_FILES[split],))
     if path is None:
-        path = download(URL + FILES[split], CHECKSUMS.get(split), "pacific")
+        path = download(URL + _FILES[split], CHECKSUMS.get(split), "pacific")
     return _from_file(path, stamp(path))
 
 
@@ -172,5 +172,5 @@ def make_pacific(
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".
     """
-    game = ClarificationGame(load(split, data_dir).tasks, costs, knowledge, max_turns, grade_numbers)
+    game = ClarificationGame(load_pacific(split, data_dir).tasks, costs, knowledge, max_turns, grade_numbers)
     return GameEnv(game, "pacific-v0", render_mode=render_mode)

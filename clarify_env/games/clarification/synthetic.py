@@ -17,8 +17,8 @@ from functools import lru_cache
 import numpy as np
 
 from clarify_env.costs import CostSampler
+from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.clarification.game import ClarificationGame, Fact, Interpretation, State, Task
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -61,12 +61,6 @@ _GIVEN = "Mira Tomas Ilse Bruno Petra Anton Lucia Edgar".split()
 
 
 _FAMILY = "Voss Adler Lindqvist Moreau Tanaka Okoro Silva Novak".split()
-
-
-SPLITS = {"train": 0, "validation": 1, "test": 2}
-
-
-SIZES = {"train": 2000, "validation": 500, "test": 500}
 
 
 def _one(rng: np.random.Generator, of: list[str] | tuple[str, ...]) -> str:
@@ -201,12 +195,7 @@ def tasks(split: str = "train", size: int | None = None, world: int = 0) -> tupl
         size: number of questions, >= 1; by default 2,000 for train and 500 for the others.
         world: seed of the world, >= 0.
     """
-    choose("split", split, SPLITS)
-    size = SIZES[split] if size is None else size
-    if not isinstance(size, int) or size < 1:
-        raise ClarifyError(f"size={size!r}: a split has at least 1 question")
-    if not isinstance(world, int) or world < 0:
-        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
+    size = split_size(split, size, world)
     rng = np.random.default_rng((world, SPLITS[split]))
     return tuple(generate_task(rng, f"{split}-{world}-{i}") for i in range(size))
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from clarify_env.games.clarification.numeric_grading import Number, number
 from clarify_env.text import tokens
 
-Cell = tuple[int, int]  # row, column
+_Cell = tuple[int, int]  # row, column
 
 
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -68,13 +68,13 @@ class Sheet:
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
         self.rows = rows
-        self.values: dict[Cell, Number] = {}
+        self.values: dict[_Cell, Number] = {}
         for r, row in enumerate(rows):
             for c, text in enumerate(row[1:], start=1):
                 if (found := _data(text)) is not None:
                     self.values[r, c] = found
         self.first = min((r for r, _ in self.values), default=len(rows))
-        self.heads: dict[Cell, str] = {}
+        self.heads: dict[_Cell, str] = {}
         self.axes = [*self._columns(), self._rows()]
         self.words = {cell: self._words(cell) for cell in self.values}
 
@@ -97,7 +97,7 @@ class Sheet:
                 under.setdefault(label, []).append(r)
         return Axis(tuple(under), tuple(map(tuple, under.values())), 0)
 
-    def _words(self, cell: Cell) -> set[str]:
+    def _words(self, cell: _Cell) -> set[str]:
         r, c = cell
         heads = [self.rows[r][0], *(self.heads.get((k, c), "") for k in range(self.first))]
         return set(tokens(" ".join(heads))) - COMMON
@@ -108,10 +108,10 @@ def bare(found: Number) -> float:
     return float(found.value / found.unit)
 
 
-def paired(sheet: Sheet, axis: Axis, old: str, new: str) -> dict[Cell, Cell]:
+def _paired(sheet: Sheet, axis: Axis, old: str, new: str) -> dict[_Cell, _Cell]:
     """The cells under one label with those under another, the k-th line for the k-th."""
     lines = dict(zip(axis.of(old), axis.of(new), strict=False))
-    pairs: dict[Cell, Cell] = {}
+    pairs: dict[_Cell, _Cell] = {}
     for r, c in sheet.values:
         line = lines.get((r, c)[axis.place])
         if line is not None:
@@ -181,7 +181,7 @@ class Reading(NamedTuple):
 
     formula: str
     operands: tuple[float, ...]
-    cells: tuple[Cell | None, ...]
+    cells: tuple[_Cell | None, ...]
     factor: float = 1.0
 
 
@@ -206,9 +206,9 @@ def compute(formula: str, operands: Sequence[float]) -> float | None:
         return None
 
 
-def _locate(sheet: Sheet, values: Sequence[float], cells: set[Cell], asked: set[str]) -> list[Cell | None]:
+def _locate(sheet: Sheet, values: Sequence[float], cells: set[_Cell], asked: set[str]) -> list[_Cell | None]:
     """For each value the cell of `cells` that holds it, but for its sign; the best-described of several."""
-    found: list[Cell | None] = []
+    found: list[_Cell | None] = []
     for value in values:
         fits = [cell for cell in cells if abs(abs(bare(sheet.values[cell])) - abs(value)) < 1e-9]
         found.append(
@@ -218,7 +218,7 @@ def _locate(sheet: Sheet, values: Sequence[float], cells: set[Cell], asked: set[
 
 
 def _reading(
-    sheet: Sheet, cells: set[Cell], asked: set[str], answer: Sequence[str] | float, derivation: str
+    sheet: Sheet, cells: set[_Cell], asked: set[str], answer: Sequence[str] | float, derivation: str
 ) -> Reading | None:
     """How `answer` follows from numbers in `cells`, or None."""
     if not isinstance(answer, (int, float)):
@@ -251,7 +251,7 @@ def _reading(
     return None
 
 
-def _moved(sheet: Sheet, reading: Reading, move: Mapping[Cell, Cell]) -> tuple[str, ...] | None:
+def _moved(sheet: Sheet, reading: Reading, move: Mapping[_Cell, _Cell]) -> tuple[str, ...] | None:
     """The answer over the cells that `move` leads to; None where there is none."""
     texts, values = [], []
     for value, cell in zip(reading.operands, reading.cells, strict=True):
@@ -331,9 +331,9 @@ def rivals(
         for step in _steps(axis, named, ambiguous):
             if axis.place == 0 and any(kind(old) != kind(new) for old, new in step.items()):
                 continue
-            move: dict[Cell, Cell] = {}
+            move: dict[_Cell, _Cell] = {}
             for old, new in step.items():
-                move |= paired(sheet, axis, old, new)
+                move |= _paired(sheet, axis, old, new)
             values = _moved(sheet, reading, move)
             text = _renamed(question, {said: _as(step[label], said) for label, said in named.items()})
             if values and tokens(text) != tokens(question):

@@ -20,7 +20,6 @@ What collaborative self-play is made of: costs, moves, questions, and what helpe
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -29,7 +28,6 @@ from gymnasium.spaces import Box, Space
 from clarify_env.costs import bound
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
-from clarify_env.games.clarification.game import Answer
 from clarify_env.games.csp.nature import Draw, alternatives, draw, known_at_start, pinned
 from clarify_env.games.csp.records import (
     MARKS,
@@ -43,7 +41,7 @@ from clarify_env.games.csp.records import (
     Tool,
     World,
 )
-from clarify_env.moves import Move
+from clarify_env.moves import Answer, Move
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import Grade, grade_text
 
@@ -143,10 +141,6 @@ class CollaborationGame(Game[State]):
         count, none = len(tools), (None,)
         self._fresh = ((SEARCHING if searches else ANSWERING,) * count, ((),) * count, none * count)
 
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {task.id: i for i, task in enumerate(self.tasks)}
-
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
         """Draw the question, the costs and what `Draw` holds; `options` pins any of them.
 
@@ -157,22 +151,13 @@ class CollaborationGame(Game[State]):
         costs = self.costs.sample(rng)
         task = self.tasks[int(first * len(self.tasks))]
         if options.get("task") is not None:
-            task = self._task(options["task"])
+            task = self.task(options["task"])
         drawn = draw(self.world, task, draws, helpers)
         if options:
             drawn = pinned(drawn, options, self.world, task)
             costs = options.get("costs") or costs
         known = known_at_start(self.world, self.tools, task, drawn, costs)
         return _new(State, (task, drawn, costs, known, *self._fresh, (), 0, 0, 0.0, 0.0, 0.0, None))
-
-    def _task(self, key: Any) -> Question:
-        if isinstance(key, str):
-            if key not in self._positions:
-                raise ClarifyError(f"options['task']={key!r}: no question has this id")
-            key = self._positions[key]
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
-            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} questions, from 0")
-        return self.tasks[int(key)]
 
     def role(self, player: str) -> str:
         """What this player is, whichever number it has."""

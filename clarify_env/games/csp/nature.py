@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clarify_env.errors import ClarifyError
+from clarify_env.game import frozen
 from clarify_env.games.csp.records import CspCosts, Memory, Question, Retriever, Tool, World
 
 MOST_STATES = 200  # that `alternatives` names
@@ -124,9 +125,7 @@ def known_at_start(
     world: World | None, tools: Sequence[Retriever], question: Question, drawn: Draw, costs: CspCosts
 ) -> dict[str, dict[str, Any]]:
     """Each player's observation at the start, but for its transcript and passages."""
-    array = np.array(costs, dtype=np.float64)
-    array.flags.writeable = False
-    shared = {"question": question.text, "topic": question.topic, "costs": array}
+    shared = {"question": question.text, "topic": question.topic, "costs": frozen(costs)}
     known = {"asker": shared}
     for k, tool in enumerate(tools):
         own: dict[str, Any] = {"memory": (), "tool": (), "profile": f"Your tool searches {tool.name}."}

@@ -120,12 +120,6 @@ def solve(problem: Problem) -> Solution:
     return Solution(float(value[best]), tuple(every[i] for i in best), float(searches[best]))
 
 
-def value_of(problem: Problem, strategies: Sequence[Strategy]) -> Solution:
-    """What these strategies are worth with the asker's best response to them."""
-    value, searches = _values(problem, [[strategy] for strategy in strategies])
-    return Solution(value.item(), tuple(strategies), searches.item())
-
-
 def equilibria(problem: Problem) -> list[Solution]:
     """Who searches at which level, under honest marks, so that no helper alone would do better otherwise.
 

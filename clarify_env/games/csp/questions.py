@@ -20,10 +20,10 @@ from clarify_env.games.csp.records import Question, Retriever
 from clarify_env.retrieval import Passages
 from clarify_env.text import tokens
 
-FILES = {"popqa": ("popqa", "popqa_2000.json"), "nq-open": ("nq_open", "NQ-open.dev.jsonl")}
+_FILES = {"popqa": ("popqa", "popqa_2000.json"), "nq-open": ("nq_open", "NQ-open.dev.jsonl")}
 
 
-def load(
+def load_questions(
     data: str, data_dir: str | os.PathLike[str] | None = None, size: int | None = None
 ) -> tuple[Question, ...]:
     """The questions of a data set or file, the first `size` that can be graded.
@@ -31,15 +31,15 @@ def load(
     Raises:
         ClarifyError: there is no such file, or it is malformed (file and record).
     """
-    if data in FILES:
-        folder, name = FILES[data]
+    if data in _FILES:
+        folder, name = _FILES[data]
         path = find_file(data_dir, folder, (name,))
         if path is None:
             raise ClarifyError(f"csp-v0: no data; give data_dir=FOLDER, the folder of {name}")
     else:
         path = Path(data)
         if not path.is_file():
-            raise ClarifyError(f"data={data!r}: no such file{nearest(data, FILES)}")
+            raise ClarifyError(f"data={data!r}: no such file{nearest(data, _FILES)}")
     rows = _popqa(path) if data == "popqa" else _lines(path)
     if size is not None and (not isinstance(size, int) or size < 1):
         raise ClarifyError(f"size={size!r}: a split has at least 1 question")

@@ -47,7 +47,7 @@ FAINT = (0.0, 1.0)
 VALUES = 4  # plausible answers of a question
 
 
-SPLITS = {"train": (0, 200), "validation": (200, 100), "test": (300, 100)}  # first entity, and how many
+_SPLITS = {"train": (0, 200), "validation": (200, 100), "test": (300, 100)}  # first entity, and how many
 
 
 TOPICS = {  # question, statement, answers
@@ -125,7 +125,7 @@ def make_world(tools: str = "distinct", memories: str = "mixed", helpers: int = 
 
 
 @lru_cache(maxsize=16)
-def questions(split: str = "train", size: int | None = None, world: int = 0) -> tuple[Question, ...]:
+def world_questions(split: str = "train", size: int | None = None, world: int = 0) -> tuple[Question, ...]:
     """The questions of a split, as many of each topic; no two splits share an entity.
 
     Args:
@@ -133,8 +133,8 @@ def questions(split: str = "train", size: int | None = None, world: int = 0) -> 
         size: number of questions, a multiple of 4; by default 200 for train and 100 for the others.
         world: seed of the world, >= 0.
     """
-    choose("split", split, SPLITS)
-    first, most = SPLITS[split]
+    choose("split", split, _SPLITS)
+    first, most = _SPLITS[split]
     size = most if size is None else size
     if not isinstance(size, int) or not 1 <= size <= most or size % len(TOPICS):
         raise ClarifyError(
@@ -166,7 +166,7 @@ def statement(question: Question, value: int) -> str:
     return TOPICS[question.topic][1].format(entity(question), question.values[value][0])
 
 
-def read(question: str, passage: str) -> str | None:
+def read_statement(question: str, passage: str) -> str | None:
     """The answer that a statement of this world gives to a question, or None where it is about another."""
     asked = tokens(question)
     added = [word for word in passage.rstrip(".").split() if tokens(word) and tokens(word)[0] not in asked]
@@ -214,7 +214,7 @@ class WorldTool:
 @lru_cache(maxsize=8)
 def archive(split: str, size: int | None, world: int) -> Archive:
     """The archive of a split's questions."""
-    return Archive(questions(split, size, world))
+    return Archive(world_questions(split, size, world))
 
 
 def make_csp(
@@ -257,7 +257,7 @@ def make_csp(
     if data is None:
         if corpora or data_dir is not None:
             raise ClarifyError("csp-v0: corpora and data_dir go with data='popqa', 'nq-open' or a file")
-        asked, stored = questions(split, size, world), archive(split, size, world)
+        asked, stored = world_questions(split, size, world), archive(split, size, world)
         known = make_world(tools, memories, helpers)
         held = [WorldTool(f"archive {chr(65 + k)}", stored, passages) for k in range(helpers)]
         return GameEnv(
@@ -265,9 +265,9 @@ def make_csp(
             "csp-v0",
             render_mode=render_mode,
         )
-    from clarify_env.games.csp.questions import load, make_tools
+    from clarify_env.games.csp.questions import load_questions, make_tools
 
-    asked = load(data, data_dir, size)
+    asked = load_questions(data, data_dir, size)
     own = make_tools(asked, corpora, helpers, passages)
     game = CollaborationGame(asked, own, costs, None, anonymous, searches)
     return GameEnv(game, "csp-v0", render_mode=render_mode)

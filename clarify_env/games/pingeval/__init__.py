@@ -13,7 +13,7 @@ def _spec(id: str, make: str) -> GameSpec:
     )
 
 
-CHESS = _spec("pingeval-chess-v0", "chess:make_chess")
-NAMES = _spec("pingeval-names-v0", "names:make_names")
+CHESS_SPEC = _spec("pingeval-chess-v0", "chess:make_chess")
+NAMES_SPEC = _spec("pingeval-names-v0", "names:make_names")
 
-__all__ = ["CHESS", "NAMES", "Agree", "Propose", "Say", "WordCosts"]
+__all__ = ["CHESS_SPEC", "NAMES_SPEC", "Agree", "Propose", "Say", "WordCosts"]

@@ -24,9 +24,10 @@ import numpy as np
 from gymnasium.spaces import Space
 
 from clarify_env.costs import CostSampler
+from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.games.pingeval.game import PLAYERS, SPLITS, Generated, Pair, PartnerGame, State, split_size
+from clarify_env.games.pingeval.game import PLAYERS, Deal, Generated, PartnerGame, State
 from clarify_env.spaces import UnicodeText
 
 POSITIONS = 6  # of a game
@@ -38,10 +39,10 @@ FIRST = 4  # plies before the first position
 LAST = 90  # plies of a generated game
 
 
-MOST = 600  # plies of a game that is read
+_MOST = 600  # plies of a game that is read
 
 
-VALUES = {1: 1, 2: 3, 3: 3, 4: 5, 5: 9}  # of captured pieces, by python-chess's numbers
+_VALUES = {1: 1, 2: 3, 3: 3, 4: 5, 5: 9}  # of captured pieces, by python-chess's numbers
 
 
 _SHARES = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}  # of ten games of a file
@@ -70,10 +71,10 @@ def position(board: Any) -> str:
 
 
 def _captured(board: Any, move: Any) -> int:
-    return VALUES.get(board.piece_type_at(move.to_square) or (1 if board.is_en_passant(move) else 0), 0)
+    return _VALUES.get(board.piece_type_at(move.to_square) or (1 if board.is_en_passant(move) else 0), 0)
 
 
-def play(rng: np.random.Generator) -> list[str]:
+def random_game(rng: np.random.Generator) -> list[str]:
     """The positions of a game of the seeded player, up to `LAST` plies, the first position included."""
     board = _chess().Board()
     seen = [position(board)]
@@ -104,9 +105,9 @@ def match(rng: np.random.Generator, id: str, seen: Sequence[str], gap: int) -> M
     return Match(id, tuple(first), tuple(first.values())) if len(first) > 1 else None
 
 
-def generate(rng: np.random.Generator, id: str, gap: int) -> Match:
+def generate_match(rng: np.random.Generator, id: str, gap: int) -> Match:
     """The task of a generated game that is long enough, drawn with `rng`."""
-    while not (made := match(rng, id, play(rng), gap)):
+    while not (made := match(rng, id, random_game(rng), gap)):
         pass
     return made
 
@@ -139,7 +140,7 @@ def read_pgn(path: str, modified: float) -> tuple[tuple[str, ...], ...]:
                 try:
                     board = game.board()
                     seen = [position(board)]
-                    for move in list(game.mainline_moves())[:MOST]:
+                    for move in list(game.mainline_moves())[:_MOST]:
                         board.push(move)
                         seen.append(position(board))
                 except ValueError as error:
@@ -168,7 +169,7 @@ class ChessGame(PartnerGame):
     entry: ClassVar[str] = "position"
     question: ClassVar[str] = "Which of the two positions came earlier, left or right?"
 
-    def draw(self, task: Match, draws: tuple[float, float], options: Mapping[str, Any]) -> Pair:
+    def draw(self, task: Match, draws: tuple[float, float], options: Mapping[str, Any]) -> Deal:
         """Two positions; `options["positions"]` pins whose is which, as (left's, right's) from 0."""
         count = len(task.positions)
         one = int(draws[0] * (count - 1))
@@ -185,7 +186,7 @@ class ChessGame(PartnerGame):
             )
         views = task.positions[pair[0]], task.positions[pair[1]]
         drawn = {"positions": [int(at) for at in pair]}
-        return Pair(task.id, views, PLAYERS[int(pair[0] > pair[1])], drawn)
+        return Deal(task.id, views, PLAYERS[int(pair[0] > pair[1])], drawn)
 
     def view_space(self) -> Space[Any]:
         """Texts."""
@@ -251,7 +252,7 @@ def make_chess(
 
     tasks: Sequence[Match]
     if pgn is None:
-        tasks = Generated(lambda at: generate(draws(at), f"{split}-{world}-{at}", gap), number)
+        tasks = Generated(lambda at: generate_match(draws(at), f"{split}-{world}-{at}", gap), number)
     else:
         tasks = _of_file(Path(pgn), split, gap, draws)
         if size is not None and size > len(tasks):

@@ -26,8 +26,8 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 
 from clarify_env.costs import CostSampler, bound
-from clarify_env.errors import ClarifyError, choose
-from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
+from clarify_env.errors import ClarifyError
+from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn, frozen
 from clarify_env.moves import Move, TextMove
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import exact_match
@@ -54,12 +54,6 @@ PLAYERS = ("left", "right")
 LONG = 20  # characters of a word
 
 
-SPLITS = {"train": 0, "validation": 1, "test": 2}
-
-
-SIZES = {"train": 2000, "validation": 500, "test": 500}
-
-
 _SENT: tuple[type[Move], ...] = (Say, Propose)
 
 
@@ -73,12 +67,12 @@ class WordCosts(NamedTuple):
     word: float = 0.0
 
 
-def counted(move: Move) -> int:
+def counted_words(move: Move) -> int:
     """Words of a message; one of more than `LONG` characters counts once per begun `LONG`."""
     return sum(-(-len(word) // LONG) for word in move.text.split())
 
 
-class Pair(NamedTuple):
+class Deal(NamedTuple):
     """What nature has given the partners.
 
     Args:
@@ -97,7 +91,7 @@ class Pair(NamedTuple):
 class State(NamedTuple):
     """Everything about an episode: what nature chose, the transcript, and what was counted."""
 
-    pair: Pair
+    pair: Deal
     costs: WordCosts
     history: tuple[Turn, ...] = ()
     words: int = 0
@@ -117,8 +111,6 @@ class Generated(Sequence[T], Generic[T]):
     """
 
     def __init__(self, make: Callable[[int], T], size: int) -> None:
-        if not isinstance(size, int) or size < 1:
-            raise ClarifyError(f"size={size!r}: a split has at least 1 task")
         self._make = lru_cache(maxsize=10_000)(make)
         self._size = size
 
@@ -132,21 +124,6 @@ class Generated(Sequence[T], Generic[T]):
     def __getitem__(self, at: int | slice) -> T | list[T]:
         chosen = range(self._size)[at]
         return self._make(chosen) if isinstance(chosen, int) else [self._make(k) for k in chosen]
-
-
-def split_size(split: str, size: int | None, world: int) -> int:
-    """The number of tasks of a split; raises ClarifyError for an unknown split or world."""
-    choose("split", split, SPLITS)
-    if not isinstance(world, int) or world < 0:
-        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
-    return SIZES[split] if size is None else size
-
-
-@lru_cache(maxsize=4096)
-def _frozen(values: tuple[float, ...], dtype: type) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = np.array(values, dtype=dtype)
-    array.flags.writeable = False
-    return array
 
 
 class PartnerGame(Game[State]):
@@ -184,24 +161,18 @@ class PartnerGame(Game[State]):
         self.max_turns = 2 * turns + 1
 
     @abstractmethod
-    def draw(self, task: Any, draws: tuple[float, float], options: Mapping[str, Any]) -> Pair:
+    def draw(self, task: Any, draws: tuple[float, float], options: Mapping[str, Any]) -> Deal:
         """What the partners are given of a task, from two even draws in [0, 1)."""
 
     @abstractmethod
     def view_space(self) -> Space[Any]:
         """The space of a private view."""
 
-    def task(self, key: Any) -> Any:
-        """The task with this position or id, which ends in its position."""
-        if isinstance(key, str):
-            end = key.rpartition("-")[2]
-            at = int(end) if end.isdecimal() and len(end) < 10 else len(self.tasks)
-            if at >= len(self.tasks) or self.tasks[at].id != key:
-                raise ClarifyError(f"options['task']={key!r}: no task has this id")
-            key = at
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < len(self.tasks):
-            raise ClarifyError(f"options['task']={key!r}: there are {len(self.tasks)} tasks, from 0")
-        return self.tasks[int(key)]
+    def _position(self, id: str) -> int | None:
+        """Where an id says, which ends in its position, so that no other task is made."""
+        end = id.rpartition("-")[2]
+        at = int(end) if end.isdecimal() and len(end) < 10 else len(self.tasks)
+        return at if at < len(self.tasks) and self.tasks[at].id == id else None
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> State:
         """Draw task, what is given of it, and costs; `options` pins any of them and changes no other draw."""
@@ -232,7 +203,7 @@ class PartnerGame(Game[State]):
             accuracy = self.right(state.history[-1].move.text, state.pair.answer)
             stop = Stop(StopReason.SELECTED)
             return state._replace(history=history, accuracy=accuracy, stop=stop), (("accuracy", accuracy),)
-        said = counted(move)
+        said = counted_words(move)
         state = state._replace(history=history, words=state.words + said)
         paid: Paid = (("word_cost", said),)
         if said > self.share:
@@ -259,8 +230,8 @@ class PartnerGame(Game[State]):
         return {
             self.entry: state.pair.views[at],
             "me": player,
-            "costs": _frozen(tuple(state.costs), np.float64),
-            "limits": _frozen((self.share, *left), np.int64),
+            "costs": frozen(tuple(state.costs)),
+            "limits": frozen((self.share, *left), np.int64),
             "transcript": state.history,
         }
 

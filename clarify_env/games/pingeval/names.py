@@ -6,12 +6,11 @@ attribute. All other names stand in one table only, so that names alone leave 1 
 
 Given its own table, each of a partner's N records is the shared one with probability exactly 1/N, so that
 nobody can name it with certainty who has not been told log2(N) bits, and who was told b bits is right with
-probability 2^b / N at most: see `ceiling`.
+probability 2^b / N at most.
 
 Version history: v0, first version.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,12 +18,13 @@ import numpy as np
 from gymnasium.spaces import Space
 
 from clarify_env.costs import CostSampler
+from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.games.pingeval.game import PLAYERS, SPLITS, Generated, Pair, PartnerGame, State, split_size
+from clarify_env.games.pingeval.game import PLAYERS, Deal, Generated, PartnerGame, State
 from clarify_env.spaces import Records
 
-NAMES = """
+FIRST_NAMES = """
     Ada Amir Anya Arlo Bela Boris Carla Cato Dara Diego Edda Ezra Fay Felix Gita Goran Hana Hugo Ida Igor
     Ines Ivan Jana Jorge Kaya Kofi Lara Lars Leila Luca Maja Marco Mina Milo Nadia Nils Nora Omar Oona Otto
     Pia Pablo Rana Remy Rosa Ruben Saba Sami Selma Sven Tara Theo Ulla Umar Vera Viktor Wanda Willem Xenia
@@ -32,7 +32,7 @@ NAMES = """
 """.split()
 
 
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
+COLUMNS: dict[str, tuple[str, ...]] = {
     "city": tuple(
         """Accra Bergen Cairo Dakar Essen Florence Geneva Hanoi Izmir Jakarta Kyoto Lima Madrid Nairobi
         Oslo Porto""".split()
@@ -46,10 +46,10 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 
 
-SIZES = (9, 16, 25)
+_SIZES = (9, 16, 25)
 
 
-class Person(NamedTuple):
+class Record(NamedTuple):
     """A record of a table; each entry is one word."""
 
     name: str
@@ -59,7 +59,7 @@ class Person(NamedTuple):
     pet: str
 
 
-Table = tuple[Person, ...]
+Table = tuple[Record, ...]
 
 
 class Tables(NamedTuple):
@@ -70,40 +70,25 @@ class Tables(NamedTuple):
     shared: tuple[int, int]
 
 
-def ceiling(records: int, bits: float) -> float:
-    """The greatest probability of naming the shared record after hearing `bits` bits, in (0, 1].
-
-    With even chances of N records, a message of b bits leaves 2^b answers that can be given, each right for
-    one record: min(1, 2^b / N). It is reached at 0 bits (a guess) and with both tables in one head; whether a
-    protocol reaches it in between is not known, because the sender does not know what the other holds.
-    """
-    return min(1.0, float(2.0**bits) / records)
-
-
-def limit(records: int) -> float:
-    """Bits that at least one partner has to be told before both can be certain: log2(N), exactly."""
-    return math.log2(records)
-
-
-def _people(rng: np.random.Generator, names: Sequence[str]) -> list[Person]:
-    columns = [rng.integers(len(values), size=len(names)) for values in ATTRIBUTES.values()]
+def _people(rng: np.random.Generator, names: Sequence[str]) -> list[Record]:
+    columns = [rng.integers(len(values), size=len(names)) for values in COLUMNS.values()]
     return [
-        Person(name, *(v[i] for v, i in zip(ATTRIBUTES.values(), row, strict=True)))
+        Record(name, *(v[i] for v, i in zip(COLUMNS.values(), row, strict=True)))
         for name, *row in zip(names, *columns, strict=True)
     ]
 
 
-def _decoy(rng: np.random.Generator, of: Person) -> Person:
+def _decoy(rng: np.random.Generator, of: Record) -> Record:
     """The person with another value of one attribute."""
-    names = list(ATTRIBUTES)
+    names = list(COLUMNS)
     which = names[int(rng.integers(len(names)))]
-    values = [value for value in ATTRIBUTES[which] if value != getattr(of, which)]
+    values = [value for value in COLUMNS[which] if value != getattr(of, which)]
     return of._replace(**{which: values[int(rng.integers(len(values)))]})
 
 
-def generate(rng: np.random.Generator, id: str, records: int, decoys: int) -> Tables:
+def generate_tables(rng: np.random.Generator, id: str, records: int, decoys: int) -> Tables:
     """Two tables, drawn with `rng`."""
-    drawn = [NAMES[i] for i in rng.permutation(len(NAMES))]
+    drawn = [FIRST_NAMES[i] for i in rng.permutation(len(FIRST_NAMES))]
     left = _people(rng, drawn[:records])
     own = left[1 + decoys :]
     right = [left[0], *(_decoy(rng, p) for p in left[1 : 1 + decoys])]
@@ -113,13 +98,13 @@ def generate(rng: np.random.Generator, id: str, records: int, decoys: int) -> Ta
     return Tables(id, (tables[0], tables[1]), (orders[0].index(0), orders[1].index(0)))
 
 
-def _as_if(person: Person, old: Person, new: Person) -> Person:
+def _as_if(person: Record, old: Record, new: Record) -> Record:
     """A decoy of `new` as the decoy of `old`: attributes that differed still differ, by as much."""
     values = {}
-    for name, domain in ATTRIBUTES.items():
+    for name, domain in COLUMNS.items():
         at, a, b = (domain.index(getattr(who, name)) for who in (person, new, old))
         values[name] = domain[(at - a + b) % len(domain)]
-    return Person(old.name, **values)
+    return Record(old.name, **values)
 
 
 def relabelled(task: Tables, player: str, shared: int) -> Tables:
@@ -150,13 +135,13 @@ class NameGame(PartnerGame):
     entry: ClassVar[str] = "table"
     question: ClassVar[str] = "Which person stands in both tables with the same record?"
 
-    def draw(self, task: Tables, draws: tuple[float, float], options: Mapping[str, Any]) -> Pair:
+    def draw(self, task: Tables, draws: tuple[float, float], options: Mapping[str, Any]) -> Deal:
         """The tables; `options["shared"]` lists (player, position) by which they are relabelled, in order."""
         changes = tuple((player, at) for player, at in self._changes(options.get("shared", ())))
         for player, at in changes:
             task = relabelled(task, player, at)
         answer = task.tables[0][task.shared[0]].name
-        return Pair(task.id, task.tables, answer, {"shared": [list(change) for change in changes]})
+        return Deal(task.id, task.tables, answer, {"shared": [list(change) for change in changes]})
 
     def _changes(self, given: Any) -> list[tuple[str, int]]:
         changes = []
@@ -173,7 +158,7 @@ class NameGame(PartnerGame):
 
     def view_space(self) -> Space[Any]:
         """Tuples of people."""
-        return Records(Person)
+        return Records(Record)
 
     def written(self, view: Table) -> str:
         """One person a line."""
@@ -196,7 +181,7 @@ class NameGame(PartnerGame):
         """Marked people: a partner may see those of its own table."""
         marked = [
             tuple(
-                Person(*(f"planted {player} {k} {name}" for name in Person._fields)) for k in range(len(view))
+                Record(*(f"planted {player} {k} {name}" for name in Record._fields)) for k in range(len(view))
             )
             for player, view in zip(PLAYERS, state.pair.views, strict=True)
         ]
@@ -233,7 +218,7 @@ def make_names(
         world: seed of the world, >= 0.
         render_mode: None or "ansi".
     """
-    if records not in SIZES:
+    if records not in _SIZES:
         raise ClarifyError(f"records={records!r}: a table has 9, 16 or 25 people")
     decoys = records // 4 if decoys is None else decoys
     if not isinstance(decoys, int) or not 0 <= decoys < records:
@@ -242,7 +227,7 @@ def make_names(
 
     def make(at: int) -> Tables:
         rng = np.random.default_rng((world, SPLITS[split], records, decoys, at))
-        return generate(rng, f"{split}-{world}-{at}", records, decoys)
+        return generate_tables(rng, f"{split}-{world}-{at}", records, decoys)
 
     game = NameGame(Generated(make, size), costs, turns, budget)
     return GameEnv(game, "pingeval-names-v0", render_mode=render_mode)

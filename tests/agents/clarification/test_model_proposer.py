@@ -13,7 +13,7 @@ import clarify_env
 from clarify_env import Agent, ClarifyError, Decision, Failed, rollout
 from clarify_env.agents import MoveScorer, ScriptedUser
 from clarify_env.agents.clarification.model_proposer import SPREAD, ModelProposer
-from clarify_env.agents.clarification.move_scorer import Dialogue, Network
+from clarify_env.agents.clarification.move_scorer import Asking, Network
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate
 from clarify_env.games.clarification.optimum import WHICH
 from clarify_env.trainers.algorithms.rest import ReST
@@ -30,7 +30,7 @@ def dialogue(seed=0, asks=0):
     for _ in range(asks):
         observations = ENV.step({"asker": Ask("Which country?")})[0]
         observations = ENV.step({"user": ScriptedUser().act([observations["user"]])[0]})[0]
-    return Dialogue.of(observations["asker"], "test")
+    return Asking.of(observations["asker"], "test")
 
 
 class Chatty(Agent):
@@ -104,7 +104,7 @@ def test_the_agent_sees_the_dialogue_under_a_spread_of_costs():
     assert shown == [*SPREAD, *SPREAD[:2]]
     assert len(set(SPREAD)) == 5
     for seen in fake.seen:
-        assert Dialogue.of(seen, "test") == point
+        assert Asking.of(seen, "test") == point
         assert set(seen) == set(ENV.reset(seed=0)[0]["asker"])
     one = Chatty()
     ModelProposer(one, samples=2, costs=[Costs(0.1, 0.01)]).propose(point)

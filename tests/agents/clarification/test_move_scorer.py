@@ -9,7 +9,7 @@ import torch
 import clarify_env
 from clarify_env import ClarifyError, rollout
 from clarify_env.agents import MoveScorer, ScriptedUser
-from clarify_env.agents.clarification.move_scorer import FEATURES, Dialogue, Network
+from clarify_env.agents.clarification.move_scorer import FEATURES, Asking, Network
 from clarify_env.costs import CostRange
 from clarify_env.games.clarification import Answer, UserModel
 from clarify_env.trainers.learners import Example
@@ -37,7 +37,7 @@ def scorer(seed=0, **options):
 def test_probabilities_are_the_softmax_of_the_scores(views):
     agent = scorer()
     for view, (moves, logprob_M) in zip(views, agent.scores(views), strict=True):
-        point = agent.point(Dialogue.of(view, "test"))
+        point = agent.point(Asking.of(view, "test"))
         costs = torch.from_numpy(np.array([view["costs"]])).expand(len(moves), 2)
         scores = agent.network(point.features_M_F, costs).detach().numpy()
         expected = scores - scores.max() - np.log(np.exp(scores - scores.max()).sum())
@@ -114,7 +114,7 @@ def test_initial_weights_follow_from_the_seed_and_leave_torch_alone():
 def test_gradient_of_the_loss_is_softmax_minus_target(views):
     learner = ScorerLearner(scorer())
     examples = [
-        Example(view, learner.agent.point(Dialogue.of(view, "test")).moves[k % 3], None, 1.0)
+        Example(view, learner.agent.point(Asking.of(view, "test")).moves[k % 3], None, 1.0)
         for k, view in enumerate(views)
         if len(view["notes"]) > 1
     ]
@@ -143,9 +143,7 @@ def test_gradient_of_the_loss_is_softmax_minus_target(views):
 
 def test_gradient_of_the_weights_against_finite_differences(views):
     learner = ScorerLearner(scorer())
-    examples = [
-        Example(v, learner.agent.point(Dialogue.of(v, "test")).moves[0], None, 1.0) for v in views[:8]
-    ]
+    examples = [Example(v, learner.agent.point(Asking.of(v, "test")).moves[0], None, 1.0) for v in views[:8]]
     points_E, targets_E, costs, features, sizes, _ = learner.experience(examples).encoded
 
     def loss():
@@ -170,7 +168,7 @@ def test_a_learner_fits_what_it_is_shown_at_each_of_the_costs(views):
     learner = ScorerLearner(scorer(), gradient_steps=150, batch=64, learning_rate=2e-2)
     examples = []
     for view in views:
-        point = learner.agent.point(Dialogue.of(view, "test"))
+        point = learner.agent.point(Asking.of(view, "test"))
         accuracy, words = point.features_M_F[
             :, [FEATURES.index("accuracy"), FEATURES.index("words")]
         ].T.numpy()
@@ -187,7 +185,7 @@ def test_a_learner_fits_what_it_is_shown_at_each_of_the_costs(views):
 
 def test_weights_decide_between_examples_that_disagree(views):
     view = next(v for v in views if len(v["notes"]) > 2)
-    moves = scorer().point(Dialogue.of(view, "test")).moves
+    moves = scorer().point(Asking.of(view, "test")).moves
     for light, heavy in ((moves[0], moves[-1]), (moves[-1], moves[0])):
         learner = ScorerLearner(scorer(), gradient_steps=200, batch=64, learning_rate=1e-2)
         learner.update([Example(view, light, None, 1.0), Example(view, heavy, None, 4.0)], seed=0)
@@ -199,7 +197,7 @@ def test_a_move_outside_the_candidates_is_added_to_them(views):
     view = views[0]
     learner = ScorerLearner(scorer(), gradient_steps=40, batch=16, learning_rate=1e-2)
     own = Answer("something that no note says")
-    moves = learner.agent.point(Dialogue.of(view, "test")).moves
+    moves = learner.agent.point(Asking.of(view, "test")).moves
     assert own not in moves
     _, targets_E, _, _, sizes, _ = learner.experience([Example(view, own, None, 1.0)]).encoded
     assert targets_E.tolist() == [len(moves)]
@@ -211,7 +209,7 @@ def test_update_is_a_function_of_weights_examples_and_seed(views):
     def after(seed):
         learner = ScorerLearner(scorer(), gradient_steps=5, batch=8)
         examples = [
-            Example(v, learner.agent.point(Dialogue.of(v, "test")).moves[0], None, 1.0)
+            Example(v, learner.agent.point(Asking.of(v, "test")).moves[0], None, 1.0)
             for v in islice(views, 6)
         ]
         learner.update(examples, seed)
@@ -227,7 +225,7 @@ def test_a_copy_is_frozen_and_no_examples_change_nothing(views):
     before = twin.agent.scores(views)
     assert learner.update([], seed=0)["examples"] == 0.0
     assert all(torch.equal(a[1], b[1]) for a, b in zip(learner.agent.scores(views), before, strict=True))
-    move = learner.agent.point(Dialogue.of(views[0], "test")).moves[0]
+    move = learner.agent.point(Asking.of(views[0], "test")).moves[0]
     learner.update([Example(views[0], move, None, 1.0)], seed=0)
     assert all(torch.equal(a[1], b[1]) for a, b in zip(twin.agent.scores(views), before, strict=True))
 
@@ -249,7 +247,7 @@ def test_weights_on_disk(tmp_path, views):
 
 def test_a_loss_that_explodes_is_named(views):
     learner = ScorerLearner(scorer(), gradient_steps=3, batch=4)
-    move = learner.agent.point(Dialogue.of(views[0], "test")).moves[0]
+    move = learner.agent.point(Asking.of(views[0], "test")).moves[0]
     with torch.no_grad():
         learner.agent.network.linear.weight.fill_(float("nan"))
     with pytest.raises(ClarifyError, match="the loss became nan at step 0: lower the learning rate"):

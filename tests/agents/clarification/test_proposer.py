@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.clarification.move_scorer import FEATURES, Dialogue, NoteProposer, describe
+from clarify_env.agents.clarification.move_scorer import FEATURES, Asking, NoteProposer, describe
 from clarify_env.games.clarification import Answer, Ask, Enumerate, UserModel
 from clarify_env.games.clarification.game import Interpretation
 from clarify_env.games.clarification.scripted_user import PLAIN, pick
@@ -28,7 +28,7 @@ def observed(task, order, costs, asks=0, noise=0.0):
     observations, _ = env.reset(seed=1, options={"task": task, "intent": 0, "order": order, "costs": costs})
     user = ScriptedUser(UserModel(noise=noise), seed=4)
     for _ in range(asks):
-        dialogue = Dialogue.of(observations["asker"], "test")
+        dialogue = Asking.of(observations["asker"], "test")
         observations = env.step({"asker": NoteProposer().propose(dialogue)[0]})[0]
         observations = env.step({"user": user.act([observations["user"]])[0]})[0]
     return observations["asker"]
@@ -46,8 +46,8 @@ def points(draw):
 @given(points(), st.floats(0, 1), st.floats(0, 0.2))
 def test_candidates_and_features_do_not_depend_on_costs_or_the_order_of_notes(point, turn, word):
     task, order, asks = point
-    plain = Dialogue.of(observed(task, tuple(range(len(order))), (0.1, 0.01), asks), "test")
-    other = Dialogue.of(observed(task, order, (turn, word), asks), "test")
+    plain = Asking.of(observed(task, tuple(range(len(order))), (0.1, 0.01), asks), "test")
+    other = Asking.of(observed(task, order, (turn, word), asks), "test")
     moves = NoteProposer().propose(plain)
     assert NoteProposer().propose(other) == moves
     np.testing.assert_array_equal(describe(plain, moves), describe(other, moves))
@@ -58,7 +58,7 @@ def test_candidates_and_features_do_not_depend_on_costs_or_the_order_of_notes(po
 @given(points())
 def test_candidates_are_distinct_with_a_final_message_among_them(point):
     task, order, asks = point
-    dialogue = Dialogue.of(observed(task, order, (0.1, 0.01), asks), "test")
+    dialogue = Asking.of(observed(task, order, (0.1, 0.01), asks), "test")
     moves = NoteProposer().propose(dialogue)
     assert len(set(moves)) == len(moves)
     assert any(isinstance(move, (Answer, Enumerate)) for move in moves)
@@ -71,7 +71,7 @@ def test_candidates_are_distinct_with_a_final_message_among_them(point):
 @given(points())
 def test_features_are_finite_and_those_of_final_messages_say_what_they_earn(point):
     task, order, asks = point
-    dialogue = Dialogue.of(observed(task, order, (0.1, 0.01), asks), "test")
+    dialogue = Asking.of(observed(task, order, (0.1, 0.01), asks), "test")
     moves = NoteProposer().propose(dialogue)
     table = describe(dialogue, moves)
     assert table.shape == (len(moves), len(FEATURES))
@@ -97,7 +97,7 @@ def test_features_are_finite_and_those_of_final_messages_say_what_they_earn(poin
 @given(st.integers(0, 59))
 def test_a_row_of_features_does_not_depend_on_the_other_moves(task):
     order = tuple(range(len(TASKS[task].interpretations)))
-    dialogue = Dialogue.of(observed(task, order, (0.1, 0.01)), "test")
+    dialogue = Asking.of(observed(task, order, (0.1, 0.01)), "test")
     moves = NoteProposer().propose(dialogue)
     whole = describe(dialogue, moves)
     for move, row in zip(moves, whole, strict=True):
@@ -114,7 +114,7 @@ def test_what_a_question_leads_to_on_a_task_by_hand():
             ("Peru", "1951", 0.2),
         )
     )
-    dialogue = Dialogue("When did the film open?", notes, ())
+    dialogue = Asking("When did the film open?", notes, ())
     ask, answer = describe(dialogue, [Ask("What exactly do you mean?"), Answer("1950")])
     # after the reply the meaning is known, and the mean usual answer has 1.3 words
     assert ask[
@@ -129,10 +129,10 @@ def test_what_a_question_leads_to_on_a_task_by_hand():
 
 def test_one_note_and_notes_without_facts():
     lone = (Interpretation("Who wrote it?", ("A B", "B")),)
-    moves = NoteProposer().propose(Dialogue("Who wrote it?", lone, ()))
+    moves = NoteProposer().propose(Asking("Who wrote it?", lone, ()))
     assert moves[0] == Ask("What exactly do you mean?")
     assert {Answer("A B"), Answer("B")} <= set(moves)
-    table = describe(Dialogue("Who wrote it?", lone, ()), moves)
+    table = describe(Asking("Who wrote it?", lone, ()), moves)
     assert np.isfinite(table).all()
     assert PLAIN  # a user with nothing to add says so
 
@@ -140,7 +140,7 @@ def test_one_note_and_notes_without_facts():
 def test_many_notes_in_any_order():
     notes = tuple(Interpretation(f"Who won it in {1990 + k}?", (f"Team {k}",), 1 / 4) for k in range(4))
     found = {
-        tuple(NoteProposer().propose(Dialogue.of(view, "test")))
+        tuple(NoteProposer().propose(Asking.of(view, "test")))
         for order in permutations(notes)
         for view in [{"question": "Who won it?", "notes": order, "transcript": ()}]
     }
@@ -149,4 +149,4 @@ def test_many_notes_in_any_order():
 
 def test_an_observation_without_notes_is_named():
     with pytest.raises(ClarifyError, match="MoveScorer plays from the asker's notes and found none"):
-        Dialogue.of({"question": "Who?", "notes": (), "transcript": ()}, "MoveScorer")
+        Asking.of({"question": "Who?", "notes": (), "transcript": ()}, "MoveScorer")

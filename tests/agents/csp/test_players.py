@@ -10,7 +10,7 @@ import clarify_env
 from clarify_env import ClarifyError, rollout
 from clarify_env.agents.csp.policy import CspPolicy
 from clarify_env.agents.csp.prompts import ChooserPrompt, HelperPrompt
-from clarify_env.agents.csp.scripted import CarefulHelper, Guesser, optimal, protocol
+from clarify_env.agents.csp.scripted import CarefulHelper, SureHelper, optimal, protocol
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.roster import roster_of
 from clarify_env.errors import Unreadable
@@ -120,13 +120,15 @@ def test_averages_pool_what_a_role_cannot_see(env):
     assert len(weights) == 2 * 2 * 3
     ((best,), (worst,)) = (weights[0.3, 0.9, kind] for kind in ("search", "sure"))
     assert best > worst
-    with pytest.raises(ClarifyError, match="pools what looks alike to a small policy, and Guesser is none"):
-        Averaged().select(batch._replace(policy=Guesser()))
+    with pytest.raises(
+        ClarifyError, match="pools what looks alike to a small policy, and SureHelper is none"
+    ):
+        Averaged().select(batch._replace(policy=SureHelper()))
 
 
 def test_a_helper_alone(env):
     careful = transfer(env, CarefulHelper(), "helper1", 1500)
-    floor = transfer(env, Guesser(), "helper1", 1500)
+    floor = transfer(env, SureHelper(), "helper1", 1500)
     assert floor["search_rate"] == 0.0
     assert floor["f1"] == floor["closed_f1"] == pytest.approx(0.54, abs=0.04)
     assert floor["ece"] == pytest.approx(0.9 - 0.54, abs=0.04)
@@ -140,7 +142,7 @@ def test_a_helper_alone(env):
     assert careful["auroc"] > 0.75
     assert careful["f1_per_search"] == pytest.approx(careful["f1"] / careful["search_rate"])
     with pytest.raises(ClarifyError, match="unknown helper 'helper'; did you mean"):
-        transfer(env, Guesser(), "helper", 5)
+        transfer(env, SureHelper(), "helper", 5)
 
 
 def test_calibration_by_hand():
@@ -203,7 +205,7 @@ def test_teams_of_the_cast_play(env):
     other = clarify_env.make("synthetic-v0", size=3)
     for team in (optimal, protocol):
         with pytest.raises(ClarifyError, match="these players play csp-v0"):
-            team(other)
+            team(other, {})
 
 
 def test_costs_steer_a_policy_of_one_search_price_and_another(env):

@@ -10,13 +10,13 @@ from clarify_env import rollout
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.pingeval import chess as positions
 from clarify_env.agents.pingeval import names as records
-from clarify_env.agents.pingeval.names import DOMAINS, RECORD, Statement, candidates, live, read
+from clarify_env.agents.pingeval.names import RECORD, VOCABULARY, Statement, candidates, live, read_statements
 from clarify_env.agents.roster import roster_of
 from clarify_env.codec import encode
 from clarify_env.errors import Unreadable
 from clarify_env.games.pingeval import Agree, Propose, Say
-from clarify_env.games.pingeval.game import PLAYERS, counted
-from clarify_env.games.pingeval.names import generate
+from clarify_env.games.pingeval.game import PLAYERS, counted_words
+from clarify_env.games.pingeval.names import generate_tables
 from clarify_env.testing.agent_checks import check_agent
 from clarify_env.trainers.experiment import build
 from clarify_env.trainers.recipes import recipe
@@ -50,7 +50,7 @@ def test_the_teams_pass_the_checks_of_agents(id):
 
 def test_names_from_the_floor_to_the_limit():
     env = clarify_env.make("pingeval-names-v0", word_cost=0.0, split="test")
-    floor = score(env, records.Guesser())
+    floor = score(env, records.NameGuesser())
     assert floor[0] == pytest.approx(1 / 16, abs=0.05)
     listed, bisected, coded = (score(env, a()) for a in (records.Lister, records.Bisector, records.Coder))
     assert listed[0] == bisected[0] == 1.0
@@ -64,7 +64,11 @@ def test_chess_from_the_floor_to_the_ceiling_by_rule():
     env = clarify_env.make("pingeval-chess-v0", word_cost=0.0, split="test")
     floor, pieces, every = (
         score(env, agent, 400)[0]
-        for agent in (positions.Guesser(), positions.Counter(), positions.Counter(tuple(positions.EARLIER)))
+        for agent in (
+            positions.SideGuesser(),
+            positions.Counter(),
+            positions.Counter(tuple(positions.EARLIER)),
+        )
     )
     assert floor == pytest.approx(0.5, abs=0.07)
     assert floor + 0.2 < pieces < every
@@ -74,24 +78,24 @@ def test_chess_from_the_floor_to_the_ceiling_by_rule():
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_statement_is_read_as_it_was_written(data):
-    about = data.draw(st.sampled_from(list(DOMAINS)))
-    values = data.draw(st.lists(st.sampled_from(DOMAINS[about]), min_size=1, unique=True))
+    about = data.draw(st.sampled_from(list(VOCABULARY)))
+    values = data.draw(st.lists(st.sampled_from(VOCABULARY[about]), min_size=1, unique=True))
     statement = Statement(about, data.draw(st.booleans()), tuple(values))
-    assert read(statement.text) == (statement,)
-    assert counted(Say(statement.text)) == statement.words
+    assert read_statements(statement.text) == (statement,)
+    assert counted_words(Say(statement.text)) == statement.words
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 90))
 def test_whatever_is_said_the_shared_record_stays_live(seed, share):
-    task = generate(np.random.default_rng(seed), "t", 16, 4)
+    task = generate_tables(np.random.default_rng(seed), "t", 16, 4)
     left, right = task.tables
     shared = left[task.shared[0]]
     heard, said = [], []
     for table in (left, right, left, right):
         found = candidates(table, heard, said, share)
         assert all(statement.words <= share and statement.allows(shared) for statement in found)
-        assert all(read(statement.text) == (statement,) for statement in found)
+        assert all(read_statements(statement.text) == (statement,) for statement in found)
         if found:
             said = [*said, found[seed % len(found)].text]
         heard, said = said, heard
@@ -103,13 +107,13 @@ def test_whatever_is_said_the_shared_record_stays_live(seed, share):
 
 @given(st.text())
 def test_any_text_can_be_read(text):
-    table = generate(np.random.default_rng(0), "t", 9, 2).tables[0]
+    table = generate_tables(np.random.default_rng(0), "t", 9, 2).tables[0]
     assert live(table, [text]) <= table or live(table, [text])
-    positions.told([text])
+    positions.told_counts([text])
 
 
 def test_a_whole_record_settles_it():
-    task = generate(np.random.default_rng(0), "t", 9, 2)
+    task = generate_tables(np.random.default_rng(0), "t", 9, 2)
     left, right = task.tables
     assert live(right, [Statement(RECORD, True, left).text]) == (left[task.shared[0]],)
 

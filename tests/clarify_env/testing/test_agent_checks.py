@@ -19,11 +19,16 @@ from clarify_env.agents import (
     Script,
     ScriptedUser,
 )
-from clarify_env.games.clarification import Answer, Ask, Reply, Select, UserModel
+from clarify_env.games.clarification import SEEN, Answer, Ask, Reply, Select, UserModel
 from clarify_env.testing.agent_checks import check_agent
 from clarify_env.testing.play import CheckFailed
 
 NAMES = ("actions", "observations", "repeatable", "memory", "batch", "odd texts")
+
+
+def notes():
+    """The generated questions with open notes, at the training costs."""
+    return clarify_env.make("synthetic-v0", size=40, costs=SEEN)
 
 
 def person(line):
@@ -47,12 +52,12 @@ ASKERS = [
 
 @pytest.mark.parametrize("asker", ASKERS, ids=lambda a: type(a).__name__)
 def test_shipped_askers_pass(asker):
-    assert check_agent(asker) == NAMES
+    assert check_agent(asker, notes()) == NAMES
 
 
 @pytest.mark.parametrize("user", [ScriptedUser(), ScriptedUser(UserModel(0.2, 0.2, 0.2)), person("")])
 def test_shipped_users_pass(user):
-    assert check_agent(user, player="user") == NAMES
+    assert check_agent(user, notes(), "user") == NAMES
 
 
 def test_agents_pass_on_ambigqa(data_dir):
@@ -197,11 +202,11 @@ class Raises(AlwaysAnswer):
 )
 def test_a_broken_agent_is_caught_by_the_right_check(agent, check):
     with pytest.raises(CheckFailed) as caught:
-        check_agent(agent, player="user" if isinstance(agent, ScriptedUser) else "asker")
+        check_agent(agent, notes(), "user" if isinstance(agent, ScriptedUser) else "asker")
     assert caught.value.check == check
     assert "\n" not in str(caught.value)
 
 
 def test_a_player_that_never_moves_is_told():
     with pytest.raises(clarify_env.ClarifyError, match="the players of synthetic-v0 are"):
-        check_agent(AlwaysAnswer(), player="nobody")
+        check_agent(AlwaysAnswer(), notes(), "nobody")

@@ -8,7 +8,7 @@ import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
 from clarify_env.data import VARIABLE
-from clarify_env.games.clarification.abgcoqa import ONE_MEANING, load, meaning, parse
+from clarify_env.games.clarification.abgcoqa import ONE_MEANING, load_abgcoqa, meaning, parse_abgcoqa
 from clarify_env.games.clarification.game import Ask
 
 CLEAR = {
@@ -34,12 +34,12 @@ TWO = ambiguous(
 
 
 def meanings(row):
-    (task,) = parse(row)
+    (task,) = parse_abgcoqa(row)
     return [(m.text, m.answers) for m in task.interpretations]
 
 
 def test_a_clear_question_stays_in_with_one_meaning():
-    (task,) = parse(CLEAR)
+    (task,) = parse_abgcoqa(CLEAR)
     assert (task.id, task.question, task.document) == ("1", "Who met Bo?", "")
     assert task.interpretations == (("Who met Bo?", ("Ann",), 1.0, ()),)
     assert task.context == "Ann met Bo.\n\nUser: Who is it about?\nAssistant: Ann and Bo"
@@ -50,7 +50,7 @@ def test_an_ambiguous_one_has_a_meaning_for_each_reply():
         ("What did she do, I mean before lunch?", ("slept", "She slept")),
         ("What did she do, I mean after lunch?", ("ran", "Ran.")),
     ]
-    (task,) = parse(TWO)
+    (task,) = parse_abgcoqa(TWO)
     assert [m.weight for m in task.interpretations] == [0.5, 0.5]
 
 
@@ -114,7 +114,7 @@ def test_meanings_in_the_same_words_are_one():
     ],
 )
 def test_what_is_rejected(row, reason):
-    assert list(parse(row)) == [(row["id"], reason)]
+    assert list(parse_abgcoqa(row)) == [(row["id"], reason)]
 
 
 def written(folder, rows, name="coqa_abg_val.json"):
@@ -138,7 +138,7 @@ def written(folder, rows, name="coqa_abg_val.json"):
 )
 def test_malformed_files(tmp_path, rows, said):
     with pytest.raises(ClarifyError) as caught:
-        load("validation", written(tmp_path, rows))
+        load_abgcoqa("validation", written(tmp_path, rows))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -147,21 +147,21 @@ def test_where_files_are_looked_for(tmp_path, monkeypatch):
     written(tmp_path / "abgcoqa", {"data": [CLEAR]})
     written(tmp_path / "abgcoqa", [CLEAR, TWO], "train.json")
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert len(load("validation", tmp_path).tasks) == 1
-    assert len(load("train", tmp_path / "abgcoqa").tasks) == 2
+    assert len(load_abgcoqa("validation", tmp_path).tasks) == 1
+    assert len(load_abgcoqa("train", tmp_path / "abgcoqa").tasks) == 2
     with pytest.raises(ClarifyError, match=r"no coqa_abg_test\.json or test\.json there"):
-        load("test", tmp_path)
+        load_abgcoqa("test", tmp_path)
     with pytest.raises(ClarifyError, match="unknown split 'dev'"):
-        load("dev", tmp_path)
+        load_abgcoqa("dev", tmp_path)
     with pytest.raises(ClarifyError, match="abgcoqa-v0: no data"):
-        load("validation")
+        load_abgcoqa("validation")
 
 
 @pytest.mark.parametrize(
     ("split", "tasks", "several", "rejected"), [("validation", 1077, 115, 15), ("test", 1047, 115, 8)]
 )
 def test_the_real_files(data_dir, split, tasks, several, rejected):
-    found = load(split, data_dir)
+    found = load_abgcoqa(split, data_dir)
     assert (len(found.tasks), len(found.rejected)) == (tasks, rejected)
     assert len({task.id for task in found.tasks}) == tasks
     assert sum(len(task.interpretations) > 1 for task in found.tasks) == several

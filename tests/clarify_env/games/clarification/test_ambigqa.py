@@ -9,7 +9,13 @@ import pytest
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.data import VARIABLE
-from clarify_env.games.clarification.ambigqa import MAX_ALIAS_WORDS, MAX_MEANINGS, _from_hub, load, parse
+from clarify_env.games.clarification.ambigqa import (
+    MAX_ALIAS_WORDS,
+    MAX_MEANINGS,
+    _from_hub,
+    load_ambigqa,
+    parse_ambigqa,
+)
 from clarify_env.text import tokens
 
 QUESTION = "Who wrote it?"
@@ -44,7 +50,7 @@ def as_on_the_hub(row):
 
 
 def meanings(row):
-    return [(m.text, m.answers) for m in parse(row).interpretations]
+    return [(m.text, m.answers) for m in parse_ambigqa(row).interpretations]
 
 
 RECORDS = [
@@ -58,11 +64,11 @@ RECORDS = [
 @pytest.mark.parametrize("row", RECORDS)
 def test_the_raw_and_the_hubs_form_give_equal_tasks(row):
     assert as_on_the_hub(row) != row
-    assert parse(as_on_the_hub(row)) == parse(row)
+    assert parse_ambigqa(as_on_the_hub(row)) == parse_ambigqa(row)
 
 
 def test_the_answers_of_all_annotators_are_aliases_of_one_meaning():
-    task = parse(record(single("Ann", "Ann Lee"), single("Lee", "Ann")))
+    task = parse_ambigqa(record(single("Ann", "Ann Lee"), single("Lee", "Ann")))
     assert (task.id, task.question) == ("7", QUESTION)
     (only,) = task.interpretations
     assert only == (QUESTION, ("Ann", "Ann Lee", "Lee"), 1.0, ())
@@ -70,7 +76,7 @@ def test_the_answers_of_all_annotators_are_aliases_of_one_meaning():
 
 def test_several_meanings_win_over_one():
     assert meanings(RECORDS[3]) == [("Who wrote it first?", ("Ann",)), ("Who wrote it last?", ("Lee",))]
-    assert [m.weight for m in parse(RECORDS[3]).interpretations] == [0.5, 0.5]
+    assert [m.weight for m in parse_ambigqa(RECORDS[3]).interpretations] == [0.5, 0.5]
 
 
 def test_the_annotation_with_the_most_meanings_counts_the_first_of_equals():
@@ -86,7 +92,7 @@ def test_an_empty_list_of_meanings_is_none():
 
 def test_dozens_of_meanings_are_capped():
     many = [(f"Who wrote part {i}?", [f"Ann {i}"]) for i in range(41)]
-    task = parse(record(multiple(*many)))
+    task = parse_ambigqa(record(multiple(*many)))
     assert [m.text for m in task.interpretations] == [text for text, _ in many[:MAX_MEANINGS]]
     assert sum(m.weight for m in task.interpretations) == pytest.approx(1.0)
 
@@ -113,7 +119,7 @@ def test_aliases_are_stripped_and_blank_repeated_and_long_ones_dropped():
 def test_a_meaning_without_an_alias_is_dropped():
     row = record(multiple(("a one?", [""]), ("b one?", ["x"]), (" ", ["y"])))
     assert meanings(row) == [("b one?", ("x",))]
-    assert parse(row).interpretations[0].weight == 1.0
+    assert parse_ambigqa(row).interpretations[0].weight == 1.0
 
 
 def test_a_dropped_meaning_does_not_count_for_the_cap():
@@ -130,14 +136,14 @@ def written(folder, rows, name="dev_light.json"):
 
 def test_a_question_without_a_meaning_is_rejected_with_its_reason(tmp_path):
     rows = [record(single("Ann")), record(single(" "), id="8"), record(single("x"), id="9", question=" ")]
-    found = load("validation", written(tmp_path, rows))
+    found = load_ambigqa("validation", written(tmp_path, rows))
     assert [task.id for task in found.tasks] == ["7"]
     assert found.rejected == (("8", "no answer of 1 to 100 words that has a token"), ("9", "no question"))
 
 
 def failure(split="validation", data_dir=None):
     with pytest.raises(ClarifyError) as caught:
-        load(split, data_dir)
+        load_ambigqa(split, data_dir)
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
@@ -185,9 +191,13 @@ def test_a_split_of_nothing_usable_is_empty(tmp_path):
 def test_where_files_are_looked_for(tmp_path, monkeypatch):
     written(tmp_path / "ambignq", RECORDS[:2])
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert len(load("validation", tmp_path).tasks) == len(load("validation", tmp_path / "ambignq").tasks) == 2
+    assert (
+        len(load_ambigqa("validation", tmp_path).tasks)
+        == len(load_ambigqa("validation", tmp_path / "ambignq").tasks)
+        == 2
+    )
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    assert len(load("validation").tasks) == 2
+    assert len(load_ambigqa("validation").tasks) == 2
     said = failure("train")
     assert f"{VARIABLE}={str(tmp_path)!r}: no train_light.json or train.json there" in said
     assert "data_dir=" in failure("train", tmp_path)
@@ -195,8 +205,8 @@ def test_where_files_are_looked_for(tmp_path, monkeypatch):
 
 
 def test_a_changed_file_is_read_again(tmp_path):
-    assert len(load("validation", written(tmp_path, RECORDS[:1])).tasks) == 1
-    assert len(load("validation", written(tmp_path, RECORDS[:3])).tasks) == 3
+    assert len(load_ambigqa("validation", written(tmp_path, RECORDS[:1])).tasks) == 1
+    assert len(load_ambigqa("validation", written(tmp_path, RECORDS[:3])).tasks) == 3
 
 
 @pytest.fixture
@@ -227,7 +237,9 @@ def hub(monkeypatch):
 
 def test_without_a_folder_the_hub_is_read(hub):
     hub.rows = [as_on_the_hub({**row, "id": str(i)}) for i, row in enumerate(RECORDS)]
-    assert [t.interpretations for t in load("train").tasks] == [parse(row).interpretations for row in RECORDS]
+    assert [t.interpretations for t in load_ambigqa("train").tasks] == [
+        parse_ambigqa(row).interpretations for row in RECORDS
+    ]
     assert hub.asked == [("sewon/ambig_qa", "light", "train")]
 
 
@@ -238,7 +250,7 @@ def test_an_unreachable_hub_is_one_line(hub):
         assert word in said
     assert hub.asked == []
     hub.constants.HF_HUB_OFFLINE, hub.rows = True, RECORDS  # what was downloaded before
-    assert len(load("validation").tasks) == len(RECORDS)
+    assert len(load_ambigqa("validation").tasks) == len(RECORDS)
 
 
 def test_without_the_hubs_client_it_says_where_data_can_come_from(hub, monkeypatch):
@@ -260,7 +272,7 @@ def test_without_the_hubs_client_it_says_where_data_can_come_from(hub, monkeypat
     [("train", 10036, 4749, 112, 1), ("validation", 2002, 1172, 22, 0)],
 )
 def test_the_real_files(data_dir, split, questions, several, one_answer, rejected):
-    found = load(split, data_dir)
+    found = load_ambigqa(split, data_dir)
     assert len(found.tasks) + len(found.rejected) == questions
     assert len(found.rejected) == rejected
     assert len({task.id for task in found.tasks}) == len(found.tasks)

@@ -10,7 +10,7 @@ from clarify_env import Agent, ClarifyError, FixedCosts
 from clarify_env.agents import OptimalAsker, ScriptedUser
 from clarify_env.agents.clarification import with_notes
 from clarify_env.agents.clarification.model_proposer import ModelProposer
-from clarify_env.agents.clarification.move_scorer import Dialogue, MoveScorer
+from clarify_env.agents.clarification.move_scorer import Asking, MoveScorer
 from clarify_env.agents.clarification.prompts import AskerPrompt, UserPrompt
 from clarify_env.env import GameEnv
 from clarify_env.games.clarification import Answer, Ask, Costs, Interpretation, Task, UserModel
@@ -136,12 +136,12 @@ def test_a_proposing_model_sees_context_and_document():
             return f"<ask>{observation['document'][:3]}?</ask>"
 
     agent = Watching()
-    bare = Dialogue(SALES.question, (), (), SALES.context, SALES.document)
+    bare = Asking(SALES.question, (), (), SALES.context, SALES.document)
     proposer = ModelProposer(agent, samples=2)
     assert proposer.propose(bare) == [Ask("Sal?")], "without notes there is no likeliest answer to add"
     assert set(agent.seen) == {(SALES.context, SALES.document)}
     assert proposer.propose(bare._replace(document="Costs")) == [Ask("Cos?")]
-    noted = Dialogue.of(sales("open").reset(seed=0)[0]["asker"], "test")
+    noted = Asking.of(sales("open").reset(seed=0)[0]["asker"], "test")
     assert (noted.context, noted.document) == (SALES.context, "")
     assert proposer.propose(noted)[-1] == Answer("$1.5 million")
 
@@ -151,7 +151,7 @@ def test_without_notes_and_usable_messages_nothing_is_proposed():
         def move(self, observation, rng):
             return "hm"
 
-    assert ModelProposer(Mute(), samples=2).propose(Dialogue("What?", (), ())) == [Answer("")]
+    assert ModelProposer(Mute(), samples=2).propose(Asking("What?", (), ())) == [Answer("")]
 
 
 def test_the_optimum_knows_the_grade():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarify_env.games.clarification import Ask, Costs, Fact, Interpretation, UserModel
-from clarify_env.games.clarification.ambigqa import load
+from clarify_env.games.clarification.ambigqa import load_ambigqa
 from clarify_env.games.clarification.game import Answer, Enumerate
 from clarify_env.games.clarification.optimum import Solver, solver
 from clarify_env.games.clarification.scripted_user import pick
@@ -226,7 +226,7 @@ def test_no_simple_strategy_beats_it_on_synthetic():
 
 
 def test_no_simple_strategy_beats_the_ceiling_of_ambigqa(data_dir):
-    found = load("validation", data_dir).tasks
+    found = load_ambigqa("validation", data_dir).tasks
     hard = [task for task in found if len(task.interpretations) >= 6][:60]
     for task in [*found[:300], *hard]:
         check_task(task, COSTS)

@@ -13,7 +13,7 @@ from clarify_env import ClarifyError
 from clarify_env.data import VARIABLE
 from clarify_env.games.clarification import Answer, Enumerate, Select
 from clarify_env.games.clarification.numeric_grading import grade_numbers
-from clarify_env.games.clarification.pacific import CHECKSUMS, NO_RIVAL, load, parse
+from clarify_env.games.clarification.pacific import CHECKSUMS, NO_RIVAL, load_pacific, parse_pacific
 
 TABLE = [["", "2019", "2018"], ["Sales", "$1,496.5", "$1,202.9"], ["Costs", "(44.1)", "56.7"]]
 
@@ -36,7 +36,7 @@ def dialogue(*turns, table=TABLE):
 
 
 def test_a_question_to_clarify_means_what_the_reply_says_or_a_rival():
-    (task,) = parse(dialogue(ASKED, REPLY))
+    (task,) = parse_pacific(dialogue(ASKED, REPLY))
     assert (task.id, task.question, task.context) == ("What are the sales?", "What are the sales?", "")
     assert [(m.text, m.answers, m.weight) for m in task.interpretations] == [
         ("What are the sales in 2019?", ("$1,496.5 million",), 0.5),
@@ -45,13 +45,13 @@ def test_a_question_to_clarify_means_what_the_reply_says_or_a_rival():
 
 
 def test_the_report_is_the_document():
-    (task,) = parse(dialogue(ASKED, REPLY))
+    (task,) = parse_pacific(dialogue(ASKED, REPLY))
     table = "Table:\n | 2019 | 2018\nSales | $1,496.5 | $1,202.9\nCosts | (44.1) | 56.7"
     assert task.document == f"{table}\nText:\nFirst.\nSecond."
 
 
 def test_a_clear_turn_stays_in_and_the_dialogue_is_its_context():
-    _, task = parse(dialogue(ASKED, REPLY, CLEAR))
+    _, task = parse_pacific(dialogue(ASKED, REPLY, CLEAR))
     assert task.question == "What is it in 2018?"
     assert task.interpretations == (("What are the sales in 2018?", ("$1,202.9 million",), 1.0, ()),)
     assert task.context == (
@@ -75,14 +75,14 @@ def test_a_clear_turn_stays_in_and_the_dialogue_is_its_context():
     ],
 )
 def test_answers_in_their_usual_form(answer, scale, gold):
-    (task,) = parse(dialogue(turn("What?", answer, scale=scale)))
+    (task,) = parse_pacific(dialogue(turn("What?", answer, scale=scale)))
     assert task.interpretations[0].answers == (gold,)
     assert grade_numbers(gold, (gold,)) == (1.0, 1.0)
 
 
 def test_a_rival_takes_over_the_scale_of_the_answer():
     reply = {**REPLY, "answer": ["$1,496.5 million"], "scale": ""}
-    (task,) = parse(dialogue(ASKED, reply))
+    (task,) = parse_pacific(dialogue(ASKED, reply))
     assert task.interpretations[1].answers == ("$1,202.9 million",)
 
 
@@ -96,7 +96,7 @@ def test_a_rival_takes_over_the_scale_of_the_answer():
     ],
 )
 def test_what_is_rejected(turns, reason):
-    assert [*parse(dialogue(*turns))] == [(turns[0]["uid"], reason)]
+    assert [*parse_pacific(dialogue(*turns))] == [(turns[0]["uid"], reason)]
 
 
 def env_of(folder, **options):
@@ -161,20 +161,23 @@ def written(folder, rows, name="validation.json"):
 )
 def test_malformed_files(tmp_path, rows, said):
     with pytest.raises(ClarifyError) as caught:
-        load("validation", written(tmp_path, rows))
+        load_pacific("validation", written(tmp_path, rows))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_splits_and_folders(tmp_path):
     with pytest.raises(ClarifyError, match="split='test' is published without answers"):
-        load("test", tmp_path)
+        load_pacific("test", tmp_path)
     with pytest.raises(ClarifyError, match="unknown split 'dev'"):
-        load("dev", tmp_path)
+        load_pacific("dev", tmp_path)
     with pytest.raises(ClarifyError, match=r"no train\.json there, nor in its folder 'pacific'"):
-        load("train", tmp_path)
+        load_pacific("train", tmp_path)
     assert (
-        len(load("train", written(tmp_path / "pacific", [dialogue(CLEAR)], "train.json").parent).tasks) == 1
+        len(
+            load_pacific("train", written(tmp_path / "pacific", [dialogue(CLEAR)], "train.json").parent).tasks
+        )
+        == 1
     )
 
 
@@ -206,32 +209,32 @@ def test_a_file_of_known_checksum_has_to_match(web):
     with pytest.raises(
         ClarifyError, match=r"validation\.json: could not be downloaded \(the hash does not match"
     ):
-        load("validation")
+        load_pacific("validation")
     assert web.asked == [("validation.json", f"sha256:{CHECKSUMS['validation']}")]
 
 
 def test_a_file_of_unknown_checksum_has_to_stay_what_it_was(web):
     web.files["train.json"] = json.dumps([dialogue(CLEAR)]).encode()
-    assert len(load("train").tasks) == len(load("train").tasks) == 1
+    assert len(load_pacific("train").tasks) == len(load_pacific("train").tasks) == 1
     seen = f"sha256:{sha256(web.files['train.json']).hexdigest()}"
     assert web.asked == [("train.json", None), ("train.json", seen)]
     (web.cache / "clarify_env" / "pacific" / "train.json").write_text("[]")
     with pytest.raises(ClarifyError, match="the hash does not match"):
-        load("train")
+        load_pacific("train")
 
 
 def test_without_a_network_or_the_client_it_is_one_line(web, monkeypatch):
     with pytest.raises(ClarifyError, match=r"could not be downloaded \(no such host\); give data_dir=FOLDER"):
-        load("validation")
+        load_pacific("validation")
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ClarifyError, match=r"pip install 'clarify_env\[download\]'"):
-        load("validation")
+        load_pacific("validation")
 
 
 def test_the_real_file(data_dir):
     path = data_dir / "pacific" / "validation.json"
     assert sha256(path.read_bytes()).hexdigest() == CHECKSUMS["validation"]
-    found = load("validation", data_dir)
+    found = load_pacific("validation", data_dir)
     turns = [turn for row in json.loads(path.read_text()) for turn in row["questions"]]
     replies = sum(turn["req_clari"] for turn in turns)
     assert len(turns) == len(found.tasks) + len(found.rejected) + replies
@@ -243,4 +246,4 @@ def test_the_real_file(data_dir):
 def test_the_real_test_file_is_refused(data_dir, tmp_path):
     (tmp_path / "train.json").write_text((data_dir / "pacific" / "test.json").read_text())
     with pytest.raises(ClarifyError, match="its questions have no answers"):
-        load("train", tmp_path)
+        load_pacific("train", tmp_path)

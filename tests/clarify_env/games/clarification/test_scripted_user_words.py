@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clarify_env.agents.clarification.belief import belief
 from clarify_env.game import Turn
 from clarify_env.games.clarification import UserModel
-from clarify_env.games.clarification.ambigqa import load
+from clarify_env.games.clarification.ambigqa import load_ambigqa
 from clarify_env.games.clarification.game import Ask, Interpretation, Reply
 from clarify_env.games.clarification.optimum import WHICH
 from clarify_env.games.clarification.question_types import asked
@@ -133,7 +133,7 @@ def test_belief_follows_yes_and_no():
 
 
 def test_real_meanings_are_named_and_told(data_dir):
-    tasks = [task for task in load("validation", data_dir).tasks if len(task.interpretations) > 1]
+    tasks = [task for task in load_ambigqa("validation", data_dir).tasks if len(task.interpretations) > 1]
     named = resolved = count = 0
     for task in tasks:
         texts = tuple(m.text for m in task.interpretations)

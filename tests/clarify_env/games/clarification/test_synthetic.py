@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from clarify_env import ClarifyError
+from clarify_env.data import SIZES
 from clarify_env.games.clarification import Costs, UserModel
 from clarify_env.games.clarification.game import SEEN
 from clarify_env.games.clarification.optimum import Solver
-from clarify_env.games.clarification.synthetic import ATTRIBUTES, DOMAINS, SIZES, generate_task, tasks
+from clarify_env.games.clarification.synthetic import ATTRIBUTES, DOMAINS, generate_task, tasks
 from clarify_env.text import best_f1, tokens, words
 
 TASKS = tasks("validation")

@@ -14,7 +14,16 @@ from clarify_env.codec import decode, encode
 from clarify_env.games.clarification import Answer
 from clarify_env.games.csp import CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.games.csp.records import MARKS
-from clarify_env.games.csp.world import TOOLS, TOPICS, archive, entity, make_world, questions, read, statement
+from clarify_env.games.csp.world import (
+    TOOLS,
+    TOPICS,
+    archive,
+    entity,
+    make_world,
+    read_statement,
+    statement,
+    world_questions,
+)
 from clarify_env.testing.env_checks import check_env
 
 PINNED = {"task": 0, "truth": 1, "memories": [[1, 0], [2, 1]], "covered": [True, False], "order": [1, 0]}
@@ -147,14 +156,14 @@ def test_alternatives_are_what_a_player_cannot_exclude(seed, player):
 
 def test_every_statement_is_found_and_read_and_others_are_not():
     for split in ("train", "validation", "test"):
-        asked, stored = questions(split), archive(split, None, 0)
+        asked, stored = world_questions(split), archive(split, None, 0)
         assert [q.topic for q in asked].count("rivers") == len(asked) / len(TOPICS)
         for question in asked:
             near = stored.near(question.text, 3)
             assert near[0] == question
-            assert read(question.text, statement(question, 2)) == question.values[2][0]
-            assert all(read(question.text, statement(other, 0)) is None for other in near[1:])
-    names = [{entity(q) for q in questions(split)} for split in ("train", "validation", "test")]
+            assert read_statement(question.text, statement(question, 2)) == question.values[2][0]
+            assert all(read_statement(question.text, statement(other, 0)) is None for other in near[1:])
+    names = [{entity(q) for q in world_questions(split)} for split in ("train", "validation", "test")]
     assert not names[0] & names[1] | names[0] & names[2] | names[1] & names[2]
 
 
@@ -167,7 +176,7 @@ def test_teams_play_and_rank(env):
     fair = clarify_env.make("csp-v0")
     means = []
     for team in (floor, protocol, optimal):
-        played = list(rollout(fair, team(fair), 1500, seed=4))
+        played = list(rollout(fair, team(fair, {}), 1500, seed=4))
         assert {episode.stop for episode in played} == {"selected"}
         means.append(np.mean([episode.reward for episode in played]))
     assert means[0] < 0.55 < 0.77 < means[1]
@@ -195,7 +204,7 @@ def test_mistakes_are_named(env):
         ({"order": [0, 0]}, "not an order of 2 helpers"),
         ({"memories": [[0, 0]]}, "a list of 2"),
         ({"memories": [[0, 0], [9, 0]]}, "of 4 values and 2 levels"),
-        ({"task": "nobody"}, "no question has this id"),
+        ({"task": "nobody"}, "no task has this id"),
         ({"costs": {"search": 1.0}}, "3 costs by name (search, word, wrong)"),
     ):
         with pytest.raises(ClarifyError) as caught:
@@ -265,7 +274,7 @@ def test_public_questions(data, size, data_dir, own):
     corpora = [str(own / "books"), str(own / "art")]
     env = clarify_env.make("csp-v0", data=data, data_dir=str(data_dir), corpora=corpora)
     assert len(env.game.tasks) == size
-    played = list(rollout(env, protocol(env), 20, seed=0))
+    played = list(rollout(env, protocol(env, {}), 20, seed=0))
     assert {episode.stop for episode in played} == {"selected"}
 
 

@@ -1,6 +1,5 @@
 """`pingeval-names-v0`, and the rules that both games of two partners share."""
 
-import math
 from collections import Counter
 
 import numpy as np
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 import clarify_env
 from clarify_env import ClarifyError, Pass
 from clarify_env.games.pingeval import Agree, Propose, Say, WordCosts
-from clarify_env.games.pingeval.game import LONG, PLAYERS, counted
-from clarify_env.games.pingeval.names import NAMES, Person, ceiling, generate, limit, relabelled
+from clarify_env.games.pingeval.game import LONG, PLAYERS, counted_words
+from clarify_env.games.pingeval.names import FIRST_NAMES, Record, generate_tables, relabelled
 from clarify_env.testing.env_checks import check_env
 
 ID = "pingeval-names-v0"
@@ -100,15 +99,15 @@ def test_without_agreement_the_limit_truncates():
 
 @given(st.text())
 def test_a_long_word_counts_like_the_words_it_could_hide(text):
-    assert counted(Say(text)) >= len(text.split())
-    assert counted(Say(text)) * LONG >= len("".join(text.split()))
+    assert counted_words(Say(text)) >= len(text.split())
+    assert counted_words(Say(text)) * LONG >= len("".join(text.split()))
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([9, 16, 25]), st.data())
 def test_exactly_one_record_is_shared_and_decoys_differ_in_one_attribute(seed, records, data):
     decoys = data.draw(st.integers(0, records - 1))
-    task = generate(np.random.default_rng(seed), "t", records, decoys)
+    task = generate_tables(np.random.default_rng(seed), "t", records, decoys)
     left, right = task.tables
     assert {*left} & {*right} == {left[task.shared[0]]} == {right[task.shared[1]]}
     by_name = {person.name: person for person in right}
@@ -119,7 +118,7 @@ def test_exactly_one_record_is_shared_and_decoys_differ_in_one_attribute(seed, r
 
 
 def test_each_own_record_is_the_shared_one_equally_often():
-    tasks = [generate(np.random.default_rng((5, k)), "t", 9, 4) for k in range(3600)]
+    tasks = [generate_tables(np.random.default_rng((5, k)), "t", 9, 4) for k in range(3600)]
     for player in (0, 1):
         by_order = Counter(task.shared[player] for task in tasks)
         by_name = Counter(
@@ -132,7 +131,7 @@ def test_each_own_record_is_the_shared_one_equally_often():
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 500), st.sampled_from(PLAYERS), st.integers(0, 8))
 def test_relabelling_keeps_the_own_table_and_is_undone_by_relabelling_back(seed, player, at):
-    task = generate(np.random.default_rng(seed), "t", 9, 4)
+    task = generate_tables(np.random.default_rng(seed), "t", 9, 4)
     me = PLAYERS.index(player)
     twin = relabelled(task, player, at)
     assert twin.tables[me] == task.tables[me]
@@ -171,13 +170,6 @@ def test_splits_and_worlds_differ_and_the_budget_changes_no_draw():
     assert pairs[0] == pairs[1]
 
 
-def test_the_limit_and_the_ceiling():
-    assert limit(16) == 4.0
-    assert [ceiling(16, bits) for bits in (0, 1, 4, 9)] == [1 / 16, 1 / 8, 1.0, 1.0]
-    assert ceiling(9, limit(9)) == pytest.approx(1.0)
-    assert math.isclose(2 ** limit(25), 25)
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -212,9 +204,10 @@ def test_a_mistake_in_what_is_pinned_is_told(options, words):
 
 
 def test_names_are_words_and_few_enough_for_six_bits():
-    assert len(set(NAMES)) == len(NAMES) == 64
+    assert len(set(FIRST_NAMES)) == len(FIRST_NAMES) == 64
     assert all(
-        counted(Say(" ".join(person))) == len(Person._fields) for person in made().game.tasks[0].tables[0]
+        counted_words(Say(" ".join(person))) == len(Record._fields)
+        for person in made().game.tasks[0].tables[0]
     )
 
 
