@@ -13,10 +13,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from clarify_env import registry
 from clarify_env.trainers.algorithms import ALGORITHMS
-from clarify_env.trainers.config import Config
+from clarify_env.trainers.cli import app
+from clarify_env.trainers.config import SETTINGS, Config
 from clarify_env.trainers.experiment import build
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +27,8 @@ TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 # A block with the word that opens it; one of text says what the block of Python before it prints.
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KINDS = {"python", "text", "console", "sh", "mermaid"}
+SHELL = {"console", "sh"}
+AHEAD = {"--env-option", "--knob"}  # `train` has them; the other commands get them, then this goes
 # What a text names in backticks: a dotted name of ours, a path in the repository, a file by its name alone.
 SPAN = re.compile(r"`([^`\n]+)`")
 DOTTED = re.compile(r"(?<![\w./-])clarify_env(?:\.\w+)+")
@@ -127,6 +131,7 @@ def test_what_does_not_exist_is_found():
     assert resolves("clarify_env.trainers.algorithms.rest.ReST")
     assert not resolves("clarify_env.trainers.algorithms.rest.Rest")
     assert exists("agents/<game>/__init__.py")
+    assert list(said("`clarify-env train --none 1`")) == [("train", ""), ("train", "--none")]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +143,30 @@ def test_what_a_page_names_exists(page):
     assert {name for name in dotted - ENTRY_POINTS if not resolves(name)} == set()
     assert {path for path in paths if not exists(path)} == set()
     assert files <= held | ANY_FILE
+
+
+def said(text):
+    """(command, option) pairs of the commands in a text: in blocks for a shell, and in backticks."""
+    lines = [line for kind, content in BLOCK.findall(text) if kind in SHELL for line in content.splitlines()]
+    for line in [*lines, *SPAN.findall(BLOCK.sub("", text))]:
+        for command, rest in re.findall(r"clarify-env ([a-z]+)([^|&]*)", line):
+            yield from ((command, option) for option in ["", *re.findall(r"(?<=\s)--[\w-]+", rest)])
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_commands_and_their_options_exist(page):
+    known = {
+        name: {"", "--help", *(flag for p in command.params for flag in [*p.opts, *p.secondary_opts])}
+        for name, command in get_command(app).commands.items()
+    }
+    found = [pair for pair in said(page.read_text(encoding="utf-8")) if pair[1] not in AHEAD]
+    assert [pair for pair in found if pair[1] not in known.get(pair[0], ())] == []
+
+
+def test_every_setting_is_explained():
+    text = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
+    assert len(SETTINGS) > 20
+    assert not {name for name in SETTINGS if f"`{name}`" not in text and f"`--{name}`" not in text}
 
 
 def test_the_readme_is_short_and_names_every_game_and_algorithm():
