@@ -175,6 +175,18 @@ def test_the_readme_is_short_and_names_every_game_and_algorithm():
     assert not {name for name in [*registry, *ALGORITHMS] if f"[`{name}`](docs/" not in text}
 
 
+def test_the_headlines_of_the_algorithms_are_results():
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| \[`(\w+)`\].* \| (0\.\d+) \| ([\d,]+) \|$", PAGES[0].read_text("utf-8"), re.MULTILINE
+    )
+    assert {name for name, *_ in rows} == {*ALGORITHMS}
+    for name, score, episodes in rows:
+        (row,) = re.findall(rf"^\| {name} \| (.*)$", results, re.MULTILINE)
+        assert row.startswith(f"{score} [")
+        assert f" | {episodes} | " in row
+
+
 def test_every_place_of_the_architecture_is_a_path():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = text.partition("## Where do I put ...?")[2].partition("\n\n##")[0]
