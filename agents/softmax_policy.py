@@ -165,5 +165,6 @@ class SoftmaxPolicy(Agent, ABC, Generic[K]):
                 at = int(np.argmax(np.round(logprobs, 12)))
             else:
                 at = int(np.searchsorted(np.cumsum(np.exp(logprobs)), rng.random() * 0.999999999))
-            decisions.append(Decision(moves[at], {"candidate": at, "logprob": round(float(logprobs[at]), 9)}))
+            trace = {"candidate": at, "logprob": round(float(logprobs[at]), 9)}
+            decisions.append(Decision(moves[at], trace=trace))
         return decisions

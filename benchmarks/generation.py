@@ -17,7 +17,6 @@ import argparse
 import time
 
 import torch
-from numpy.random import default_rng
 from smollm2_ambigqa import EXAMPLES, gguf
 from transformers import GenerationConfig
 
@@ -26,7 +25,7 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.games.clarification.game import SEEN
-from clarify_env.replay import pins, seen
+from clarify_env.replay import seen, states
 from clarify_env.rollout import rollout
 
 
@@ -44,14 +43,12 @@ def batches(agent, env, episodes):
     """The prompts of each round with the lengths of the messages, and the tokens of each last prompt."""
     rounds, distinct = {}, 0
     for episode in episodes:
-        prompt, k, state = [], 0, env.game.start(default_rng(0), pins(env.game, episode.setup, episode.costs))
-        for step in episode.steps:
+        prompt, k = [], 0
+        for step, state in zip(episode.steps, states(env.game, episode), strict=True):
             for _, trace in step.traces:  # of a message that is no move too
                 prompt = agent.prompt_ids(seen(env.game, state, "asker"))
                 rounds.setdefault(k, []).append((prompt, len(trace["ids"])))
                 k += 1
-            if set(dict(step.moves)) == set(env.game.legal(state)):
-                state, _ = env.game.apply(state, dict(step.moves))
         distinct += len(prompt)
     return list(rounds.values()), distinct
 

@@ -96,9 +96,9 @@ def main():
     )
     questions = 12 if given.reduced else 300
     unseen = (
-        CostGrid((0.05, 0.4), (0.001, 0.02), of=Costs)
+        CostGrid(of=Costs, turn=(0.05, 0.4), word=(0.001, 0.02))
         if given.reduced
-        else CostGrid((0.01, 0.05, 0.2, 0.4), (0.001, 0.005, 0.02, 0.06), of=Costs)
+        else CostGrid(of=Costs, turn=(0.01, 0.05, 0.2, 0.4), word=(0.001, 0.005, 0.02, 0.06))
     )
     config = recipe(
         "smollm2",

@@ -1,6 +1,6 @@
 """Games in which an assistant must choose between asking, listing and guessing; start with `make`."""
 
-from clarify_env.agent import Agent, Decision, Failed
+from clarify_env.agent import Agent, Decision, Failed, NoMove
 from clarify_env.costs import CostGrid, CostRange, CostSampler, FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode, Step
@@ -28,6 +28,7 @@ __all__ = [
     "GameEnv",
     "GameSpec",
     "Move",
+    "NoMove",
     "Pass",
     "Step",
     "Stop",

@@ -29,19 +29,34 @@ class Failed:
     reason: str
 
 
-class Decision(NamedTuple):
-    """An action together with what its agent wants to remember of it.
+@dataclass(frozen=True)
+class NoMove:
+    """The action of an agent whose own message is no move; it ends the episode as unreadable.
 
     Args:
-        action: a move, a message (str), None for passing, or `Failed`.
-        trace: JSON data kept in the episode, such as sampled token ids with their log-probabilities.
+        reason: why it could not be read, in words.
     """
 
-    action: Move | str | Failed | None
+    reason: str
+
+
+class Decision(NamedTuple):
+    """What an agent plays, together with what the episode is to keep of it.
+
+    Args:
+        move: what is played: a move, a text that the environment reads as one, None for passing, `NoMove`
+            or `Failed`.
+        message: the text as it came, where the move was read from one. It is kept in the record, and no other
+            player sees it.
+        trace: JSON data kept in the record, such as sampled token ids with their log-probabilities.
+    """
+
+    move: Move | str | NoMove | Failed | None
+    message: str | None = None
     trace: Any = None
 
 
-Action = Move | str | Failed | None | Decision
+Action = Move | str | NoMove | Failed | None | Decision
 
 
 class Agent:

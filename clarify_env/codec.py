@@ -64,6 +64,11 @@ def decode(text: str, kinds: Sequence[type[Move]], max_chars: int = 20_000) -> M
         raise Unreadable(str(error)) from None
 
 
+def is_form_of(message: str, move: Move) -> bool:
+    """Whether a message says no more than the move that was read from it, white space aside."""
+    return message.split() in (encode(move).split(), move.text.split())
+
+
 def _spans(found: list[re.Match[str]], text: str) -> bool:
     """Whether nothing stands before the first tag or after the last one."""
     return not text[: found[0].start()].strip() and not text[found[1].end() :].strip()

@@ -33,16 +33,21 @@ def checked(costs: C) -> C:
 
 
 def made_costs(of: type[C], values: Any, who: str) -> C:
-    """The costs of this kind with these values, checked.
+    """The costs of this kind, checked.
+
+    Args:
+        of: the kind of costs.
+        values: one of this kind, or the price of each cost by its name.
+        who: gives them, for the error.
 
     Raises:
-        ClarifyError: `values` has another length, or holds something that is no cost.
+        ClarifyError: `values` has another form or other names, or holds something that is no cost.
     """
     fields = getattr(of, "_fields", ())
-    listed = tuple(values) if isinstance(values, (tuple, list, np.ndarray)) else ()
-    if len(listed) != len(fields):
-        raise ClarifyError(f"{who}={values!r:.80}: not the {len(fields)} costs ({', '.join(fields)})")
-    return checked(of(*listed))
+    given = dict(zip(fields, values, strict=True)) if isinstance(values, of) else values
+    if not isinstance(given, Mapping) or {*given} != {*fields}:
+        raise ClarifyError(f"{who}={values!r:.80}: not the {len(fields)} costs by name ({', '.join(fields)})")
+    return checked(of(**given))
 
 
 @cache
@@ -50,23 +55,12 @@ def _of_names(names: tuple[str, ...]) -> type[Any]:
     return namedtuple("Named", names, defaults=(0.0,) * len(names))
 
 
-def _kind(who: str, positional: tuple[Any, ...], named: Mapping[str, Any]) -> type[Any]:
-    """A kind of costs that has just the named ones."""
-    if positional:
-        raise ClarifyError(f"{who}{positional!r:.60}: name the costs, as in turn=..., or give of=...")
-    return _of_names(tuple(named))
-
-
-def _named(who: str, of: type[Any], positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given for each field of `of`, those left out with its default."""
-    fields = of._fields
+def _kind(who: str, of: type[Any] | None, named: Mapping[str, Any]) -> type[Any]:
+    """The kind of costs `of`, checked to have those that are named; by default one that has just these."""
+    of = of or _of_names(tuple(named))
     for name in named:
-        choose(f"cost of {who}", name, fields)
-    if len(positional) > len(fields) or set(named) & set(fields[: len(positional)]):
-        raise ClarifyError(
-            f"{who}: {positional!r:.60} with {dict(named)!r:.60}; its costs are {', '.join(fields)}"
-        )
-    return {**dict(zip(fields, positional, strict=False)), **named}
+        choose(f"cost of {who}", name, of._fields)
+    return of
 
 
 def _listed(who: str, name: str, values: Iterable[float], count: int | None = None) -> tuple[float, ...]:
@@ -82,7 +76,7 @@ class CostSampler(Protocol):
     """Anything that draws the costs of an episode."""
 
     def sample(self, rng: np.random.Generator) -> Any:
-        """Costs drawn with `rng`, a NamedTuple of floats."""
+        """Costs drawn with `rng`: a NamedTuple of the game's kind, or the price of each by its name."""
         ...
 
 
@@ -90,15 +84,14 @@ class FixedCosts:
     """The same costs in every episode.
 
     Args:
-        prices: in the order of the fields; those left out have their defaults.
         of: the kind of costs, a NamedTuple of floats with defaults; by default just those that are named,
             which the game that plays at them completes.
-        named: prices by name.
+        named: prices by name; those left out have their defaults.
     """
 
-    def __init__(self, *prices: float, of: type[Any] | None = None, **named: float) -> None:
-        self.of = of = of or _kind("FixedCosts", prices, named)
-        self.costs = checked(of(**_named("FixedCosts", of, prices, named)))
+    def __init__(self, *, of: type[Any] | None = None, **named: float) -> None:
+        self.of = _kind("FixedCosts", of, named)
+        self.costs = checked(self.of(**named))
 
     def sample(self, rng: np.random.Generator) -> Any:
         """The fixed costs; draws nothing."""
@@ -112,21 +105,14 @@ class CostGrid:
     """Every combination of the given costs, equally likely; iterates over them in order.
 
     Args:
-        values: the levels of each cost in the order of the fields; those left out have their default only.
         of: the kind of costs, as in `FixedCosts`.
-        named: levels by name.
+        named: the levels of each cost by name; those left out have their default only.
     """
 
-    def __init__(
-        self, *values: Iterable[float], of: type[Any] | None = None, **named: Iterable[float]
-    ) -> None:
-        of = of or _kind("CostGrid", values, named)
-        given = _named("CostGrid", of, values, named)
-        default = of()._asdict()
-        self.of = of
-        self.levels = {
-            name: _listed("CostGrid", name, given.get(name, (default[name],))) for name in of._fields
-        }
+    def __init__(self, *, of: type[Any] | None = None, **named: Iterable[float]) -> None:
+        self.of = of = _kind("CostGrid", of, named)
+        given = {name: (value,) for name, value in of()._asdict().items()} | named
+        self.levels = {name: _listed("CostGrid", name, given[name]) for name in of._fields}
         self.cells = tuple(checked(of(*cell)) for cell in product(*self.levels.values()))
 
     def sample(self, rng: np.random.Generator) -> Any:
@@ -147,18 +133,14 @@ class CostRange:
     """Costs drawn independently and evenly from closed ranges, each given as (lowest, highest).
 
     Args:
-        ends: the ranges in the order of the fields; of those left out the default is taken.
         of: the kind of costs, as in `FixedCosts`.
-        named: ranges by name.
+        named: ranges by name; of those left out the default is taken.
     """
 
-    def __init__(
-        self, *ends: tuple[float, float], of: type[Any] | None = None, **named: tuple[float, float]
-    ) -> None:
-        self.of = of = of or _kind("CostRange", ends, named)
-        given = _named("CostRange", of, ends, named)
-        default = of()._asdict()
-        pairs = [_listed("CostRange", name, given.get(name, (default[name],) * 2), 2) for name in of._fields]
+    def __init__(self, *, of: type[Any] | None = None, **named: tuple[float, float]) -> None:
+        self.of = of = _kind("CostRange", of, named)
+        given = {name: (value, value) for name, value in of()._asdict().items()} | named
+        pairs = [_listed("CostRange", name, given[name], 2) for name in of._fields]
         self.low, self.high = (checked(of(*end)) for end in zip(*pairs, strict=True))
         if any(low > high for low, high in zip(self.low, self.high, strict=True)):
             raise ClarifyError(f"{self!r}: the lower end comes first")
@@ -178,7 +160,7 @@ class CheckedCosts:
     """What another sampler draws, checked and made costs of a kind.
 
     Args:
-        sampler: anything whose `sample(rng)` gives a sequence such as (turn, word).
+        sampler: anything whose `sample(rng)` gives costs of the kind, or their prices by name.
         of: the kind of costs.
     """
 

@@ -5,7 +5,9 @@ What an agent meets, whatever the game:
   `action_mask` says what can be
   played now: entry 0 is passing, then one entry per kind of `action_space(agent).kinds`;
 - an action is a `Move`, a message (str) for the codec, or None, which passes. Whoever is not on turn passes;
+- a `Decision` is an action too: its move is played, its message and trace go to the record alone;
 - an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
+- `NoMove(reason)` stands for a message that its agent could not read: it ends the episode as unreadable;
 - `Failed(reason)`, of an agent that could not decide, is no move: it truncates the episode as `failed`;
   what is no action at all (a number, a missing player) raises and changes nothing;
 - `infos[agent]["terms"]` holds the named reward terms of the step; they add up to its reward. At the end
@@ -22,8 +24,9 @@ import numpy as np
 from gymnasium.spaces import Dict, MultiBinary, Space
 from pettingzoo.utils.env import ParallelEnv
 
-from clarify_env.agent import Failed
+from clarify_env.agent import Decision, Failed, NoMove
 from clarify_env.codec import decode
+from clarify_env.costs import made_costs
 from clarify_env.episode import Episode, Step, prices, totals
 from clarify_env.errors import ClarifyError, Unreadable, nearest
 from clarify_env.game import Game, Paid, StateLike, Stop, StopReason
@@ -46,16 +49,61 @@ Kinds = tuple[type[Move], ...]
 Messages = tuple[tuple[str, str], ...]
 
 
-ACTION = (Move, str, NoneType, Failed)
+Traces = tuple[tuple[str, Any], ...]
 
 
-NO_ACTION = "is no action; give a Move, a message (str) or None"
+_ACTION = (Move, str, NoneType, NoMove, Failed)
 
 
-_Entry = tuple[dict[str, Move], Paid, Messages]
+_Entry = tuple[dict[str, Move], Paid, Messages, Traces]
 
 
 _INCURRED = itemgetter(1)  # of an entry
+
+
+def check_action(player: str, action: Any, where: str = "step") -> None:
+    """Raise ClarifyError where `action` is nothing that `GameEnv.step` takes for an action."""
+    move, message, _ = action if isinstance(action, Decision) else (action, None, None)
+    if not isinstance(move, _ACTION):
+        wrong = f"{move!r:.80} of {player!r} is no action; give a Move, a message (str) or None"
+        raise ClarifyError(f"{where}: {wrong}")
+    if not isinstance(message, (str, NoneType)):
+        raise ClarifyError(f"{where}: {message!r:.80} of {player!r} is no message; give a str or None")
+
+
+def read_action(player: str, action: Any, kinds: Kinds, max_chars: int) -> Move | Stop | None:
+    """The move that an action stands for, None where it passes, or why the episode has to stop.
+
+    Args:
+        player: whose action it is.
+        action: a move, a message, None, `NoMove` or `Failed`.
+        kinds: of moves that it may make; none where it is not on turn.
+        max_chars: the longest message or move that is let through, in characters.
+
+    Raises:
+        ClarifyError: `action` is nothing of these.
+    """
+    check_action(player, Decision(action))  # no decision within a decision
+    if not kinds:
+        passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
+        return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
+    if isinstance(action, Failed):
+        return Stop(StopReason.FAILED, f"{player}: {action.reason}")
+    if isinstance(action, NoMove):
+        return Stop(StopReason.UNREADABLE, f"{player}: {action.reason}")
+    if isinstance(action, str):
+        try:
+            action = decode(action, kinds, max_chars)
+        except Unreadable as error:
+            return Stop(StopReason.UNREADABLE, f"{player}: {error}")
+    if not isinstance(action, kinds):
+        made = "passed" if isinstance(action, (Pass, NoneType)) else f"played {action.kind}"
+        allowed = ", ".join(kind.kind for kind in kinds)
+        return Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
+    if len(action.text) > max_chars:
+        detail = f"{player}: a move of {len(action.text):,} characters"
+        return Stop(StopReason.ILLEGAL, f"{detail}; the limit is {max_chars:,}")
+    return action
 
 
 class _Masks(dict[Kinds | None, np.ndarray[Any, Any]]):
@@ -138,7 +186,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         Args:
             seed: seeds the environment's own generator; None goes on with it.
             options: pins what nature chooses; for the clarification games `task` (id or position),
-                `intent`, `costs` (turn, word) and `order` (of the notes).
+                `intent`, `costs` (by name, as `{"turn": 0.1, "word": 0.01}`) and `order` (of the notes).
 
         Raises:
             ClarifyError: an unknown option, or a value out of range; the old episode stays as it was.
@@ -154,6 +202,9 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             rng = np.random.default_rng(seed)
         else:
             rng = copy.deepcopy(self._rng) if options else self._rng  # a wrong option changes nothing
+        if options.get("costs") is not None:
+            made = made_costs(self.game.costs_type, options["costs"], "options['costs']")
+            options = {**options, "costs": made}
         state = self.game.start(rng, options)
         if self._state is None or state.costs is not self._state.costs:
             self._prices = prices(self._term_costs, state.costs._asdict())
@@ -177,7 +228,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         players = self.agents
         if not players:
             raise ClarifyError("step() outside an episode: it is over or was never started; call reset()")
-        moves, said, stop = self._read(actions)
+        moves, said, traces, stop = self._read(actions)
         state = self.game_state
         if stop is None:
             state, paid = self.game.apply(state, moves)
@@ -190,7 +241,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
                 terms[name] = self._prices[name] * quantity + 0.0
             reward = sum(terms.values())
         self._state = state
-        self._log.append((moves, paid, said))
+        self._log.append((moves, paid, said, traces))
         observations = self._observe(state)
         infos: Infos = {}
         for player in players:
@@ -213,55 +264,41 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         cut = stop.reason.truncated
         return observations, rewards, dict.fromkeys(players, not cut), dict.fromkeys(players, cut), infos
 
-    def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Stop | None]:
-        """The moves of the players on turn, the messages as they came, and why the episode has to stop."""
+    def _read(self, actions: Mapping[str, Any]) -> tuple[dict[str, Move], Messages, Traces, Stop | None]:
+        """The moves of the players on turn, messages and traces, and why the episode has to stop."""
         if not hasattr(actions, "items"):
             raise ClarifyError(f"step: {actions!r:.80} is no dict of actions by player")
         legal = self._legal
         moves: dict[str, Move] = {}
         said: Messages = ()
+        traces: Traces = ()
         stop: Stop | None = None
         for player, action in actions.items():
-            kinds = legal.get(player, ())
+            kinds, message = legal.get(player, ()), None
+            if isinstance(action, Decision):
+                if action.message is not None:
+                    check_action(player, action)
+                action, message, trace = action
+                if trace is not None:
+                    traces = (*traces, (player, trace))
             if isinstance(action, kinds) and len(action.text) <= self.max_chars:
                 moves[player] = action
-            elif action is not None or kinds or player not in self.action_spaces:
-                move = self._read_one(player, action, kinds)
+            elif player not in self.action_spaces:
+                raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
+            elif action is not None or kinds:
+                move = read_action(player, action, kinds, self.max_chars)
                 if isinstance(move, Move):
                     moves[player] = move
                 elif stop is None:
                     stop = move
-                if action and isinstance(action, str):
-                    said = (*said, (player, action))
+                if message is None and action and isinstance(action, str):
+                    message = action
+            if message is not None:
+                said = (*said, (player, message))
         for player in legal:
             if player not in actions:
                 raise ClarifyError(f"step: no action of {player!r}, who is on turn")
-        return moves, said, stop
-
-    def _read_one(self, player: str, action: Any, kinds: Kinds) -> Move | Stop | None:
-        """The move that `action` stands for, None where it passes, or why the episode has to stop."""
-        if player not in self.action_spaces:
-            raise ClarifyError(f"step: unknown player {player!r}{nearest(player, self.possible_agents)}")
-        if not isinstance(action, ACTION):
-            raise ClarifyError(f"step: {action!r:.80} of {player!r} {NO_ACTION}")
-        if not kinds:
-            passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
-            return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
-        if isinstance(action, Failed):
-            return Stop(StopReason.FAILED, f"{player}: {action.reason}")
-        if isinstance(action, str):
-            try:
-                action = decode(action, kinds, self.max_chars)
-            except Unreadable as error:
-                return Stop(StopReason.UNREADABLE, f"{player}: {error}")
-        if not isinstance(action, kinds):
-            made = "passed" if isinstance(action, (Pass, NoneType)) else f"played {action.kind}"
-            allowed = ", ".join(kind.kind for kind in kinds)
-            return Stop(StopReason.ILLEGAL, f"{player} {made}; allowed here: {allowed}")
-        if len(action.text) > self.max_chars:
-            detail = f"{player}: a move of {len(action.text):,} characters"
-            return Stop(StopReason.ILLEGAL, f"{detail}; the limit is {self.max_chars:,}")
-        return action
+        return moves, said, traces, stop
 
     def _observe(self, state: S) -> Observations:
         game = self.game
@@ -283,7 +320,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
             setup=self.game.setup(state),
             costs=dict(state.costs._asdict()),
             terms=self._term_costs,
-            steps=tuple([Step(tuple(moves.items()), paid, said) for moves, paid, said in self._log]),
+            steps=tuple([Step(tuple(moves.items()), *rest) for moves, *rest in self._log]),
             quantities=self.game.quantities(state),
             stop=str(state.stop.reason) if state.stop else None,
             detail=state.stop.detail if state.stop else "",
@@ -299,6 +336,12 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         twin.agents = self.agents.copy()
         twin._log = self._log.copy()
         twin.action_spaces = {p: Moves(space.kinds) for p, space in self.action_spaces.items()}
+        return twin
+
+    def with_game(self, game: Game[S]) -> Self:
+        """A copy that plays another game with the same players, moves and spaces; it has no episode yet."""
+        twin = self.fork()
+        twin.game, twin.made_with, twin._state, twin.agents = game, None, None, []
         return twin
 
     def render(self) -> str | None:

@@ -18,7 +18,7 @@ class Step(NamedTuple):
     Args:
         moves: (player, move) of those on turn; without the move of one that was unreadable.
         paid: (reward term, quantity) pairs that the step incurred.
-        messages: (player, text) of the actions that came as text, as they came.
+        messages: (player, text) of the moves that were read from a text, as it came.
         traces: (player, JSON data) that agents attached to their decisions, such as sampled token ids.
     """
 
@@ -70,13 +70,15 @@ class Episode:
         env: registered id of the environment.
         seed: what `reset` was given, or None.
         setup: what nature chose, as JSON data: the task's id, the intent, texts to read by.
-        costs: the prices of this episode, as "turn" and "word".
+        costs: the price of each cost by its name.
         terms: the cost that prices each reward term, "" for a gain.
         steps: what was played and incurred.
         quantities: everything counted: accuracy, asks, words, exact.
         stop: the StopReason, or None while the episode goes on.
         detail: the reason in words, where there is more to say.
         index: position in the collection it belongs to, or None.
+        states: the game's state before each step, where `rollout` was asked for them; they are no part of the
+            record: not stored, not compared.
     """
 
     env: str
@@ -88,7 +90,8 @@ class Episode:
     quantities: dict[str, float]
     stop: str | None = None
     detail: str = ""
-    index: int | None = field(default=None)
+    index: int | None = None
+    states: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
 
     @property
     def reward(self) -> float:
@@ -113,7 +116,7 @@ class Episode:
             if name not in self.costs:
                 raise ClarifyError(f"rescored({name}=...): no such cost{nearest(name, self.costs)}")
         given = {name: price(name, value) for name, value in costs.items()}
-        return replace(self, costs={**self.costs, **given})
+        return replace(self, costs={**self.costs, **given}, states=None)
 
     def moves(self, player: str) -> list[Move]:
         """The moves that `player` made, in order."""

@@ -5,6 +5,7 @@ turn, what a move leads to and what it costs, and what each player sees. It hold
 and draws nothing after `start`; `clarify_env.env.GameEnv` turns it into a PettingZoo environment.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -85,12 +86,22 @@ S = TypeVar("S", bound=StateLike)
 Paid = tuple[tuple[str, float], ...]  # (reward term, quantity) pairs that one step has incurred
 
 
+def altered(game: "Game[S]", by: type, **own: Any) -> "Game[S]":
+    """A copy of a game with the methods that the class `by` defines, and with attributes of its own."""
+    twin = copy.copy(game)
+    twin.__class__ = type(by.__name__, (by, type(game)), {})
+    vars(twin).update(own)
+    return twin
+
+
 class Game(ABC, Generic[S]):
     """Rules of one game; see the module's docstring."""
 
     players: ClassVar[tuple[str, ...]]
     moves: ClassVar[Mapping[str, tuple[type[Move], ...]]]
     terms: ClassVar[Mapping[str, Term]]
+    counted: ClassVar[tuple[str, ...]]  # the names of `quantities`
+    opening: tuple[str, ...]  # the players on turn at the start
     family: ClassVar[str] = ""  # whose agents play it; see `clarify_env.agents.roster`
     costs_type: ClassVar[type[Any]]  # a NamedTuple of floats with defaults
     options: ClassVar[tuple[str, ...]] = ()  # what `reset(options=...)` can pin
@@ -101,7 +112,10 @@ class Game(ABC, Generic[S]):
 
     @abstractmethod
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> S:
-        """The first state of an episode, everything random drawn from `rng`."""
+        """The first state of an episode, everything random drawn from `rng`.
+
+        `options` pins what nature chooses; `costs` in it are of the game's `costs_type`, checked.
+        """
 
     @abstractmethod
     def legal(self, state: S) -> Mapping[str, tuple[type[Move], ...]]:

@@ -115,7 +115,7 @@ def register(
         raise ClarifyError(f"register({id!r}): this id is taken; raise the version or choose another name")
     costs = checked(costs)
     kind = type(costs)
-    usual = CostGrid(*((value,) for value in costs), of=kind)
+    usual = CostGrid(of=kind, **{name: (value,) for name, value in costs._asdict().items()})
     grids = [bound(grid or usual, kind) for grid in (seen, unseen)]
     _SPECS[id] = GameSpec(id, make, costs, grids[0], grids[1], kwargs, family)
     _tell_pettingzoo(id)

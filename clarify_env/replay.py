@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clarify_env.agent import Observation
-from clarify_env.codec import decode
 from clarify_env.episode import Episode, prices
-from clarify_env.errors import Unreadable
 from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move, Pass
 
@@ -26,10 +24,23 @@ def failed(episode: Episode) -> bool:
     return episode.stop == StopReason.FAILED
 
 
-def pins(game: Game[Any], setup: dict[str, Any], costs: dict[str, float]) -> dict[str, Any]:
-    """The reset options that bring back what nature chose."""
+def pins(game: Game[Any], setup: dict[str, Any], costs: Any) -> dict[str, Any]:
+    """The options of `Game.start` that bring back what nature chose, at these costs."""
     chosen = {name: setup[name] for name in game.options if setup.get(name, []) != []}
-    return {**chosen, "costs": tuple(costs.values())}
+    return {**chosen, "costs": costs}
+
+
+def states(game: Game[Any], episode: Episode) -> Iterator[Any]:
+    """The state before each step of an episode: as `rollout` handed it on, else by playing it again."""
+    if episode.states is not None:
+        yield from episode.states
+        return
+    costs = game.costs_type(**episode.costs)
+    state = game.start(np.random.default_rng(0), pins(game, episode.setup, costs))
+    for k in range(len(episode.steps)):
+        if k:
+            state, _ = game.apply(state, dict(episode.steps[k - 1].moves))
+        yield state
 
 
 def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
@@ -39,54 +50,44 @@ def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
     """
     if failed(episode):
         return
-    state = game.start(np.random.default_rng(0), pins(game, episode.setup, episode.costs))
-    for step in episode.steps:
+    for step, state in zip(episode.steps, states(game, episode), strict=True):
         moves = dict(step.moves)
-        if player in moves and game.legal(state).get(player):
+        if player in moves:
             yield Choice(state, moves[player], dict(step.traces).get(player))
-        if not moves or set(moves) != set(game.legal(state)):
-            return
-        state, _ = game.apply(state, moves)
 
 
 def credited(
-    game: Game[Any], episode: Episode, player: str, terms: Sequence[str] | None = None
+    game: Game[Any],
+    episode: Episode,
+    player: str,
+    terms: Sequence[str] | None = None,
+    costs: Any = None,
 ) -> list[tuple[Choice, float]]:
     """The decisions of `player`, each with the reward that was paid from it to its next one, or to the end.
 
-    Only the named terms of the reward count, by default all.
-
     A last message that was no move counts too, as a `Pass` with its trace: it was sampled, and it cost the
     accuracy. What was paid before the first decision is nobody's credit here.
+
+    Args:
+        game: that was played.
+        episode: one that failed has no decisions.
+        player: whose decisions.
+        terms: of the reward that count, by default all.
+        costs: that price them, by default the episode's own.
     """
-    per_unit = prices(episode.terms, episode.costs)
+    per_unit = prices(episode.terms, costs._asdict() if costs else episode.costs)
     found: list[tuple[Choice, float]] = []
     if failed(episode):
         return found
-    state = game.start(np.random.default_rng(0), pins(game, episode.setup, episode.costs))
-    for step in episode.steps:
-        moves = dict(step.moves)
-        if game.legal(state).get(player):
-            found.append((Choice(state, moves.get(player, Pass()), dict(step.traces).get(player)), 0.0))
+    for step, state in zip(episode.steps, states(game, episode), strict=True):
+        if player in game.legal(state):
+            move = dict(step.moves).get(player, Pass())
+            found.append((Choice(state, move, dict(step.traces).get(player)), 0.0))
         if found:
             choice, reward = found[-1]
             paid = [(name, quantity) for name, quantity in step.paid if terms is None or name in terms]
             found[-1] = choice, reward + sum(per_unit[name] * quantity for name, quantity in paid)
-        if not moves or set(moves) != set(game.legal(state)):
-            break
-        state, _ = game.apply(state, moves)
     return found
-
-
-def made_move(game: Game[Any], state: Any, player: str, action: Any) -> Move | None:
-    """The move that an action stands for, or None for what would end the episode."""
-    kinds = game.legal(state)[player]
-    if isinstance(action, str):
-        try:
-            action = decode(action, kinds)
-        except Unreadable:
-            return None
-    return action if isinstance(action, kinds) else None
 
 
 def seen(game: Game[Any], state: Any, player: str, costs: Any = None) -> Observation:

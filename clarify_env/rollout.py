@@ -32,7 +32,7 @@ class _Slot:
     env: GameEnv[Any]
     rngs: dict[str, np.random.Generator]
     observations: dict[str, Observation]
-    traces: list[tuple[tuple[str, Any], ...]]
+    states: list[Any]
 
 
 def decide(
@@ -65,6 +65,7 @@ def rollout(
     batch: int = 256,
     first: int = 0,
     options: Callable[[int], dict[str, Any]] | None = None,
+    states: bool = False,
 ) -> Iterator[Episode]:
     """Play episodes and yield their records in order; memory stays flat however many there are.
 
@@ -79,6 +80,7 @@ def rollout(
         batch: episodes under way at the same time, >= 1.
         first: index of the first episode.
         options: gives the reset options of episode i, for example the task and the costs.
+        states: whether the episodes carry their states, for who works on them next.
 
     Raises:
         ClarifyError: a player has no agent, or an agent returns too few actions.
@@ -113,13 +115,16 @@ def rollout(
                     decisions[k][player] = decision
         going = []
         for slot, chosen in zip(slots, decisions, strict=True):
-            observations = slot.env.step({player: decision.action for player, decision in chosen.items()})[0]
-            slot.traces.append(tuple((p, d.trace) for p, d in chosen.items() if d.trace is not None))
+            if states:
+                slot.states.append(slot.env.game_state)
+            observations = slot.env.step(chosen)[0]
             if slot.env.agents:
                 slot.observations.update(observations)
                 going.append(slot)
             else:
-                heapq.heappush(done, (slot.index, _record(slot)))
+                kept = tuple(slot.states) if states else None
+                episode = replace(slot.env.episode(), index=slot.index, states=kept)
+                heapq.heappush(done, (slot.index, episode))
                 envs.append(slot.env)
         slots = going
         while done and done[0][0] == due:
@@ -138,12 +143,3 @@ def _begin(
     observations, _ = env.reset(own, options(index) if options else None)
     rngs = {player: np.random.default_rng((own, k)) for k, player in enumerate(players, start=1)}
     return _Slot(index, env, rngs, dict(observations), [])
-
-
-def _record(slot: _Slot) -> Episode:
-    episode = slot.env.episode()
-    steps = tuple(
-        step._replace(traces=traces) if traces else step
-        for step, traces in zip(episode.steps, slot.traces, strict=True)
-    )
-    return replace(episode, steps=steps, index=slot.index)

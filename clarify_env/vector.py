@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clarify_env.env import ACTION, NO_ACTION, GameEnv
+from clarify_env.env import GameEnv, check_action
 from clarify_env.errors import ClarifyError
 from clarify_env.seeding import child_seed
 
@@ -51,8 +51,7 @@ class VectorEnv:
             if len(listed) != self.num_envs:
                 raise ClarifyError(f"step: {len(listed)} actions of {player!r} for {self.num_envs} envs")
             for i, action in enumerate(listed):
-                if not isinstance(action, ACTION):
-                    raise ClarifyError(f"step, environment {i}: {action!r:.80} of {player!r} {NO_ACTION}")
+                check_action(player, action, f"step, environment {i}")
         rows: list[tuple[dict[str, Any], ...]] = []
         for i, env in enumerate(self.envs):
             if env.agents:

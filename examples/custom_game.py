@@ -10,7 +10,6 @@ from gymnasium.spaces import Box
 
 import clarify_env
 from clarify_env import Agent, Game, GameEnv, Stop, StopReason, Term, Turn
-from clarify_env.costs import checked
 from clarify_env.games.clarification import Answer, Ask, Costs, Reply
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.testing.env_checks import check_env
@@ -36,6 +35,7 @@ class Guess(Game[State]):
     moves: ClassVar = {"guesser": (Ask, Answer), "keeper": (Reply,)}
     terms: ClassVar = {"right": Term("right"), "turn_cost": Term("asks", "turn")}
     options = ("task", "costs")
+    counted, opening, costs_type = ("right", "asks"), ("guesser",), Costs
 
     def __init__(self, costs):
         self.costs, self.tasks, self.max_turns = costs, tuple(ANIMALS), 8
@@ -44,7 +44,7 @@ class Guess(Game[State]):
         drawn, costs = rng.integers(len(self.tasks)), self.costs.sample(rng)
         task = options.get("task", drawn)  # a position, or the name that `setup` gave
         task = task if task in ANIMALS else self.tasks[task]
-        return State(task, checked(Costs(*options.get("costs", costs))))
+        return State(task, options.get("costs", costs))
 
     def legal(self, state):
         if state.stop:

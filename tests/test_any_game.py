@@ -77,21 +77,21 @@ def animals():
 
 def test_costs_of_any_kind():
     assert FixedCosts(of=Prices).costs == Prices(0.1, 0.0)
-    assert FixedCosts(0.3, of=Prices).costs == Prices(0.3, 0.0)
+    assert FixedCosts(of=Prices, search=0.3).costs == Prices(0.3, 0.0)
     grid = CostGrid(of=Prices, word=(0.01, 0.02))
     assert list(grid) == [Prices(0.1, 0.01), Prices(0.1, 0.02)]
     drawn = CostRange(of=Prices, search=(0.2, 0.4)).sample(np.random.default_rng(0))
     assert isinstance(drawn, Prices)
     assert 0.2 <= drawn.search <= 0.4
     assert drawn.word == 0.0
-    assert made_costs(Prices, [1, 2], "x") == Prices(1.0, 2.0)
+    assert made_costs(Prices, {"word": 2, "search": 1}, "x") == Prices(1.0, 2.0)
+    assert made_costs(Prices, Prices(1, 2), "x") == Prices(1.0, 2.0)
     for wrong, told in (
-        (lambda: FixedCosts(0.1, 0.2, 0.3, of=Prices), "its costs are search, word"),
-        (lambda: FixedCosts(0.1, search=0.2, of=Prices), "its costs are search, word"),
         (lambda: CostGrid(of=Prices, serch=(0.1,)), "did you mean 'search'"),
         (lambda: CostGrid(of=Prices, search=()), "at least one cost"),
         (lambda: CostRange(of=Prices, search=(0.4, 0.2)), "the lower end comes first"),
-        (lambda: made_costs(Prices, (1,), "x"), r"not the 2 costs \(search, word\)"),
+        (lambda: made_costs(Prices, {"search": 1}, "x"), r"not the 2 costs by name \(search, word\)"),
+        (lambda: made_costs(Prices, (1, 2), "x"), r"x=\(1, 2\): not the 2 costs"),
     ):
         with pytest.raises(ClarifyError, match=told):
             wrong()

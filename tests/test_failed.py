@@ -45,7 +45,7 @@ def small(**options):
     return clarify_env.make("synthetic-v0", size=30, costs=SEEN, **options)
 
 
-@pytest.mark.parametrize("action", [Failed(REASON), Decision(Failed(REASON), {"seed": 1}).action])
+@pytest.mark.parametrize("action", [Failed(REASON), Decision(Failed(REASON), trace={"seed": 1})])
 @pytest.mark.parametrize("player", ["asker", "user"])
 def test_a_failure_truncates_the_episode_and_is_no_move(player, action):
     env = clarify_env.make("synthetic-v0", turn_cost=0.1)

@@ -193,6 +193,7 @@ class Loop(ABC):
                 batch=played.parallel,
                 first=first,
                 options=options,
+                states=True,
             )
             for episode in episodes:
                 yield episode

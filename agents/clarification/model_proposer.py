@@ -14,10 +14,9 @@ from hashlib import sha256
 
 import numpy as np
 
-from clarify_env.agent import Failed, Observation
+from clarify_env.agent import Decision, Failed, NoMove, Observation
 from clarify_env.agents.clarification.move_scorer import Dialogue
 from clarify_env.agents.clarification.prompts import AskerPrompt
-from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import SEEN, Answer, Ask, Costs, Enumerate
 from clarify_env.moves import Move
@@ -38,7 +37,6 @@ class ModelProposer:
         agent: anything that acts as an asker, such as a language model; moves and messages both count.
         samples: messages sampled a point, >= 1.
         costs: what the agent is shown, one pair a sample in turn; by default `SPREAD`.
-        prompt: reads the agent's messages; by default `AskerPrompt()`.
         seed: of the generators that the agent draws from, >= 0.
         keep: points whose candidates are kept, >= 1; others are sampled anew, to the same moves.
 
@@ -51,7 +49,6 @@ class ModelProposer:
         agent: Player,
         samples: int = 10,
         costs: Sequence[Costs] = SPREAD,
-        prompt: Prompt | None = None,
         seed: int = 0,
         keep: int = 200_000,
     ) -> None:
@@ -63,7 +60,6 @@ class ModelProposer:
         self.agent = agent
         self.samples = samples
         self.costs = tuple(np.array(costs[k % len(costs)], dtype=np.float64) for k in range(samples))
-        self.prompt = prompt or AskerPrompt()
         self.seed = seed
         self.keep = keep
         self.stats = dict.fromkeys(("points", "samples", "unreadable", "empty", "repeated", "failed"), 0)
@@ -94,11 +90,10 @@ class ModelProposer:
             for k in range(self.samples)
         ]
         made = decide("asker", self.agent, shown, rngs) if shown else []
-        actions = [one.action for one in made]
-        failed = [action.reason for action in actions if isinstance(action, Failed)]
-        if failed and len(failed) == len(actions):
-            raise ClarifyError(f"ModelProposer: the agent failed at all {len(actions)} samples: {failed[0]}")
-        moves = [self._read(action, seen) for action, seen in zip(actions, shown, strict=True)]
+        failed = [one.move.reason for one in made if isinstance(one.move, Failed)]
+        if failed and len(failed) == len(made):
+            raise ClarifyError(f"ModelProposer: the agent failed at all {len(made)} samples: {failed[0]}")
+        moves = [self._read(one, seen) for one, seen in zip(made, shown, strict=True)]
         self.stats["points"] += len(dialogues)
         self.stats["samples"] += len(moves)
         found = {}
@@ -112,11 +107,15 @@ class ModelProposer:
             found[key] = tuple(distinct) or (Answer(""),)
         return found
 
-    def _read(self, action: object, observation: Observation) -> Move | None:
-        """The move of an action, None where it is none that an asker can make or says nothing."""
-        try:
-            move = self.prompt.read(action, observation) if isinstance(action, str) else action
-        except Unreadable:
+    def _read(self, decision: Decision, observation: Observation) -> Move | None:
+        """The decided move, None where it is none that an asker can make or says nothing."""
+        move = decision.move
+        if isinstance(move, str):
+            try:
+                move = AskerPrompt().read(move, observation)
+            except Unreadable as error:
+                move = NoMove(str(error))
+        if isinstance(move, NoMove):
             self.stats["unreadable"] += 1
             return None
         if not isinstance(move, (Ask, Answer, Enumerate)):

@@ -1,15 +1,15 @@
-"""What a language model reads: a player's observation as chat messages, and its message back as a move.
+"""The prompts of the clarification game: what asker and user read, and how their messages become moves.
 
-A prompt is a function of the observation alone, costs as plain numbers included, so that what a model saw
-can always be rendered again: for its next turn, for training, and under other costs. Its own earlier moves
-stand in it in the codec's form, whatever else it wrote around them.
+A prompt is a function of the observation alone, which holds the costs as plain numbers. So what a model saw
+can be rendered again for its next turn, for training, and under other costs. The model's own earlier moves
+stand there as its prompt writes them, without what else it wrote around them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clarify_env.agent import Observation
 from clarify_env.agents.clarification.belief import canonical
-from clarify_env.agents.llm.prompt import Message
+from clarify_env.agents.llm.prompt import Message, TaggedPrompt, aloud, say, system
 from clarify_env.codec import decode, encode
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import Answer, Ask, Enumerate, Reply, Select
@@ -40,46 +40,30 @@ You asked a question and got a message with an answer, or a list of answers for 
 the number of the line that fits what you mean, and nothing else; write 0 if none fits."""
 
 
-class AskerPrompt:
-    """The asker of the clarification game.
+class AskerPrompt(TaggedPrompt):
+    """The asker of the clarification game; see `TaggedPrompt`."""
 
-    Args:
-        rules: the system message; "" for none.
-        examples: chat messages between the rules and the game, such as worked dialogues.
-    """
-
-    kinds: tuple[type[Move], ...] = (Ask, Enumerate, Answer)
+    kinds = (Ask, Enumerate, Answer)
 
     def __init__(self, rules: str = ASKER_RULES, examples: Sequence[Message] = ()) -> None:
-        self.rules = rules
-        self.examples = tuple(examples)
+        super().__init__(rules, examples)
 
     def messages(self, observation: Observation) -> list[Message]:
         """Rules, notes and document, question, costs, and the dialogue so far."""
-        return [*_system(self.rules), *self.examples, *_dialogue(_opening(observation), observation, "asker")]
-
-    def read(self, text: str, observation: Observation) -> Move:
-        """The one tagged block of the message."""
-        move = decode(text, self.kinds)
-        if not isinstance(move, self.kinds):
-            raise Unreadable(f"no move in {text[:80]!r}; expected <ask>, <enumerate> or <answer>")
-        return move
-
-    def write(self, move: Move, observation: Observation) -> str:
-        """The move as a tagged block."""
-        return encode(move)
+        opened = self.opened(_opening(observation))
+        return _dialogue(opened, observation, "asker", lambda move: self.write(move, observation))
 
 
 class UserPrompt:
     """The user of the clarification game: it replies to questions, and picks from a final message by number.
 
-    Of a reply the first line counts: a model that goes on to play the other side too is cut off there. What
-    stands in <think> tags before it is not said; as <reply>...</reply> a reply may have several lines.
+    Only the first line of a reply is said, so a model that goes on to play the other side is cut off there; a
+    reply in <reply>...</reply> may have several lines. Thoughts are not said (see `aloud`).
 
     Args:
         rules: the system message while it replies.
         select_rules: the system message when it picks.
-        examples: chat messages between the rules and its first reply, such as worked dialogues.
+        examples: chat messages between the rules and the first question, such as worked dialogues.
     """
 
     def __init__(
@@ -95,29 +79,29 @@ class UserPrompt:
         opening = "\n".join([*_context(observation), *known])
         final = _options(observation)
         if final is None:
-            chat = _dialogue(opening, observation, "user", "The other side asks: ")
-            return [*_system(self.rules), *self.examples, *chat]
+            begun = [*system(self.rules), *self.examples, say("user", opening)]
+            return _dialogue(begun, observation, "user", lambda move: move.text, "The other side asks: ")
         lines = [f"{k}. {line}" for k, line in enumerate(final, start=1)]
         replies = [turn.move.text for turn in observation["transcript"] if isinstance(turn.move, Reply)]
         said = [f"What you said: {text}" for text in replies]
-        return [*_system(self.select_rules), _say("user", "\n".join([opening, *said, *lines]))]
+        return [*system(self.select_rules), say("user", "\n".join([opening, *said, *lines]))]
 
     def read(self, text: str, observation: Observation) -> Move:
-        """The reply's first line, or the selection by its number, which its line may follow."""
-        said = _aloud(text)
+        """The first line of a reply, or the selection by a number, which the line itself may follow."""
+        said = aloud(text)
         final = _options(observation)
         if final is None:
             return _reply(said)
         number, _, rest = said.partition(".")
         if not number.isdecimal() or len(number) > 4 or int(number) > len(final):
-            raise Unreadable(f"{text[:80]!r} is no line from 0 to {len(final)}")
+            raise Unreadable(f"{said[:80]!r} is no line from 0 to {len(final)}")
         at = int(number) - 1
         if rest.strip() and (at < 0 or rest.strip() != final[at].strip()):
-            raise Unreadable(f"{text[:80]!r} is not one of the lines as it stands, nor its number alone")
+            raise Unreadable(f"{said[:80]!r} is not one of the lines as it stands, nor its number alone")
         return Select(_answers(observation)[at] if at >= 0 else "")
 
     def write(self, move: Move, observation: Observation) -> str:
-        """A reply's text, tagged where that is needed, or the number of the line that a selection takes.
+        """The text of a reply, tagged where that is needed, or the number of the line that is selected.
 
         Raises:
             ClarifyError: another kind of move, a blank reply, or a selection that is no line's whole answer.
@@ -125,7 +109,7 @@ class UserPrompt:
         if isinstance(move, Reply):
             if not move.text.strip():
                 raise ClarifyError(f"UserPrompt: cannot write {move!r}; a reply has at least one word")
-            plain = move.text.strip() == move.text == _plain(move.text)
+            plain = move.text == aloud(move.text) == _plain(move.text)
             return move.text if plain else encode(move)
         answers = _answers(observation)
         if not isinstance(move, Select) or (move.text and move.text not in answers):
@@ -133,18 +117,11 @@ class UserPrompt:
         return str(answers.index(move.text) + 1 if move.text in answers else 0)
 
 
-def _say(role: str, content: str) -> Message:
-    return {"role": role, "content": content}
-
-
-def _system(rules: str) -> list[Message]:
-    return [_say("system", rules)] if rules else []
-
-
 def _opening(observation: Observation) -> str:
-    """What an asker is told before the dialogue: context, document, notes, likeliest first, question, costs.
+    """What an asker is told before the dialogue: context, document, notes, question and costs.
 
-    The order of the notes tells nothing, and the costs come last, so that prompts share what is before them.
+    The likeliest note comes first, so that their order tells nothing else. The costs come last, so that
+    prompts under different costs begin alike.
     """
     for key in ("question", "notes", "document", "costs"):
         if key not in observation:
@@ -167,34 +144,31 @@ def _context(observation: Observation) -> list[str]:
     return ["Before the question:", observation["context"]] if observation.get("context") else []
 
 
-def _dialogue(opening: str, observation: Observation, me: str, heard: str = "") -> list[Message]:
-    """The transcript as a chat in which `me` is the assistant; `heard` goes before the other side's moves."""
-    said = [_say("user", opening)]
+def _dialogue(
+    said: list[Message], observation: Observation, me: str, own: Callable[[Move], str], heard: str = ""
+) -> list[Message]:
+    """The chat `said`, continued by the transcript; `me` is the assistant.
+
+    Args:
+        said: the chat before the dialogue; it grows.
+        observation: of `me`.
+        me: the player whose prompt this is.
+        own: the message that stands for a move of its own.
+        heard: goes before each move of the other side.
+    """
     for turn in observation["transcript"]:
         if turn.player == me:
-            said.append(_say("assistant", encode(turn.move) if me == "asker" else turn.move.text))
+            said.append(say("assistant", own(turn.move)))
         elif said[-1]["role"] == "user":
             said[-1]["content"] += f"\n{heard}{turn.move.text}"
         else:
-            said.append(_say("user", f"{heard}{turn.move.text}"))
+            said.append(say("user", f"{heard}{turn.move.text}"))
     return said
-
-
-def _aloud(text: str) -> str:
-    """What a model says, without what it thinks before that."""
-    if not text.lstrip().startswith("<think>"):
-        return text.strip()
-    _, closed, said = text.partition("</think>")
-    if not closed:
-        raise Unreadable(f"a thought without an end in {text[:80]!r}")
-    return said.strip()
 
 
 def _plain(text: str) -> str:
     """The first line of an untagged reply, as it is read."""
-    if text.startswith(("<think>", "<reply>")):
-        return ""
-    return next(iter(text.splitlines()), "").strip()
+    return "" if text.startswith("<reply>") else next(iter(text.splitlines()), "").strip()
 
 
 def _reply(said: str) -> Reply:

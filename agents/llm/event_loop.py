@@ -1,4 +1,4 @@
-"""Coroutines run to their end from ordinary code, whether or not an event loop runs there already."""
+"""Runs coroutines from ordinary code, also where an event loop is running already, as in a notebook."""
 
 import asyncio
 import os
@@ -11,10 +11,10 @@ R = TypeVar("R")
 
 
 class Background:
-    """An event loop in a daemon thread of its own, kept from call to call so that connections stay open.
+    """An event loop in a daemon thread; it runs on between calls, so that connections stay open.
 
     Args:
-        closing: awaited in the loop before it ends, at the latest when Python exits.
+        closing: called and awaited in the loop before it ends, at the latest when Python exits.
     """
 
     def __init__(self, closing: Callable[[], Awaitable[object]]) -> None:
@@ -24,7 +24,7 @@ class Background:
         self._end: Callable[[], object] = lambda: None
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """The result of `coroutine`; an interruption (Ctrl-C) cancels it and comes through at once."""
+        """Run `coroutine` and return its result; an interruption (Ctrl-C) cancels it."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
         try:
             return future.result()
@@ -33,7 +33,7 @@ class Background:
             raise
 
     def close(self) -> None:
-        """End the loop and its thread; the next `run` starts new ones."""
+        """End the loop and its thread; the next `run` starts another."""
         self._end()
         self._loop = None
 

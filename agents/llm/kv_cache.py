@@ -1,7 +1,7 @@
-"""Keys and values of many dialogues in one cache: each has a row, filled from its left end.
+"""A key-value cache with one row per dialogue, each filled from the left.
 
-A row holds nothing of the rows beside it: tokens stand at their own positions whatever the others' lengths,
-and what a row has not written yet is masked. Rows can thus come, go and move without being read again.
+A token stands at its own position whatever the lengths of the other rows, and what a row has not written yet
+is masked. So rows can be added, removed and moved without being computed again.
 """
 
 from typing import Any
@@ -15,17 +15,17 @@ _STRIDE = 32  # widths are multiples of this: sums then run in the same order wh
 
 
 class _Layer(CacheLayerMixin):  # type: ignore[misc]
-    """Keys and values of one layer for all rows, written where the owner says."""
+    """Keys and values of one layer; `owner` says which rows and positions are written."""
 
-    def __init__(self, owner: "Slab") -> None:
+    def __init__(self, owner: "KVCache") -> None:
         super().__init__()
         self.owner = owner
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing: `ensure` does it."""
+        """Nothing: `ensure` allocates."""
 
     def ensure(self, like: torch.Tensor, rows: int, width: int) -> None:
-        """Room for so many rows of so many tokens; what was there is kept."""
+        """Make room for so many rows of so many tokens; what was there is kept."""
         old = self.keys
         if old is not None and old.shape[0] >= rows and old.shape[2] >= width:
             return
@@ -41,13 +41,13 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the new tokens of the rows that are read now; returns all that these rows may attend to."""
-        slab = self.owner
-        self.ensure(key_states, slab.rows, slab.capacity)
+        """Write the new tokens of the rows that are read now; returns what these rows may attend to."""
+        owner = self.owner
+        self.ensure(key_states, owner.rows, owner.capacity)
         assert self.keys is not None
         assert self.values is not None
-        at, positions, width = slab.at_B, slab.positions_B_T, slab.width
-        rows = slab.range_B[:at] if isinstance(at, int) else at
+        at, positions, width = owner.at_B, owner.positions_B_T, owner.width
+        rows = owner.range_B[:at] if isinstance(at, int) else at
         self.keys[rows[:, None], :, positions] = key_states.transpose(1, 2)
         self.values[rows[:, None], :, positions] = value_states.transpose(1, 2)
         return self.keys[at if at is rows else slice(at), :, :width], (
@@ -55,7 +55,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         )
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Width of what is attended to; the mask comes ready-made."""
+        """Width of what is attended to; `KVCache.read` makes the mask."""
         return self.owner.width, 0
 
     def get_seq_length(self) -> int:
@@ -67,8 +67,13 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         return -1
 
 
-class Slab:
-    """The cache of all rows: which of them are read next, where, and how wide they are by then."""
+class KVCache:
+    """The keys and values of all layers and rows, as transformers takes them.
+
+    Args:
+        model: whose keys and values they are.
+        rows: how many dialogues there is room for, >= 1.
+    """
 
     def __init__(self, model: LanguageModel, rows: int) -> None:
         self.model = model
@@ -83,12 +88,12 @@ class Slab:
         self.dtype = next(model.model.parameters()).dtype
 
     def read(self, ids_B_T: torch.Tensor, ends_B: torch.Tensor, at_B: torch.Tensor | int) -> torch.Tensor:
-        """Read tokens into rows; logits_B_V after the last one.
+        """Run the model over new tokens of some rows; returns logits_B_V after the last one.
 
         Args:
             ids_B_T: the tokens, aligned on the right; -1 for padding.
             ends_B: how many tokens each row holds afterwards.
-            at_B: the rows, or the number of first ones.
+            at_B: the rows' positions, or n for the first n rows.
         """
         device = self.model.device
         steps = ids_B_T.shape[1]
@@ -114,12 +119,12 @@ class Slab:
     def move(self, source: int, target: int) -> None:
         """Copy a row over another."""
         for layer in self.layers:
-            for slab in (layer.keys, layer.values):
-                assert slab is not None
-                slab[target] = slab[source]
+            for kept in (layer.keys, layer.values):
+                assert kept is not None
+                kept[target] = kept[source]
 
     def take(self, row: int, length: int) -> torch.Tensor:
-        """Keys and values of the first tokens of a row, kept_L_2_H_T_D, on their own."""
+        """A copy of the keys and values of a row's first tokens, kept_L_2_H_T_D."""
         return torch.stack(
             [torch.stack([x.keys[row, :, :length], x.values[row, :, :length]]) for x in self.layers]
         )

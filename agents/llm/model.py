@@ -1,4 +1,4 @@
-"""A causal language model with its tokenizer: loaded, checked, and ready to turn chats into token ids."""
+"""Loads and checks a causal language model with its tokenizer, and turns chats into token ids."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +25,11 @@ _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 class Rewritten(NamedTuple):
-    """Where a chat template changes what stood there a turn before.
+    """How a chat template changes an earlier turn when the next one is rendered.
 
     Args:
-        before: the text after the first difference, as the model saw and wrote it.
-        after: the same place when the next turn is rendered.
+        before: the text from the first difference on, as the model saw and wrote it.
+        after: the text from there on when the next turn is rendered.
     """
 
     before: str
@@ -37,16 +37,16 @@ class Rewritten(NamedTuple):
 
 
 class LanguageModel:
-    """A model, its tokenizer, and how its chats are written.
+    """A language model with its tokenizer and chat template.
 
     Args:
         model: a causal language model of transformers.
         tokenizer: with a chat template and an end token.
-        name: for messages.
+        name: what error messages call it.
 
     Raises:
-        ClarifyError: the tokenizer has no chat template or no end token, or the model keeps no key-value
-            cache that can be cut.
+        ClarifyError: the tokenizer has no chat template or no end token, or the model has layers without a
+            key-value cache.
     """
 
     def __init__(self, model: Any, tokenizer: Any, name: str = "model") -> None:
@@ -77,7 +77,7 @@ class LanguageModel:
     def load(
         cls, path: str | Path, device: str | None = None, dtype: str | torch.dtype | None = None
     ) -> "LanguageModel":
-        """The model of a folder or hub id.
+        """Load the model of a folder or hub id.
 
         Args:
             path: a folder of transformers or with one GGUF file, such a file itself, or an id on the hub;
@@ -86,7 +86,7 @@ class LanguageModel:
             dtype: such as "float32"; by default bfloat16 on a GPU and float32 on the CPU.
 
         Raises:
-            ClarifyError: there is no such model or device, or what `LanguageModel` asks for is missing.
+            ClarifyError: there is no such model or device, or `LanguageModel` refuses it.
         """
         where = pick_device(device)
         kind = _dtype(dtype, where)
@@ -117,12 +117,12 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """The device of the model's weights."""
         device: torch.device = self.model.device
         return device
 
     def text(self, chat: Sequence[Message], answer: bool = True) -> str:
-        """The chat as the model's template writes it, up to where the model goes on if `answer`."""
+        """The chat as the model's template writes it; with `answer`, up to where the model's turn begins."""
         if self._fold_system and chat and chat[0]["role"] == "system":
             rules, first, *rest = chat
             joined = {"role": "user", "content": f"{rules['content']}\n\n{first['content']}"}
@@ -133,7 +133,7 @@ class LanguageModel:
         return text
 
     def prompt_ids(self, chat: Sequence[Message]) -> list[int]:
-        """Token ids of the chat up to where the model goes on."""
+        """Token ids of the chat up to where the model's turn begins."""
         ids: list[int] = self.tokenizer(self.text(chat), add_special_tokens=False)["input_ids"]
         return ids
 
@@ -158,7 +158,7 @@ class LanguageModel:
         return bool(text)
 
     def _rewriting(self) -> Rewritten | None:
-        """Whether the template leaves a dialogue's earlier turns as they were when they were current."""
+        """Where the template changes earlier turns of a chat, or None where it never does."""
         for chat in (
             _PROBE,
             [_PROBE[0], {"role": "assistant", "content": "First.<answer>a</answer>"}, _PROBE[2]],
@@ -198,7 +198,7 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
 
 
 def _source(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
-    """Where transformers loads from, with its name of a GGUF file."""
+    """Where transformers loads from, and its argument that names a GGUF file."""
     if folder.suffix == ".gguf":
         if not folder.is_file():
             raise ClarifyError(f"{name}: there is no such file")

@@ -1,4 +1,4 @@
-"""`OpenAIAgent`: a model behind an OpenAI-compatible server plays either player."""
+"""`OpenAIAgent`: a language model behind an OpenAI-compatible server plays any player."""
 
 import asyncio
 import os
@@ -7,15 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from clarify_env.agent import Action, Agent, Decision, Failed, Observation
+from clarify_env.agent import Agent, Decision, Failed, NoMove, Observation
 from clarify_env.agents.llm.event_loop import Background
 from clarify_env.agents.llm.openai_client import Answered, ChatServer, Fault
-from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.agents.llm.prompt import Message, Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
-from clarify_env.errors import ClarifyError, Unreadable, nearest
-from clarify_env.games.clarification.game import Select
+from clarify_env.errors import ClarifyError, nearest
 
-STATS = (
+_STATS = (
     "messages", "format_failures", "format_retries", "unfinished", "refusals", "failed",
     "requests", "retries", "prompt_tokens", "sampled_tokens", "without_usage",
 )  # fmt: skip
@@ -27,10 +26,10 @@ _HOSTED = "https://api.openai.com/v1"
 class OpenAIAgent(Agent):
     """Plays through any server that speaks OpenAI's chat completions: vLLM, SGLang, llama.cpp, a hosted one.
 
-    The dialogues of a call are asked for together, at most `concurrency` at a time, and come back in order.
-    The seed of a request comes from the dialogue's own generator, so that episodes repeat where the server
-    honours seeds. A dialogue whose request fails for good gets `Failed` with the reason; the others go on. A
-    decision's trace holds the seed, why the message ended, and with `logprobs` the tokens as text with their
+    The messages of all dialogues are requested together, at most `concurrency` at a time. The seed of a
+    request comes from the dialogue's own generator, so that episodes repeat where the server honours seeds.
+    A dialogue whose request fails for good gets `Failed` with the reason; the others go on. The trace of a
+    decision holds the seed and why the message ended; with `logprobs` also the tokens as text and their
     log-probabilities.
 
     `stats` counts: `messages`, `format_failures` (messages that were no move), `format_retries`, `unfinished`
@@ -102,7 +101,7 @@ class OpenAIAgent(Agent):
         self.prompt = prompt or RolePrompt()
         self.concurrency = concurrency
         self.format_retries = format_retries
-        self.stats = dict.fromkeys(STATS, 0)
+        self.stats = dict.fromkeys(_STATS, 0)
         request: dict[str, Any] = {"max_tokens": max_tokens}
         if temperature is not None:
             request["temperature"] = temperature
@@ -111,7 +110,6 @@ class OpenAIAgent(Agent):
             url,
             key or "none",
             request=request,
-            seeded=True,
             logprobs=logprobs,
             extra=extra or {},
             timeout=timeout,
@@ -125,7 +123,7 @@ class OpenAIAgent(Agent):
         return f"OpenAIAgent({self.server.model!r}, {self.server.url!r})"
 
     def check(self) -> None:
-        """Find out before a long run whether the server is there and has the model.
+        """Check before a long run that the server answers and offers the model.
 
         Raises:
             ClarifyError: it cannot be reached, denies access, or offers other models.
@@ -143,7 +141,7 @@ class OpenAIAgent(Agent):
             raise ClarifyError(f"{asked}: the server does not offer it{some}")
 
     def close(self) -> None:
-        """Close the connections; done by itself when the agent is gone or Python ends."""
+        """Close the connections; this happens by itself when the agent is deleted or Python ends."""
         self._background.close()
 
     def __enter__(self) -> Self:
@@ -154,7 +152,7 @@ class OpenAIAgent(Agent):
 
     def act(
         self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None
-    ) -> list[Action]:
+    ) -> list[Decision]:
         """One decision per observation, in order, whichever answer comes first."""
         if rngs is None:
             rngs = [self._rng] * len(observations)
@@ -164,10 +162,10 @@ class OpenAIAgent(Agent):
 
     async def _all(
         self, chats: Sequence[list[Message]], observations: Sequence[Observation], seeds: Sequence[int]
-    ) -> list[Action]:
+    ) -> list[Decision]:
         slots = asyncio.Semaphore(self.concurrency)
 
-        async def one(chat: list[Message], observation: Observation, seed: int) -> Action:
+        async def one(chat: list[Message], observation: Observation, seed: int) -> Decision:
             async with slots:
                 return await self._decide(chat, observation, seed)
 
@@ -178,7 +176,7 @@ class OpenAIAgent(Agent):
             for task in tasks:
                 task.cancel()
 
-    async def _decide(self, chat: list[Message], observation: Observation, seed: int) -> Action:
+    async def _decide(self, chat: list[Message], observation: Observation, seed: int) -> Decision:
         """The decision of one dialogue."""
         for again in range(self.format_retries + 1):
             own = seed if not again else int(np.random.default_rng((seed, again)).integers(2**31))
@@ -193,14 +191,11 @@ class OpenAIAgent(Agent):
             self.stats["format_retries"] += again > 0
             self.stats["unfinished"] += answered.finish == "length"
             self.stats["refusals"] += answered.refused
-            trace = _trace(answered, own)
-            try:
-                move = self.prompt.read(answered.text, observation)
-            except Unreadable:
-                self.stats["format_failures"] += 1
-                continue
-            return Decision(move if isinstance(move, Select) else answered.text, trace)
-        return Decision(answered.text.strip() or "(an empty message)", trace)  # blank text would pass
+            made = decision(self.prompt, answered.text, observation, _trace(answered, own))
+            if not isinstance(made.move, NoMove):
+                break
+            self.stats["format_failures"] += 1
+        return made
 
 
 def _trace(answered: Answered, seed: int) -> dict[str, Any]:

@@ -1,9 +1,7 @@
-"""One OpenAI-compatible server: a message asked for, with everything that can go wrong told apart.
+"""A client for one OpenAI-compatible server that retries requests, counts them, and names every failure.
 
-The `openai` package would try again by itself; that is turned off, because a retry has to be counted, and a
-body that is no JSON, or not the right one, is tried again too. As there, `Retry-After` is honoured.
-
-What an OpenAI-compatible server sends back, read with nothing taken for granted.
+The retries of the `openai` package are turned off: they are not counted, and an answer that is no JSON, or
+JSON of another shape, is not tried again. `Retry-After` is honoured as there.
 """
 
 import asyncio
@@ -20,16 +18,25 @@ import openai
 
 from clarify_env.agents.llm.prompt import Message
 
+_log = logging.getLogger(__name__)
+
+
+_LEFT_OUT = {
+    "seed": "episodes do not repeat there",
+    "logprobs": "traces hold no log-probabilities",
+    "max_tokens": "max_completion_tokens is sent in its place",
+}
+
 
 class Answered(NamedTuple):
     """A message of the model.
 
     Args:
-        text: what it wrote, or its refusal; "" where there is nothing.
-        finish: why it ended, in the server's words: "stop", "length", ...
+        text: what the model wrote, or its refusal; "" where there is nothing.
+        finish: why the message ended, in the server's words: "stop", "length", ...
         refused: whether the server says that the model refused.
-        tokens: the tokens as text, where log-probabilities came with them.
-        logprobs: of each token, natural logarithm.
+        tokens: the tokens as text, or None where no log-probabilities came with them.
+        logprobs: natural log-probabilities of the tokens, or None.
     """
 
     text: str
@@ -43,11 +50,11 @@ class Fault(Exception):
     """A request that brought no message.
 
     Args:
-        kind: for counting.
-        words: what happened, without anything that differs between two faults of the same kind.
-        again: whether to send the request again.
-        wait: seconds that the server asked to wait before that, or None.
-        body: what the server wrote, for finding out what it objects to.
+        kind: under which it is counted.
+        words: what happened, in words that are the same for all faults of a kind.
+        again: whether the request may be sent again.
+        wait: seconds that the server asks to wait before that, or None.
+        body: what the server wrote, which may name the field that it rejects.
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class Fault(Exception):
         self.kind, self.words, self.again, self.wait, self.body = kind, words, again, wait, body
 
 
-def read_message(data: Mapping[str, Any]) -> Answered:
+def _read_message(data: Mapping[str, Any]) -> Answered:
     """The message in the body of an answer; raises `Fault` where there is none."""
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -74,15 +81,15 @@ def read_message(data: Mapping[str, Any]) -> Answered:
     return Answered(content or refusal or "", finish, bool(refusal), tokens, logprobs)
 
 
-def told(body: object) -> str:
-    """The error message in a body, wherever the server puts it."""
+def _told(body: object) -> str:
+    """The error message in the body of an answer; servers put it in different places."""
     if not isinstance(body, dict):
         return ""
     for value in (body.get("message"), body.get("detail"), body.get("error")):
         if isinstance(value, str):
             return value
         if isinstance(value, dict):
-            return told(value)
+            return _told(value)
     return ""
 
 
@@ -100,8 +107,8 @@ def _logprobs(given: object) -> tuple[list[str] | None, list[float] | None]:
     return tokens, logprobs
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: a number, or a date."""
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, which it gives as a number or a date; None where it does not."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit
@@ -115,33 +122,22 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def without_secrets(url: str) -> str:
-    """The address without a user, a password or a query."""
+def _without_secrets(url: str) -> str:
+    """The address without user, password and query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-log = logging.getLogger(__name__)
-
-
-_LEFT_OUT = {
-    "seed": "episodes do not repeat there",
-    "logprobs": "traces hold no log-probabilities",
-    "max_tokens": "max_completion_tokens is sent in its place",
-}
-
-
 class ChatServer:
-    """Sends requests, again where that can help, and counts.
+    """Sends requests to a server, repeats them where that can help, and counts them.
 
     Args:
         model: the server's name for it.
         base_url: up to and with "/v1".
         api_key: sent as the bearer token; it appears in no message.
         request: fields of every request, such as temperature.
-        seeded: whether a seed is sent with each request.
         logprobs: whether log-probabilities are asked for.
-        extra: further fields of the body, for this server alone.
+        extra: further fields of the request's body.
         timeout: seconds for one request as a whole.
         retries: how often a request is sent again.
         longest_wait: the longest `Retry-After` that is waited for, in seconds; beyond it the request fails.
@@ -157,7 +153,6 @@ class ChatServer:
         api_key: str,
         *,
         request: Mapping[str, Any],
-        seeded: bool,
         logprobs: bool,
         extra: Mapping[str, Any],
         timeout: float,
@@ -166,9 +161,9 @@ class ChatServer:
         stats: dict[str, int],
     ) -> None:
         self.model = model
-        self.url = without_secrets(base_url)
+        self.url = _without_secrets(base_url)
         self.request = dict(request)
-        self.asked = {name for name, sent in (("seed", seeded), ("logprobs", logprobs)) if sent}
+        self.asked = {"seed", "logprobs"} if logprobs else {"seed"}
         self.extra = dict(extra)
         self.timeout = timeout
         self.retries = retries
@@ -183,7 +178,7 @@ class ChatServer:
         await self._client.close()
 
     async def ask(self, messages: Sequence[Message], seed: int) -> Answered:
-        """The model's next message; raises `Fault` where there is none after all retries."""
+        """The model's next message; raises `Fault` where no try brought one."""
         for tried in range(self.retries + 1):
             try:
                 return await self._adapted(messages, seed)
@@ -199,7 +194,7 @@ class ChatServer:
         raise AssertionError("not reached")
 
     async def offered(self) -> list[str] | None:
-        """The models that the server lists, or None where it has no list; raises `Fault`."""
+        """The models that the server offers, or None where it lists none; raises `Fault`."""
         try:
             data = await self._call(self._client.models.with_raw_response.list())
         except Fault as fault:
@@ -214,11 +209,11 @@ class ChatServer:
         ]
 
     def _pause(self, tried: int, seed: int) -> float:
-        """Seconds before the next try: doubling, a little different for each request."""
+        """Seconds before the next try: doubled at each, and a little different for each request."""
         return min(self.backoff * 2.0**tried, 8.0) * (0.75 + 0.25 * (seed % 997) / 997)
 
     async def _adapted(self, messages: Sequence[Message], seed: int) -> Answered:
-        """The message, without the fields that this server does not take; what they are is remembered."""
+        """The message, asked for without the fields that this server rejects; they are remembered."""
         without = set(self.left_out)
         while True:
             try:
@@ -231,11 +226,11 @@ class ChatServer:
                 without |= more
         for name in sorted(without - self.left_out):
             self.left_out.add(name)
-            log.warning("%s takes no %s from now on: %s", self.url, name, _LEFT_OUT[name])
+            _log.warning("%s takes no %s from now on: %s", self.url, name, _LEFT_OUT[name])
         return answered
 
     def _objects(self, fault: Fault, without: set[str]) -> set[str]:
-        """The fields to try without: those that a rejection names, or all that can be spared."""
+        """The fields to leave out: those that the rejection names, else all that can be left out."""
         if fault.kind != "rejected":
             return set()
         spare = self.asked - without
@@ -292,13 +287,13 @@ class ChatServer:
             self.stats[name] += count if isinstance(count, int) and count >= 0 else 0
         if not usage:
             self.stats["without_usage"] += 1
-        return read_message(data)
+        return _read_message(data)
 
     def _refusal(self, error: Any) -> Fault:
         """What an HTTP status stands for."""
         status = error.status_code
         again = error.response.headers.get("x-should-retry") != "false"
-        wait = retry_after(error.response.headers)
+        wait = _retry_after(error.response.headers)
         if status == 429:
             long = f", for more than {self.longest_wait:g} s" if (wait or 0.0) > self.longest_wait else ""
             return Fault("rate_limited", f"too many requests (429){long}", again, wait)
@@ -307,12 +302,12 @@ class ChatServer:
         if status in (401, 403):
             return Fault("denied", f"access denied ({status}); is the API key right?")
         body = error.body if isinstance(error.body, str) else json.dumps(error.body)
-        said = self._shown(told(error.body) or str(error.message))
+        said = self._shown(_told(error.body) or str(error.message))
         if status in (404, 405):
             return Fault("unknown_model", f"no such model or address ({status}): {said}")
         return Fault("rejected", f"the request was rejected ({status}): {said}", body=body)
 
     def _shown(self, text: str) -> str:
-        """A server's words on one line, short, without the key."""
+        """A server's words on one short line, without the API key."""
         text = " ".join(text.split())
         return (text.replace(self._key, "***") if self._key else text)[:200]

@@ -1,11 +1,25 @@
-"""How a player's turn is put to a language model, and its message read."""
+"""How a player's turn is put to a language model, and how its message becomes a move.
 
-from typing import Protocol
+What `read` returns is what is played: a format of your own needs no more than a class with these three
+methods. The message as it came stays in the record of the episode and is shown to no other player, so `read`
+may leave out a thought or cut a message that is too long. Where the message is no move, `read` raises
+`Unreadable`; the episode then ends as `unreadable_message`, with the error's words as the reason. Every
+player is told the reason, so it must not quote what is private.
+"""
 
-from clarify_env.agent import Observation
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+from clarify_env.agent import Decision, NoMove, Observation
+from clarify_env.codec import decode, encode
+from clarify_env.errors import Unreadable
 from clarify_env.moves import Move
 
 Message = dict[str, str]  # "role" and "content"
+
+
+_TAG = "think|thinking|thought|reasoning"
 
 
 class Prompt(Protocol):
@@ -16,9 +30,73 @@ class Prompt(Protocol):
         ...
 
     def read(self, text: str, observation: Observation) -> Move:
-        """The move that the model's message stands for; raises `Unreadable`."""
+        """The move that the model's message stands for; it is played as returned.
+
+        Raises:
+            Unreadable: the message is no move.
+        """
         ...
 
     def write(self, move: Move, observation: Observation) -> str:
-        """The message that `read` takes for `move`."""
+        """A message that `read` takes for `move`."""
         ...
+
+
+class TaggedPrompt:
+    """Base of the prompts whose messages are one tagged block, the form of `clarify_env.codec`.
+
+    Args:
+        rules: the system message; "" for none.
+        examples: chat messages between the rules and the game, such as worked dialogues.
+    """
+
+    kinds: ClassVar[tuple[type[Move], ...]]
+
+    def __init__(self, rules: str, examples: Sequence[Message] = ()) -> None:
+        self.rules = rules
+        self.examples = tuple(examples)
+
+    def opened(self, *lines: str) -> list[Message]:
+        """The chat's beginning: rules, examples, and the lines of the game's first message."""
+        return [*system(self.rules), *self.examples, say("user", "\n".join(lines))]
+
+    def read(self, text: str, observation: Observation) -> Move:
+        """The one tagged block of the message."""
+        move = decode(text, self.kinds)
+        if not isinstance(move, self.kinds):
+            expected = ", ".join(f"<{kind.kind}>" for kind in self.kinds)
+            raise Unreadable(f"no move in {text[:80]!r}; expected one of {expected}")
+        return move
+
+    def write(self, move: Move, observation: Observation) -> str:
+        """The move as a tagged block."""
+        return encode(move)
+
+
+def say(role: str, content: str) -> Message:
+    """One message of a chat."""
+    return {"role": role, "content": content}
+
+
+def system(rules: str) -> list[Message]:
+    """The system message, where there are rules."""
+    return [say("system", rules)] if rules else []
+
+
+def aloud(text: str) -> str:
+    """A message without its thoughts, which stand in <think>, <thinking>, <thought> or <reasoning> tags.
+
+    A thought may lack its opening tag, which some chat templates put before the message, or its closing tag,
+    where the limit of tokens cut it off.
+    """
+    said = re.sub(rf"(?is)<({_TAG})>.*?</\1>", "", text)
+    said = re.split(rf"(?i)</(?:{_TAG})>", said)[-1]
+    return re.split(rf"(?i)<(?:{_TAG})>", said)[0].strip()
+
+
+def decision(prompt: Prompt, text: str, observation: Observation, trace: Any) -> Decision:
+    """What a message of the model decides; `NoMove` where `prompt` cannot read it."""
+    try:
+        return Decision(prompt.read(text, observation), text, trace)
+    except Unreadable as error:
+        return Decision(NoMove(str(error)), text, trace)

@@ -1,4 +1,4 @@
-"""Any player of any game: the prompt of the role that an observation states."""
+"""A prompt for every player of every game, chosen by the role that the observation states."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from clarify_env.moves import Move
 
 
 class RolePrompt:
-    """The prompts of all roles, by what the game says whose turn it is.
+    """Passes each observation on to the prompt of its role.
 
     Args:
         prompts: by player, such as asker=..., prompts in place of those of the game's roster.
@@ -28,13 +28,13 @@ class RolePrompt:
         return self.prompts.get(role.rpartition("/")[2]) or prompt_of(role)
 
     def messages(self, observation: Observation) -> list[Message]:
-        """The chat of whoever is on turn."""
+        """The chat of the player on turn."""
         return self._of(observation).messages(observation)
 
     def read(self, text: str, observation: Observation) -> Move:
-        """The move of whoever is on turn."""
+        """The move of the player on turn."""
         return self._of(observation).read(text, observation)
 
     def write(self, move: Move, observation: Observation) -> str:
-        """The message of whoever is on turn."""
+        """The message of the player on turn."""
         return self._of(observation).write(move, observation)

@@ -1,8 +1,8 @@
-"""Sampling messages of many dialogues at once, with their keys and values kept for the next turn.
+"""Samples messages of many dialogues at once, and keeps their keys and values for the next turn.
 
-A row whose message is complete is given to a dialogue that waits. What a model has read and written is
-remembered by its token ids: a prompt that begins like an earlier one, as the next turn of a dialogue does,
-or any prompt with the same rules, is read from there on only.
+A row of the batch whose message is complete goes to a dialogue that waits. Keys and values are found again by
+token ids: of a prompt that begins like an earlier one, as at the next turn of a dialogue or with the same
+rules, only the rest is computed.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clarify_env.agents.llm.kv_cache import Slab
+from clarify_env.agents.llm.kv_cache import KVCache
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.errors import ClarifyError
 
@@ -24,12 +24,12 @@ _BLOCK = 16  # prefixes are found by blocks of so many tokens
 _CHUNK = 16_384  # tokens read in one forward pass
 
 
-class Sampled(NamedTuple):
+class Completion(NamedTuple):
     """One sampled message.
 
     Args:
-        ids: the tokens, with the stop token unless the limit came first.
-        logprobs: of each, under the distribution that it was drawn from.
+        ids: its tokens, the stop token included unless the limit of tokens came first.
+        logprobs: natural log-probability of each token under the distribution that it was drawn from.
     """
 
     ids: list[int]
@@ -51,8 +51,8 @@ class _Row:
         return len(self.prompt) + len(self.ids)
 
 
-class Memory:
-    """Keys and values of token sequences, found by a common prefix; the least recently used go first.
+class PrefixCache:
+    """Keys and values of token sequences, found by a common prefix; drops the least recently used first.
 
     Args:
         tokens: how many tokens to keep, over all sequences.
@@ -72,9 +72,9 @@ class Memory:
         self.held = 0
 
     def longest(self, ids: Sequence[int]) -> tuple[int, torch.Tensor | None]:
-        """How many first tokens of `ids` are known, and the keys and values to take them from.
+        """How many first tokens of `ids` are known, and the keys and values of a sequence that has them.
 
-        The last token is never among them: its logits are needed.
+        The last token never counts as known, since its logits are needed.
         """
         hashes = _hashes(ids)
         for count in range(len(hashes), 0, -1):
@@ -88,7 +88,7 @@ class Memory:
         return 0, None
 
     def add(self, ids: list[int], kept_L_2_H_T_D: torch.Tensor) -> None:
-        """Remember a sequence."""
+        """Remember the keys and values of a sequence."""
         hashes = _hashes(ids)
         if not hashes or len(ids) > self.most:
             return
@@ -134,7 +134,7 @@ class Generator:
             raise ClarifyError(f"rows={rows!r}: at least 1 dialogue is sampled at a time")
         self.model = model
         self.rows = rows
-        self.memory = Memory(memory)
+        self.memory = PrefixCache(memory)
         self.read_tokens = 0  # prompt tokens that went through the model
         self.reused_tokens = 0  # prompt tokens whose keys and values were known
 
@@ -146,7 +146,7 @@ class Generator:
         limit: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
-    ) -> list[Sampled]:
+    ) -> list[Completion]:
         """A message for each prompt, in order.
 
         Args:
@@ -175,21 +175,21 @@ class Generator:
         limit: int,
         temperature: float,
         top_p: float,
-    ) -> list[Sampled]:
-        done: list[Sampled | None] = [None] * len(prompts)
+    ) -> list[Completion]:
+        done: list[Completion | None] = [None] * len(prompts)
         waiting = [
             _Row(i, prompt, rng.random(limit))
             for i, (prompt, rng) in enumerate(zip(prompts, rngs, strict=True))
         ]
         waiting.reverse()
-        slab = Slab(self.model, min(self.rows, len(prompts)))
+        cache = KVCache(self.model, min(self.rows, len(prompts)))
         active: list[_Row] = []
         logits_B_V = torch.zeros(0)
         while waiting or active:
-            room = slab.rows - len(active)
-            if waiting and (not active or room >= max(1, slab.rows // 8)):
+            room = cache.rows - len(active)
+            if waiting and (not active or room >= max(1, cache.rows // 8)):
                 new = [waiting.pop() for _ in range(min(room, len(waiting)))]
-                first = self._prefill(slab, len(active), new)
+                first = self._prefill(cache, len(active), new)
                 logits_B_V = torch.cat([logits_B_V, first]) if active else first
                 active += new
             tokens, logprobs = _draw(
@@ -204,29 +204,29 @@ class Generator:
                 if row.ids[-1] not in self.model.stop_ids and len(row.ids) < limit:
                     at += 1
                     continue
-                done[row.index] = Sampled(row.ids, row.logprobs)
+                done[row.index] = Completion(row.ids, row.logprobs)
                 if self.memory.most:
-                    self.memory.add([*row.prompt, *row.ids[:-1]], slab.take(at, row.length - 1))
+                    self.memory.add([*row.prompt, *row.ids[:-1]], cache.take(at, row.length - 1))
                 last = active.pop()
                 if last is not row:
-                    slab.move(len(active), at)
+                    cache.move(len(active), at)
                     active[at] = last
             if active:
                 device = self.model.device
                 ids_B_1 = torch.tensor([[row.ids[-1]] for row in active], device=device)
                 ends_B = torch.tensor([row.length for row in active], device=device)
-                logits_B_V = slab.read(ids_B_1, ends_B, len(active))
+                logits_B_V = cache.read(ids_B_1, ends_B, len(active))
         return [sampled for sampled in done if sampled is not None]
 
-    def _prefill(self, slab: Slab, first: int, rows: Sequence[_Row]) -> torch.Tensor:
-        """Read the prompts of new rows, from `first` on; logits_B_V after each."""
+    def _prefill(self, cache: KVCache, first: int, rows: Sequence[_Row]) -> torch.Tensor:
+        """Read prompts into the rows from `first` on; returns logits_B_V after each."""
         device = self.model.device
         self._share([row.prompt for row in rows])
         starts = []
         for at, row in enumerate(rows, start=first):
             known, kept = self.memory.longest(row.prompt) if self.memory.most else (0, None)
             if kept is not None:
-                slab.put(at, kept, known)
+                cache.put(at, kept, known)
             starts.append(known)
             self.reused_tokens += known
         news = [len(row.prompt) - start for row, start in zip(rows, starts, strict=True)]
@@ -236,28 +236,28 @@ class Generator:
             ids = [[-1] * (steps - news[k]) + rows[k].prompt[starts[k] :] for k in part]
             ends_B = torch.tensor([len(rows[k].prompt) for k in part], device=device)
             at_B = torch.tensor([first + k for k in part], device=device)
-            logits_P_V = slab.read(torch.tensor(ids, device=device), ends_B, at_B)
+            logits_P_V = cache.read(torch.tensor(ids, device=device), ends_B, at_B)
             self.read_tokens += sum(news[k] for k in part)
             for k, logits_V in zip(part, logits_P_V, strict=True):
                 result[k] = logits_V
         return torch.stack([logits_V for logits_V in result if logits_V is not None])
 
     def _share(self, prompts: Sequence[list[int]]) -> None:
-        """Read what all these prompts begin with once, where that is worth a pass of its own."""
+        """Read the common beginning of these prompts once, where that is worth a forward pass."""
         if not self.memory.most or len(prompts) < 4:
             return
         common = min(_common(prompts[0], prompt) for prompt in prompts) // _BLOCK * _BLOCK
         if common < 2 * _BLOCK or self.memory.longest(prompts[0][: common + 1])[0] >= common:
             return
-        slab = Slab(self.model, 1)
+        cache = KVCache(self.model, 1)
         ids_1_T = torch.tensor([prompts[0][:common]], device=self.model.device)
-        slab.read(ids_1_T, torch.tensor([common], device=self.model.device), 1)
+        cache.read(ids_1_T, torch.tensor([common], device=self.model.device), 1)
         self.read_tokens += common
-        self.memory.add(prompts[0][:common], slab.take(0, common))
+        self.memory.add(prompts[0][:common], cache.take(0, common))
 
 
 def _parts(news: Sequence[int]) -> list[list[int]]:
-    """Rows of similar numbers of new tokens, in parts that fit one pass."""
+    """Rows grouped by similar numbers of new tokens, each group small enough for one forward pass."""
     parts: list[list[int]] = []
     for k in sorted(range(len(news)), key=news.__getitem__):
         most = news[k]
@@ -272,7 +272,7 @@ def _parts(news: Sequence[int]) -> list[list[int]]:
 def _draw(
     logits_B_V: torch.Tensor, draws: Sequence[float], temperature: float, top_p: float
 ) -> tuple[list[int], list[float]]:
-    """One token per row with its log-probability: the inverse of the distribution function at `draws`."""
+    """One token per row with its log-probability, by inverting the distribution function at `draws`."""
     if temperature == 0.0:
         tokens_B = logits_B_V.argmax(-1)
         return tokens_B.tolist(), [0.0] * len(tokens_B)

@@ -1,4 +1,4 @@
-"""`TransformersAgent`: a causal language model of Hugging Face transformers plays either player."""
+"""`TransformersAgent`: a causal language model of Hugging Face transformers plays any player."""
 
 import logging
 from collections.abc import Sequence
@@ -7,26 +7,25 @@ from typing import Any, Self
 
 import numpy as np
 
-from clarify_env.agent import Agent, Decision, Observation
+from clarify_env.agent import Agent, Decision, NoMove, Observation
 from clarify_env.agents.llm.model import LanguageModel
-from clarify_env.agents.llm.prompt import Prompt
+from clarify_env.agents.llm.prompt import Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
-from clarify_env.agents.llm.sampler import Generator, Sampled
+from clarify_env.agents.llm.sampler import Completion, Generator
 from clarify_env.agents.llm.truncation import fit
-from clarify_env.errors import ClarifyError, Unreadable
-from clarify_env.games.clarification.game import Reply, Select
+from clarify_env.errors import ClarifyError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
-STATS = (
+_STATS = (
     "messages", "format_failures", "retries", "unfinished", "shortened_prompts",
     "prompt_tokens", "read_tokens", "reused_tokens", "sampled_tokens",
 )  # fmt: skip
 
 
 class TransformersAgent(Agent):
-    """Plays by sampling messages from a language model, any number of dialogues at once.
+    """Plays by sampling messages from a language model, for any number of dialogues at once.
 
     A decision's trace holds the sampled token ids, the stop token included, and their log-probabilities
     under the distribution that they were drawn from. `stats` counts messages, format failures and tokens.
@@ -37,10 +36,10 @@ class TransformersAgent(Agent):
         prompt: how a turn is put to the model; by default `RolePrompt()`, which serves every player.
         temperature: of sampling, >= 0; 0 always takes the likeliest token.
         top_p: share of the probability that is drawn from, in (0, 1].
-        max_tokens: most tokens of a message, >= 1.
+        max_tokens: the most tokens of a message, >= 1.
         format_retries: how often a message that is no move is sampled again, >= 0.
-        rows: messages sampled at the same time; lower it where memory is short.
-        memory: tokens whose keys and values are kept for later turns, >= 0.
+        rows: how many messages are sampled at the same time; lower it where memory is short.
+        memory: how many tokens' keys and values are kept for later turns, >= 0.
         device, dtype: see `LanguageModel.load`.
         seed: of the agent's own generator.
 
@@ -83,9 +82,9 @@ class TransformersAgent(Agent):
         self.max_tokens = max_tokens
         self.format_retries = format_retries
         self.generator = Generator(self.model, rows, memory)
-        self.stats = dict.fromkeys(STATS, 0)
+        self.stats = dict.fromkeys(_STATS, 0)
         if self.model.rewritten:
-            log.warning(
+            _log.warning(
                 "%s: its chat template rewrites earlier turns (%r becomes %r); their keys and values are "
                 "read anew each turn",
                 self.model.name,
@@ -116,37 +115,32 @@ class TransformersAgent(Agent):
         if len(found) <= limit:
             return found
         if not self.stats["shortened_prompts"]:
-            log.warning("%s: a prompt of %d tokens is shortened to %d", self.model.name, len(found), limit)
+            _log.warning("%s: a prompt of %d tokens is shortened to %d", self.model.name, len(found), limit)
         self.stats["shortened_prompts"] += 1
         return ids(fit(observation, lambda shown: len(ids(shown)), limit, self.model.name))
 
     def act(
         self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None
     ) -> list[Decision]:
-        """One message per observation."""
+        """One decision per observation: the move that the prompt reads, and the message as it came."""
         if rngs is None:
             rngs = [np.random.default_rng(int(n)) for n in self._rng.integers(2**63, size=len(observations))]
         prompts = [self.prompt_ids(observation) for observation in observations]
         sampled = self._sample(prompts, rngs)
         decisions = [self._decision(s, o) for s, o in zip(sampled, observations, strict=True)]
         for _ in range(self.format_retries):
-            failed = [k for k, decision in enumerate(decisions) if decision is None]
+            failed = [k for k, made in enumerate(decisions) if isinstance(made.move, NoMove)]
             if not failed:
                 break
             self.stats["retries"] += len(failed)
-            for k, again in zip(
-                failed, self._sample([prompts[k] for k in failed], [rngs[k] for k in failed]), strict=True
-            ):
-                sampled[k] = again
-                decisions[k] = self._decision(again, observations[k])
+            again = self._sample([prompts[k] for k in failed], [rngs[k] for k in failed])
+            for k, new in zip(failed, again, strict=True):
+                decisions[k] = self._decision(new, observations[k])
         self.stats["messages"] += len(observations)
-        return [
-            decision or Decision(self._text(s), _trace(s))
-            for decision, s in zip(decisions, sampled, strict=True)
-        ]
+        return decisions
 
-    def _sample(self, prompts: list[list[int]], rngs: Sequence[np.random.Generator]) -> list[Sampled]:
-        """Messages for these prompts; without chance, equal prompts are read and answered once."""
+    def _sample(self, prompts: list[list[int]], rngs: Sequence[np.random.Generator]) -> list[Completion]:
+        """Messages for these prompts; at temperature 0 equal prompts are answered once."""
         first: dict[tuple[int, ...], int] = {}
         if self.temperature == 0.0:
             which = [first.setdefault(tuple(prompt), len(first)) for prompt in prompts]
@@ -161,22 +155,9 @@ class TransformersAgent(Agent):
         self.stats["reused_tokens"] = self.generator.reused_tokens
         return sampled
 
-    def _text(self, sampled: Sampled) -> str:
-        """A message that is no move, as the environment is to record it: never blank, which would pass."""
-        return self.model.message(sampled.ids).strip() or "(an empty message)"
-
-    def _decision(self, sampled: Sampled, observation: Observation) -> Decision | None:
-        """The decision that a message stands for, or None where it is no move."""
-        text = self.model.message(sampled.ids)
-        unfinished = sampled.ids[-1] not in self.model.stop_ids
-        self.stats["unfinished"] += unfinished
-        try:
-            move = self.prompt.read(text, observation)
-        except Unreadable:
-            self.stats["format_failures"] += 1
-            return None
-        return Decision(move if isinstance(move, (Reply, Select)) else text, _trace(sampled))
-
-
-def _trace(sampled: Sampled) -> dict[str, Any]:
-    return {"ids": sampled.ids, "logprobs": [round(p, 6) for p in sampled.logprobs]}
+    def _decision(self, sampled: Completion, observation: Observation) -> Decision:
+        trace = {"ids": sampled.ids, "logprobs": [round(p, 6) for p in sampled.logprobs]}
+        made = decision(self.prompt, self.model.message(sampled.ids), observation, trace)
+        self.stats["unfinished"] += sampled.ids[-1] not in self.model.stop_ids
+        self.stats["format_failures"] += isinstance(made.move, NoMove)
+        return made

@@ -1,4 +1,4 @@
-"""Prompts that are too long for a model: what is left out, and how that is marked."""
+"""Shortens an observation whose prompt is too long for a model."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,24 +11,24 @@ from clarify_env.moves import TextMove
 CUT = "[cut here: too long]"
 
 
-LEAST = 32  # words that are left of a message
+_LEAST = 32  # words that every message of the dialogue keeps
 
 
 def fit(observation: Observation, length: Callable[[Observation], int], limit: int, who: str) -> Observation:
-    """The observation, shortened until its prompt has at most `limit` tokens.
+    """Shorten the observation until its prompt has at most `limit` tokens.
 
-    The end of the document goes first, word by word; then the beginning of the context; then the ends of the
-    longest messages of the dialogue, to no less than `LEAST` words each; then notes, the least likely first.
-    `CUT` marks where a text was cut. Question and costs are never shortened.
+    Words are cut off the end of the document first, then off the beginning of the context, then off the ends
+    of the longest messages of the dialogue, which keep 32 words each. Then notes are dropped, the least
+    likely first. `CUT` marks where a text was cut. Question and costs are never shortened.
 
     Args:
         observation: of the player on turn.
-        length: number of tokens of an observation's prompt.
-        limit: most tokens, >= 1.
-        who: named in the error.
+        length: counts the tokens of an observation's prompt.
+        limit: the most tokens that the prompt may have, >= 1.
+        who: the model's name, for the error.
 
     Raises:
-        ClarifyError: what is left is still too long.
+        ClarifyError: the prompt is still too long with everything cut that may be cut.
     """
     if length(observation) <= limit:
         return observation
@@ -40,7 +40,7 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
     cuts: list[tuple[str, int, Callable[[int], object]]] = [
         ("document", len(words), lambda n: " ".join([*words[:n], CUT])),
         ("context", len(before), lambda n: " ".join([CUT, *before[len(before) - n :]])),
-        ("transcript", longest - LEAST, lambda n: _cut(turns, LEAST + n)),
+        ("transcript", longest - _LEAST, lambda n: _cut(turns, _LEAST + n)),
         ("notes", len(notes), lambda n: notes[:n]),
     ]
     shorter = dict(observation)
@@ -59,7 +59,7 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
 
 
 def _cut(turns: Sequence[Turn], words: int) -> tuple[Turn, ...]:
-    """The turns, no message with more than so many words."""
+    """The turns, with every message cut after so many words."""
     return tuple(
         turn._replace(move=type(turn.move)(" ".join([*turn.move.text.split()[:words], CUT])))
         if isinstance(turn.move, TextMove) and len(turn.move.text.split()) > words
@@ -69,7 +69,7 @@ def _cut(turns: Sequence[Turn], words: int) -> tuple[Turn, ...]:
 
 
 def _most(count: int, fits: Callable[[int], bool]) -> int:
-    """The greatest n <= count that fits, or -1; what is shorter is taken to fit if what is longer does."""
+    """The greatest n <= count for which `fits(n)` holds, or -1; where n fits, every smaller n fits too."""
     low, high = -1, count
     while low < high:
         middle = (low + high + 1) // 2

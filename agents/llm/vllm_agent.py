@@ -1,6 +1,5 @@
-"""`VLLMAgent`: messages sampled by vLLM in this process's GPU, with the trainer's weights on request.
+"""`VLLMAgent`: a `TransformersAgent` whose messages are sampled by vLLM, with new weights on request.
 
-Chats become token ids, and ids become moves, by the code of `TransformersAgent`; only the sampling differs.
 Written against vLLM 0.33 and never run on a GPU; see docs/servers.md.
 """
 
@@ -19,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 
 from clarify_env.agents.llm.model import SMALL, LanguageModel
 from clarify_env.agents.llm.prompt import Prompt
-from clarify_env.agents.llm.sampler import Generator, Sampled
+from clarify_env.agents.llm.sampler import Completion, Generator
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 
@@ -43,7 +42,7 @@ class Engine(Generator):
         limit: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
-    ) -> list[Sampled]:
+    ) -> list[Completion]:
         """A message for each prompt, in order; each generator gives one draw, the seed of its message.
 
         Raises:
@@ -69,7 +68,7 @@ class Engine(Generator):
             )
         return [self._sampled(output, greedy=temperature == 0.0) for output in outputs]
 
-    def _sampled(self, output: Any, greedy: bool) -> Sampled:
+    def _sampled(self, output: Any, greedy: bool) -> Completion:
         known = output.num_cached_tokens or 0
         self.reused_tokens += known
         self.read_tokens += len(output.prompt_token_ids) - known
@@ -81,8 +80,8 @@ class Engine(Generator):
                 f"(finish_reason {message.finish_reason!r}), so it cannot be trained on"
             )
         if greedy:
-            return Sampled(ids, [0.0] * len(ids))
-        return Sampled(ids, [at[token].logprob for token, at in zip(ids, message.logprobs, strict=True)])
+            return Completion(ids, [0.0] * len(ids))
+        return Completion(ids, [at[token].logprob for token, at in zip(ids, message.logprobs, strict=True)])
 
 
 class VLLMAgent(TransformersAgent):
@@ -157,16 +156,16 @@ class VLLMAgent(TransformersAgent):
         return twin
 
     def refresh(self, weights: Mapping[str, torch.Tensor] | str | Path) -> None:
-        """Go on with other weights of the same model, and forget keys and values of the old ones.
+        """Replace the weights of the model, and drop the keys and values of the old ones.
 
-        They reach the engine through files, which works whether or not it runs in a process of its own.
+        The weights reach the engine through files, since it may run in another process.
 
         Args:
-            weights: named as in transformers: a state dict, or a folder of safetensors files such as a
-                checkpoint of a run.
+            weights: a state dict with the names of transformers, or a folder of safetensors files, such as
+                a checkpoint of a run.
 
         Raises:
-            ClarifyError: a weight is missing or unknown, as those of adapters are: merge them first.
+            ClarifyError: a weight is missing or unknown; adapters have to be merged first.
         """
         if not isinstance(weights, Mapping):
             self._reload(Path(weights))
@@ -199,7 +198,7 @@ class VLLMAgent(TransformersAgent):
         self.stats["refreshes"] += 1
 
     def _fits(self, names: set[str], folder: Path) -> None:
-        """Raise where `names` are not the model's weights; of tied ones, one is enough."""
+        """Raise ClarifyError where `names` are not the model's weights; one of tied weights is enough."""
         tied: dict[int, set[str]] = {}
         for name, parameter in self.model.model.named_parameters(remove_duplicate=False):
             tied.setdefault(id(parameter), set()).add(name)

@@ -1,12 +1,10 @@
-"""What a language model reads as a partner of a `pingeval` game, and its message back as a move."""
+"""The prompt of a partner in the pingeval games."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clarify_env.agent import Observation
-from clarify_env.agents.llm.prompt import Message
-from clarify_env.codec import decode, encode
-from clarify_env.errors import Unreadable
+from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
 from clarify_env.games.pingeval.game import Agree, Propose, Say, counted
 from clarify_env.games.pingeval.names import Person
 from clarify_env.moves import Move
@@ -32,21 +30,16 @@ TASKS = {
 _VERBS = {Say: "says", Propose: "proposes", Agree: "agrees"}
 
 
-class PartnerPrompt:
+class PartnerPrompt(TaggedPrompt):
     """Either partner of either game, told apart by what it observes.
 
-    A text that is longer than the share of a message is cut there, rather than played and illegal.
-
-    Args:
-        rules: the system message; "" for none.
-        examples: chat messages between the rules and the game, such as worked dialogues.
+    A text that is longer than the share of a message is cut there and played, rather than illegal.
     """
 
-    kinds: tuple[type[Move], ...] = (Say, Propose, Agree)
+    kinds = (Say, Propose, Agree)
 
     def __init__(self, rules: str = RULES, examples: Sequence[Message] = ()) -> None:
-        self.rules = rules
-        self.examples = tuple(examples)
+        super().__init__(rules, examples)
 
     def messages(self, observation: Observation) -> list[Message]:
         """Rules, the task, the own view, the limits, and the dialogue so far."""
@@ -62,24 +55,21 @@ class PartnerPrompt:
         lines += [f"A word costs {price:g}; the right answer earns 1."] if price else []
         if not past or past[0].player == me:
             lines.append("You begin.")
-        system = [{"role": "system", "content": self.rules}] if self.rules else []
-        said: list[Message] = [{"role": "user", "content": "\n".join(lines)}]
+        said = self.opened(*lines)
         for turn in past:
             if turn.player == me:
-                said.append({"role": "assistant", "content": encode(turn.move)})
+                said.append(say("assistant", self.write(turn.move, observation)))
                 continue
             heard = f"Your partner {_VERBS[type(turn.move)]}: {turn.move.text}"
             if said[-1]["role"] == "user":
                 said[-1]["content"] += f"\n{heard}"
             else:
-                said.append({"role": "user", "content": heard})
-        return [*system, *self.examples, *said]
+                said.append(say("user", heard))
+        return said
 
     def read(self, text: str, observation: Observation) -> Move:
         """The one tagged block of the message, cut to its share."""
-        move = decode(text, self.kinds)
-        if not isinstance(move, self.kinds):
-            raise Unreadable(f"no move in {text[:80]!r}; expected <say>, <propose> or <agree>")
+        move = super().read(text, observation)
         share = int(observation["limits"][0])
         if isinstance(move, (Say, Propose)) and counted(move) > share:
             words = move.text.split()
@@ -87,10 +77,6 @@ class PartnerPrompt:
                 words.pop()
             return type(move)(" ".join(words))
         return move
-
-    def write(self, move: Move, observation: Observation) -> str:
-        """The move as a tagged block."""
-        return encode(move)
 
 
 def _lines(held: Mapping[str, Any], entry: str) -> list[str]:

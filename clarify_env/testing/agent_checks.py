@@ -13,7 +13,8 @@ from clarify_env.game import StopReason
 from clarify_env.games.clarification.game import SEEN
 from clarify_env.registry import make
 from clarify_env.rollout import Player, decide
-from clarify_env.testing.play import Actions, CheckFailed, naming, on_turn, players, same, untouched_globals
+from clarify_env.simulate import advance
+from clarify_env.testing.play import Actions, CheckFailed, naming, players, same, untouched_globals
 
 CHECKS = ("actions", "observations", "repeatable", "memory", "batch", "odd texts")
 
@@ -22,12 +23,12 @@ class Point(NamedTuple):
     """A point of an episode where the agent is on turn.
 
     Args:
-        env: the environment there.
+        state: of the game.
         observation: what the agent sees.
         others: what the other players on turn do.
     """
 
-    env: GameEnv[Any]
+    state: Any
     observation: Observation
     others: Actions
 
@@ -66,7 +67,7 @@ def check_agent(
         met = [point.observation for point in points]
         kept = copy.deepcopy(met)
         first = _actions(agent, player, met)
-        _let_through(player, points, first)
+        _let_through(env, player, points, first)
     same("observations", "observations before and after act()", kept, met)
     with naming("repeatable"), untouched_globals("repeatable"):
         again = _actions(agent, player, met)
@@ -85,35 +86,34 @@ def _actions(
 ) -> list[Any]:
     """The agent's actions; observation `order[k]`, which stands at k, has a generator of its own."""
     rngs = [np.random.default_rng((5, at)) for at in (range(len(met)) if order is None else order)]
-    return [decision.action for decision in decide(player, agent, met, rngs)]
+    return [decision.move for decision in decide(player, agent, met, rngs)]
 
 
 def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: bool) -> list[Point]:
     """Where the agent is on turn when it plays with others who do anything legal."""
-    others, points = players(env, odd), list[Point]()
+    points = list[Point]()
+    others = {who: other for who, other in players(env, odd).items() if who != player}
     for seed in range(episodes):
         twin, rng = env.fork(), np.random.default_rng((9, seed))
-        observations, _ = twin.reset(seed=seed)
-        while twin.agents:
-            turn = on_turn(twin)
-            actions = {who: others[who].act([observations[who]], [rng])[0] for who in turn if who != player}
-            if player in turn:
-                points.append(Point(twin.fork(), observations[player], actions))
-                own = copy.deepcopy(observations[player])
-                (decision,) = decide(player, agent, [own], [rng])
-                actions = {**actions, player: decision.action}
-            observations = twin.step(actions)[0]
+        twin.reset(seed=seed)
+        state = twin.game_state
+        while state.stop is None:
+            (made,) = advance(env, {**others, player: agent}, [state], [rng])
+            if player in env.game.legal(state):
+                theirs = {who: move for who, move in made.moves.items() if who != player}
+                points.append(Point(state, env.game.view(state, player), theirs))
+            state = made.state
     if not points:
         raise CheckFailed("actions", f"the player {player!r} was never on turn in {env.name}")
     return points
 
 
-def _let_through(player: str, points: Sequence[Point], actions: Sequence[Any]) -> None:
+def _let_through(env: GameEnv[Any], player: str, points: Sequence[Point], actions: Sequence[Any]) -> None:
     """Check that the environment takes each action for a legal move."""
-    for point, action in zip(points, actions, strict=True):
-        twin = point.env.fork()
-        twin.step({**point.others, player: action})
-        stop = twin.game_state.stop
+    given = [{**point.others, player: action} for point, action in zip(points, actions, strict=True)]
+    made = advance(env, {}, [point.state for point in points], given=given)
+    for action, step in zip(actions, made, strict=True):
+        stop = step.state.stop
         if stop is not None and stop.reason in (StopReason.ILLEGAL, StopReason.UNREADABLE):
             raise CheckFailed("actions", f"{action!r:.120} ended an episode: {stop.reason}, {stop.detail}")
 
@@ -143,6 +143,6 @@ def _odd(agent: Player, env: GameEnv[Any], player: str, episodes: int) -> None:
     try:
         points = _points(env, agent, player, episodes, odd=True)
         met = [point.observation for point in points]
-        _let_through(player, points, _actions(agent, player, met))
+        _let_through(env, player, points, _actions(agent, player, met))
     except CheckFailed as error:
         raise CheckFailed("odd texts", str(error)) from None

@@ -261,7 +261,8 @@ def check_env(env: GameEnv[Any]) -> tuple[str, ...]:
     - processes: so does another process with another hash seed (reported under "determinism" when it fails),
       where `clarify_env.make` made the environment from options that can be written down;
     - terms: they add up to the reward, and re-scoring an episode equals playing it under those costs;
-    - reset: nothing is kept; what is handed out is new, and can be changed without effect;
+    - reset: nothing is kept; what is handed out is new, and can be changed without effect; the game's
+      `counted` and `opening` are as at a start;
     - fork: equal, and independent, the generator too;
     - illegal: a wrong move ends the episode with a reason, without a gain, and its costs stand; what is no
       action, and acting after the end, raise and change nothing;
@@ -313,6 +314,13 @@ def _starts_empty(env: GameEnv[Any]) -> None:
         shown = [env.episode().steps, *(observation["transcript"] for observation in observations.values())]
         if any(shown):
             raise CheckFailed("reset", f"after reset there are moves already: {next(filter(None, shown))}")
+        stated = [*env.game.counted], sorted(env.game.opening)
+        same(
+            "reset",
+            "`counted`, `opening` and a start",
+            stated,
+            ([*env.episode().quantities], sorted(on_turn(env))),
+        )
 
 
 def _determinism(env: GameEnv[Any]) -> None:
@@ -364,7 +372,7 @@ def _terms(env: GameEnv[Any]) -> None:
         if "costs" in env.game.options:
             moved = {name: value * 0.7 + 0.013 for name, value in episode.costs.items()}
             for other in (moved, dict.fromkeys(moved, 0.0)):
-                again = play(env, seed, options={"costs": tuple(other.values())}, script=script).episode
+                again = play(env, seed, options={"costs": other}, script=script).episode
                 pair = [(e, e.reward, e.reward_terms) for e in (episode.rescored(**other), again)]
                 same("terms", "an episode re-scored and played again under other costs", *pair)
 

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from clarify_env.env import GameEnv
+from clarify_env.game import Game, altered
 from clarify_env.testing.play import SEEDS, Actions, CheckFailed, exact, play, same, strings
 
 SHORTEST = 3  # characters of a text that counts as a secret
@@ -39,13 +42,18 @@ def check_privacy(env: GameEnv[Any]) -> None:
             _planted(env, player, seed, state)
 
 
+class _Begun(Game[Any]):
+    """A game whose episodes all start in the state `begun`."""
+
+    begun: Any
+
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> Any:
+        return self.begun
+
+
 def _at(env: GameEnv[Any], state: Any) -> GameEnv[Any]:
     """An environment like `env` whose episodes start in `state`."""
-    game = copy.copy(env.game)
-    game.start = lambda rng, options: state  # type: ignore[method-assign]
-    twin = env.fork()
-    twin.game = game
-    return twin
+    return env.with_game(altered(env.game, _Begun, begun=state))
 
 
 def _shown(env: GameEnv[Any], player: str, result: tuple[Any, ...]) -> tuple[Any, ...]:

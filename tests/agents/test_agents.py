@@ -23,7 +23,7 @@ from clarify_env.agents.clarification.belief import DOUBT, belief
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.game import Turn
-from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate, Reply, Select, UserModel
+from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select, UserModel
 from clarify_env.games.clarification.game import ClarificationGame, Fact, Interpretation, Task
 from clarify_env.games.clarification.scripted_user import PUZZLED, REFUSAL, VAGUE
 
@@ -57,7 +57,7 @@ FILM = Task(
 
 
 def game(*tasks, turn=0.1, word=0.01, **options):
-    return GameEnv(ClarificationGame(tasks, FixedCosts(turn, word, of=Costs), **options), "hand-v0")
+    return GameEnv(ClarificationGame(tasks, FixedCosts(turn=turn, word=word), **options), "hand-v0")
 
 
 def play(task, asker, intent, user=None, **pinned):

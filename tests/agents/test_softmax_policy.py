@@ -26,6 +26,7 @@ class Number(Game):
     moves: ClassVar = {"guesser": (Ask, Answer), "keeper": (Reply,)}
     terms: ClassVar = {"right": Term("right"), "turn_cost": Term("asks", "turn")}
     tasks, max_turns = (1, 2), 2
+    counted, opening, costs_type = ("right", "asks"), ("guesser",), Costs
 
     def __init__(self, costs):
         self.costs = costs
@@ -130,7 +131,7 @@ def test_a_learner_fits_a_policy_of_any_game_and_it_plays_to_the_optimum(hidden)
     best = {"": Ask("even?"), "yes": Answer("two"), "no": Answer("one")}
     examples = [Example(view(reply), move, None, 1.0) for reply, move in best.items()]
     assert learner.update(examples, 0)["agreement"] == 1.0
-    env = clarify_env.GameEnv(Number(clarify_env.FixedCosts(0.25, of=Costs)), "number-v0")
+    env = clarify_env.GameEnv(Number(clarify_env.FixedCosts(of=Costs, turn=0.25)), "number-v0")
     played = list(rollout(env, {"guesser": learner.greedy(), "keeper": Keeper()}, 20))
     assert {episode.reward for episode in played} == {0.75}
     assert len({episode.setup["task"] for episode in played}) == 2

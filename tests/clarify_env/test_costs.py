@@ -33,7 +33,7 @@ def test_checked_gives_plain_floats():
 def test_fixed_costs_draw_nothing():
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
-    assert FixedCosts(0.1, 0.02, of=Costs).sample(rng) == Costs(0.1, 0.02)
+    assert FixedCosts(of=Costs, turn=0.1, word=0.02).sample(rng) == Costs(0.1, 0.02)
     assert rng.bit_generator.state == before
     assert repr(FixedCosts(turn=0.1, word=0.02)) == "FixedCosts(turn=0.1, word=0.02)"
 

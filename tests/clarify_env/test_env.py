@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clarify_env
-from clarify_env import ClarifyError, Pass
+from clarify_env import ClarifyError, Decision, NoMove, Pass, Step, VectorEnv
 from clarify_env.games.clarification import Answer, Ask, Enumerate, Reply, Select
 
 PLAYERS = {"asker", "user"}
@@ -125,10 +125,32 @@ def test_rescored_equals_playing_under_those_costs(seed, turn, word, new_turn, n
     env = clarify_env.make("synthetic-v0", turn_cost=turn, word_cost=word, **SMALL)
     play(env, np.random.default_rng(seed), seed)
     first = env.episode()
-    play(env, np.random.default_rng(seed), seed, options={"costs": (new_turn, new_word)})
+    play(env, np.random.default_rng(seed), seed, options={"costs": {"turn": new_turn, "word": new_word}})
     assert first.rescored(turn=new_turn, word=new_word) == env.episode()
     assert first.rescored(turn=new_turn, word=new_word).reward == env.episode().reward
     assert first.rescored() == first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Decision(7), "7 of 'asker' is no action"),
+        (Decision(Decision(Ask("?"))), "of 'asker' is no action"),
+        (Decision(Ask("?"), 7), "7 of 'asker' is no message"),
+    ],
+)
+def test_a_decision_holds_a_move_and_a_text(wrong, said):
+    env = fresh()
+    many = VectorEnv([env])
+    with pytest.raises(ClarifyError, match=f"step: .*{said}"):
+        env.step({"asker": wrong})
+    with pytest.raises(ClarifyError, match=f"step, environment 0: .*{said}"):
+        many.step({"asker": [wrong], "user": [None]})
+    assert env.episode().steps == ()
+    many.step({"asker": [Decision(Ask("?"), "Hm?", [1])], "user": [None]})
+    assert env.episode().steps == (
+        Step((("asker", Ask("?")),), (("turn_cost", 1),), (("asker", "Hm?"),), (("asker", [1]),)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,6 +166,8 @@ def test_rescored_equals_playing_under_those_costs(seed, turn, word, new_turn, n
         ([], {"asker": "<select>x</select>"}, "unreadable_message"),
         ([], {"asker": "<ask>" + "x" * 1_000_000 + "</ask>"}, "unreadable_message"),
         ([("asker", Ask("?"))], {"user": "x" * 1_000_000}, "unreadable_message"),
+        ([], {"asker": NoMove("why")}, "unreadable_message"),
+        ([], {"asker": Ask("?"), "user": NoMove("why")}, "illegal_move"),
         ([("asker", Ask("?"))], {"user": Select("x")}, "illegal_move"),
         ([("asker", Answer("Oslo"))], {"user": Select("Bergen")}, "illegal_move"),
     ],
@@ -242,7 +266,7 @@ def test_reset_options_pin_what_nature_chooses(seed, data):
     intent = data.draw(st.integers(0, len(task.interpretations) - 1))
     order = data.draw(st.permutations(range(len(task.interpretations))))
     key = data.draw(st.sampled_from([at, task.id]))
-    pins = {"task": key, "intent": intent, "costs": (0.5, 0.25), "order": order}
+    pins = {"task": key, "intent": intent, "costs": {"turn": 0.5, "word": 0.25}, "order": order}
     observations, _ = ENV.reset(seed=seed, options=pins)
     meant = task.interpretations[intent]
     assert observations["asker"]["notes"] == tuple(task.interpretations[i] for i in order)
@@ -251,7 +275,7 @@ def test_reset_options_pin_what_nature_chooses(seed, data):
     assert observations["asker"]["costs"].tolist() == [0.5, 0.25]
     assert ENV.episode().setup["task"] == task.id
     assert ENV.episode().costs == {"turn": 0.5, "word": 0.25}
-    again, _ = ENV.reset(seed=seed, options={"costs": (0.5, 0.25)})
+    again, _ = ENV.reset(seed=seed, options={"costs": {"turn": 0.5, "word": 0.25}})
     assert ENV.episode().setup == drawn.setup, "pinning the costs leaves the other draws alone"
     assert again["asker"]["notes"] == free["asker"]["notes"]
 
@@ -266,10 +290,10 @@ def test_reset_options_pin_what_nature_chooses(seed, data):
         ({"task": 1.5}, "40 tasks"),
         ({"intent": 99}, "meanings"),
         ({"intent": "first"}, "meanings"),
-        ({"costs": (-1, 0)}, "turn_cost=-1"),
-        ({"costs": (0, math.nan)}, "word_cost=nan"),
-        ({"costs": (1,)}, "2 costs"),
-        ({"costs": 1}, "2 costs"),
+        ({"costs": {"turn": -1, "word": 0}}, "turn_cost=-1"),
+        ({"costs": {"turn": 0, "word": math.nan}}, "word_cost=nan"),
+        ({"costs": {"turn": 1}}, "not the 2 costs by name"),
+        ({"costs": (0.1, 0.01)}, "not the 2 costs by name"),
         ({"order": [0, 0]}, "not an order"),
         ({"order": 7}, "not an order"),
     ],

@@ -48,7 +48,7 @@ def test_bad_costs(name, bad):
 
 
 def test_costs_come_one_way():
-    grid = CostGrid((0.1,), (0.2,), of=Costs)
+    grid = CostGrid(turn=(0.1,), word=(0.2,))
     assert "not both" in error("synthetic-v0", costs=grid, turn_cost=0.1)
     assert "not both" in error("synthetic-v0", costs=grid, word_cost=0.1)
     assert "has no sample(rng)" in error("synthetic-v0", costs=0.1)
@@ -113,7 +113,9 @@ def test_several_environments():
         assert f"num_envs={bad!r}; at least 1" in error("synthetic-v0", bad, make=clarify_env.make_vec)
 
 
-@pytest.mark.parametrize("drawn", [(-1, 0), (float("nan"), 0), (1,), None, 3, ("a", 1)])
+@pytest.mark.parametrize(
+    "drawn", [Costs(-1, 0), Costs(float("nan"), 0), (0.1, 0.01), {"turn": 0.1}, None, 3, Costs("a", 1)]
+)
 def test_what_a_sampler_of_ones_own_draws_is_checked(drawn):
     class Sampler:
         def sample(self, rng):
@@ -123,10 +125,10 @@ def test_what_a_sampler_of_ones_own_draws_is_checked(drawn):
         clarify_env.make("synthetic-v0", size=5, costs=Sampler()).reset(seed=0)
 
 
-def test_a_sampler_may_draw_a_plain_pair():
+def test_a_sampler_may_draw_prices_by_name():
     class Sampler:
         def sample(self, rng):
-            return (0.1, 0.01)
+            return {"word": 0.01, "turn": 0.1}
 
     observations, _ = clarify_env.make("synthetic-v0", size=5, costs=Sampler()).reset(seed=0)
     assert observations["asker"]["costs"].tolist() == [0.1, 0.01]

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import clarify_env
-from clarify_env import Agent, ClarifyError, Decision, rollout
+from clarify_env import Agent, ClarifyError, Decision, Episode, rollout
 from clarify_env.agents import Random, Script, ScriptedUser
 from clarify_env.costs import CostRange
-from clarify_env.games.clarification import Answer, Ask, Costs, Select, UserModel
+from clarify_env.games.clarification import Answer, Ask, Select, UserModel
+from clarify_env.replay import choices, states
 from clarify_env.seeding import child_seed
 
-COSTS = CostRange((0.0, 0.5), (0.0, 0.1), of=Costs)
+COSTS = CostRange(turn=(0.0, 0.5), word=(0.0, 0.1))
 PLAYERS = {"asker": Random(), "user": ScriptedUser(UserModel(noise=0.2, vagueness=0.2))}
 
 
@@ -28,6 +29,20 @@ def reference():
 @pytest.mark.parametrize("batch", [1, 7, 60, 256])
 def test_an_episode_does_not_depend_on_the_batch(reference, batch):
     assert list(rollout(env(), PLAYERS, 60, seed=3, batch=batch)) == reference
+
+
+def test_states_that_are_handed_on_are_those_of_playing_it_again(reference):
+    held = list(rollout(env(), PLAYERS, 60, seed=3, batch=7, states=True))
+    assert held == reference
+    assert {e.states for e in reference} == {None}
+    game = env().game
+    for episode, plain in zip(held, reference, strict=True):
+        assert len(episode.states) == len(episode.steps)
+        assert repr(list(states(game, plain))) == repr(list(episode.states))
+        for player in PLAYERS:
+            assert repr(list(choices(game, plain, player))) == repr(list(choices(game, episode, player)))
+        assert episode.rescored(turn=0.7).states is None, "its states hold the old costs"
+        assert Episode.from_data(episode.to_data()).states is None
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 10), (23, 20), (59, 1)])
@@ -75,7 +90,7 @@ def test_an_interruption_inside_an_agent_loses_nothing_that_was_yielded(referenc
 
 
 def test_options_pin_what_nature_chooses():
-    pinned = [{"task": i % 30, "intent": 0, "costs": (i / 100, 0.0)} for i in range(40)]
+    pinned = [{"task": i % 30, "intent": 0, "costs": {"turn": i / 100, "word": 0.0}} for i in range(40)]
     episodes = list(rollout(env(), PLAYERS, 40, seed=3, batch=7, options=pinned.__getitem__))
     game = env().game
     assert [e.setup["task"] for e in episodes] == [game.tasks[i % 30].id for i in range(40)]
@@ -144,7 +159,10 @@ def test_no_episodes():
 
 
 def test_traces_messages_and_broken_moves_are_recorded():
-    lines = [Decision("<ask>Which profession?</ask>", {"tokens": [3, 5]}), Decision(Answer("Oslo"), "short")]
+    lines = [
+        Decision("<ask>Which profession?</ask>", trace={"tokens": [3, 5]}),
+        Decision(Answer("Oslo"), trace="short"),
+    ]
     players = {"asker": Script(lines), "user": Script(["A painter.", Select("Oslo")], "user")}
     (episode,) = rollout(env(), players, 1)
     assert [step.traces for step in episode.steps] == [
@@ -153,7 +171,7 @@ def test_traces_messages_and_broken_moves_are_recorded():
     assert [step.messages for step in episode.steps][:2] == [
         (("asker", "<ask>Which profession?</ask>"),), (("user", "A painter."),)
     ]  # fmt: skip
-    (spoilt,) = rollout(env(), {**players, "asker": Script([Decision("hm", {"n": 1})])}, 1)
+    (spoilt,) = rollout(env(), {**players, "asker": Script([Decision("hm", trace={"n": 1})])}, 1)
     assert spoilt.stop == "unreadable_message"
     assert spoilt.steps[0].traces == (("asker", {"n": 1}),)
     (passed,) = rollout(env(), {**players, "asker": Script([None])}, 1)

@@ -24,15 +24,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Failed
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, StopReason
 from clarify_env.games.clarification.game import Costs
 from clarify_env.moves import Move
-from clarify_env.replay import Choice, choices, made_move, seen
-from clarify_env.rollout import decide as decisions_of
+from clarify_env.replay import Choice, choices, seen
 from clarify_env.seeding import child_seed
+from clarify_env.simulate import Advanced, advance
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.learners import Example
 
@@ -151,7 +150,7 @@ class _Pending:
 
 def rooted(game: Game[Any], player: str) -> None:
     """Raise a ClarifyError where `player` does not open the game: its episodes have no common root."""
-    if player not in game.legal(game.start(np.random.default_rng(0), {})):
+    if player not in game.opening:
         raise ClarifyError(
             f"best-continuation: {player!r} first decides after others have moved, so its episodes "
             "have no common root; select for it by averaged, threshold, top-k or clustering"
@@ -265,54 +264,40 @@ class BestContinuation:
     def _play_on(
         self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator
     ) -> dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]]:
-        """Apply the moves and let the others play until the trained player is on turn again, or the end."""
+        """Make the moves and let the others play until the trained player is on turn again, or the end."""
         game, player = batch.env.game, batch.player
         arrived: dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]] = defaultdict(dict)
         terms = {name: k for k, name in enumerate(game.terms)}
-        due = [(item, {player: item.move}) for item in pending]
+        due, given = list(pending), [{player: item.move} for item in pending]
         while due:
-            waiting: list[tuple[_Pending, dict[str, Move]]] = []
-            for item, moves in due:
-                state, paid = game.apply(item.state, moves)
+            made = advance(batch.env, batch.others, [item.state for item in due], [rng] * len(due), given)
+            waiting = []
+            for item, (state, _, paid) in _merged(due, made):
                 quantities = item.node.edges[item.move][0]
                 for name, quantity in paid:
                     quantities[terms[name]] += item.weight * quantity
-                item = _Pending(state, item.weight, item.node, item.move)
                 if state.stop is not None:
-                    continue
-                if player in game.legal(state):
+                    if state.stop.reason is StopReason.FAILED:
+                        item.node.lost.add(item.move)
+                elif player in game.legal(state):
                     groups = arrived[id(item.node), item.move]
                     groups.setdefault(state.history, []).append((state, item.weight))
                 else:
                     draws = max(1, round(self.replies * item.weight))
                     share = _Pending(state, item.weight / draws, item.node, item.move)
-                    waiting += [(share, {}) for _ in range(draws)]
-            for other, agent in batch.others.items():
-                turn = [(item, moves) for item, moves in waiting if other in game.legal(item.state)]
-                if turn:
-                    views = [game.view(item.state, other) for item, _ in turn]
-                    made = decisions_of(other, agent, views, [rng] * len(turn))
-                    for (item, moves), decision in zip(turn, made, strict=True):
-                        if isinstance(decision.action, Failed):
-                            item.node.lost.add(item.move)
-                        move = made_move(game, item.state, other, decision.action)
-                        if move is not None:
-                            moves[other] = move
-            due = _merged(game, waiting)
+                    waiting += [share] * draws
+            due, given = waiting, []
         return arrived
 
 
-def _merged(
-    game: Game[Any], waiting: Sequence[tuple[_Pending, dict[str, Move]]]
-) -> list[tuple[_Pending, dict[str, Move]]]:
-    """The items whose others have all moved; equal moves in the same state become one item."""
-    found: dict[Any, tuple[_Pending, dict[str, Move]]] = {}
-    for item, moves in waiting:
-        if set(moves) == set(game.legal(item.state)):
-            key = (id(item.state), id(item.node), item.move, *sorted(moves.items()))
-            if key in found:
-                item = replace(item, weight=item.weight + found[key][0].weight)
-            found[key] = (item, moves)
+def _merged(due: Sequence[_Pending], made: Sequence[Advanced]) -> list[tuple[_Pending, Advanced]]:
+    """Each item with what it led to; equal moves in the same state become one item."""
+    found: dict[Any, tuple[_Pending, Advanced]] = {}
+    for item, one in zip(due, made, strict=True):
+        key = (id(item.state), id(item.node), item.move, one.state.stop, *sorted(one.moves.items()))
+        if key in found:
+            item = replace(item, weight=item.weight + found[key][0].weight)
+        found[key] = (item, one)
     return list(found.values())
 
 

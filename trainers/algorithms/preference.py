@@ -103,7 +103,7 @@ def siblings(batch: Batch, members: int = 1) -> Iterator[Pair]:
             met: dict[Any, dict[Move, list[float]]] = defaultdict(lambda: defaultdict(list))
             shown: dict[Any, Choice] = {}
             for episode in group:
-                pairs = credited(game, episode.rescored(**costs._asdict()), batch.player)
+                pairs = credited(game, episode, batch.player, costs=costs)
                 to_go = returns_to_go(np.array([reward for _, reward in pairs]))
                 for (choice, _), value in zip(pairs, to_go.tolist(), strict=True):
                     at = point(game, choice.state, batch.player)

@@ -72,11 +72,10 @@ def grouped(batch: Batch) -> Iterator[tuple[list[Costs], list[Episode]]]:
     Episodes that failed are left out.
     """
     groups: dict[Any, list[Episode]] = defaultdict(list)
-    kind = type(batch.env.game.start(np.random.default_rng(0), {}).costs)
     for episode in batch.episodes:
         if failed(episode):
             continue
-        own = kind(**episode.costs)
+        own = batch.env.game.costs_type(**episode.costs)
         groups[episode.setup["task"], None if batch.cells else own].append(episode)
     for (_, own), members in groups.items():
         yield (list(batch.cells) if batch.cells else [own]), members
@@ -96,15 +95,10 @@ class _Whole:
         """All decisions of the episodes that `keep` returns."""
         examples = []
         game = batch.env.game
-        decisions: dict[int, list[Choice]] = {}
         for costs, members in scored(batch):
             for episode in self.keep(members):
-                made = decisions.get(id(episode))
-                if made is None:
-                    made = decisions[id(episode)] = list(choices(game, episode, batch.player))
-                examples += [
-                    Example(seen(game, c.state, batch.player, costs), c.move, c.trace, 1.0) for c in made
-                ]
+                for state, move, trace in choices(game, episode, batch.player):
+                    examples.append(Example(seen(game, state, batch.player, costs), move, trace, 1.0))
         return examples
 
     def keep(self, members: list[tuple[Episode, float]]) -> list[Episode]:
@@ -158,11 +152,10 @@ class ActionClustering:
         """One example per point and costs, weighted by how often the point was met."""
         examples = []
         game = batch.env.game
-        decisions = {id(e): list(choices(game, e, batch.player)) for e in batch.episodes}
         for costs, members in scored(batch):
             points: dict[Any, list[tuple[Choice, float]]] = defaultdict(list)
             for episode, reward in members:
-                for choice in decisions[id(episode)]:
+                for choice in choices(game, episode, batch.player):
                     points[choice.state.history].append((choice, reward))
             for met in points.values():
                 kind = _best([(choice.move.kind, reward) for choice, reward in met])

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Failed
 from clarify_env.arrays import Floats
 from clarify_env.episode import prices
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.game import StopReason
 from clarify_env.moves import Move
-from clarify_env.replay import Choice, made_move, point
-from clarify_env.rollout import decide
+from clarify_env.replay import Choice, point
 from clarify_env.seeding import child_seed
+from clarify_env.simulate import advance
 from clarify_env.trainers.algorithms.best_continuation import Sampled
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch
@@ -111,6 +111,7 @@ def futures(
             sees what was meant, so that a lucky guess counts as much as a question.
     """
     game, player = batch.env.game, batch.player
+    agents = {**batch.others, player: learner.agent}
     costs_of = {name: term.cost for name, term in game.terms.items()}
     returns_S_K = np.zeros((len(starts), count * best_of))
     decisions_S = np.zeros(len(starts))
@@ -124,36 +125,24 @@ def futures(
             state = start.states[min(at, len(ends) - 1)][0]
             live.append(_Future(row, k, state, np.random.default_rng((start.seed, k)), left, start.move))
     while live:
-        made = answers(batch, [one.state for one in live], [one.rng for one in live])
-        on_turn = [k for k, one in enumerate(live) if player in game.legal(one.state)]
-        asked = [k for k in on_turn if live[k].first is None]
-        for k in on_turn:
-            if (first := live[k].first) is not None:
-                kinds = game.legal(live[k].state)[player]
-                made[k][player] = first if isinstance(first, kinds) else None
-        closing = [k for k in asked if live[k].left <= 1]
-        for k, move in _closed(batch, learner, {k: live[k] for k in closing}, starts).items():
-            made[k][player] = move
-        free = [k for k in asked if player not in made[k]]
-        if free:
-            views = [game.view(live[k].state, player) for k in free]
-            decided = decide(player, learner.agent, views, [live[k].rng for k in free])
-            for k, decision in zip(free, decided, strict=True):
-                made[k][player] = _move(batch, live[k].state, player, decision.action)
+        on_turn = [player in game.legal(one.state) for one in live]
+        closing = {k: one for k, one in enumerate(live) if on_turn[k] and one.first is None and one.left <= 1}
+        given: list[dict[str, Move]] = [{} if one.first is None else {player: one.first} for one in live]
+        for k, move in _closed(batch, learner, closing, starts).items():
+            given[k] = {player: move}
+        made = advance(batch.env, agents, [one.state for one in live], [one.rng for one in live], given)
         going = []
-        for one, moves in zip(live, made, strict=True):
-            if player in moves:
+        for one, moves, (state, _, paid) in zip(live, on_turn, made, strict=True):
+            if moves:
                 decisions_S[one.row] += one.first is None
                 one.first, one.left = None, one.left - 1
-            complete = {name: move for name, move in moves.items() if isinstance(move, Move)}
-            if any(isinstance(move, Failed) for move in moves.values()):
+            per_unit = prices(costs_of, state.costs._asdict())
+            returns_S_K[one.row, one.column] += sum(per_unit[name] * n for name, n in paid)
+            one.state = state
+            if state.stop is None:
+                going.append(one)
+            elif state.stop.reason is StopReason.FAILED:
                 returns_S_K[one.row, one.column] = np.nan
-            elif len(complete) == len(moves):
-                per_unit = prices(costs_of, one.state.costs._asdict())
-                one.state, paid = game.apply(one.state, complete)
-                returns_S_K[one.row, one.column] += sum(per_unit[name] * n for name, n in paid)
-                if one.state.stop is None:
-                    going.append(one)
         live = going
     return Worth(returns_S_K.reshape(len(starts), count, best_of).max(axis=2), decisions_S)
 
@@ -179,25 +168,6 @@ def _closed(
         if k not in best or score > best[k][0]:
             best[k] = score, example.move
     return {k: move for k, (_, move) in best.items()}
-
-
-def answers(
-    batch: Batch, states: Sequence[Any], rngs: Sequence[np.random.Generator]
-) -> list[dict[str, Move | Failed | None]]:
-    """What the other players do in each of these states; None for what is no move."""
-    game = batch.env.game
-    made: list[dict[str, Move | Failed | None]] = [{} for _ in states]
-    for other, agent in batch.others.items():
-        turn = [k for k, state in enumerate(states) if other in game.legal(state)]
-        if turn:
-            views = [game.view(states[k], other) for k in turn]
-            for k, decision in zip(turn, decide(other, agent, views, [rngs[k] for k in turn]), strict=True):
-                made[k][other] = _move(batch, states[k], other, decision.action)
-    return made
-
-
-def _move(batch: Batch, state: Any, player: str, action: Any) -> Move | Failed | None:
-    return action if isinstance(action, Failed) else made_move(batch.env.game, state, player, action)
 
 
 BASELINE = 4  # times as many futures for the worth of a point as for that of a move
@@ -236,16 +206,11 @@ def possible(batch: Batch, decided: Sequence[Sequence[Choice]]) -> list[list[Sta
                 rng = np.random.default_rng(child_seed(batch.seed, 3, e, t))
                 due += [(e, state, weight, rng) for state, weight in found[e][t - 1]]
         while due:
-            moves = answers(batch, [item[1] for item in due], [item[3] for item in due])
+            given = [{player: decided[e][t - 1].move} for e, *_ in due]
+            steps = advance(batch.env, batch.others, [d[1] for d in due], [d[3] for d in due], given)
             going = []
-            for (e, state, weight, rng), chosen in zip(due, moves, strict=True):
+            for (e, _, weight, rng), (state, *_) in zip(due, steps, strict=True):
                 wanted = decided[e][t].state.history
-                if player in game.legal(state):
-                    chosen[player] = decided[e][t - 1].move
-                legal = {name: move for name, move in chosen.items() if isinstance(move, Move)}
-                if len(legal) < len(chosen):
-                    continue
-                state, _ = game.apply(state, legal)
                 if state.history == wanted:
                     arrived[e].append((state, weight))
                 elif state.stop is None and state.history == wanted[: len(state.history)]:

@@ -23,8 +23,8 @@ from clarify_env.game import StopReason
 from clarify_env.games.clarification.game import Ask, ClarificationGame, Enumerate, Interpretation, Task
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.moves import Move
-from clarify_env.rollout import decide
 from clarify_env.seeding import child_seed
+from clarify_env.simulate import advance
 from clarify_env.trainers.evaluation.audit_rules import LEAK, MEASURES, PROBES, Probe, Verdict, judge
 from clarify_env.trainers.evaluation.statistics import interval
 
@@ -154,14 +154,20 @@ def play(
     findings = []
     for first in range(0, len(listed), batch):
         part = listed[first : first + batch]
-        envs = [env.fork() for _ in part]
-        for k, (probe, twin) in enumerate(zip(part, envs, strict=True), start=first):
-            twin.reset(child_seed(seed, k), {"task": probe.question, "intent": probe.intent})
-        rngs = [np.random.default_rng((child_seed(seed, first + k), 2)) for k in range(len(part))]
+        seeds = [child_seed(seed, first + k) for k in range(len(part))]
+        states = [
+            game.start(np.random.default_rng(own), {"task": probe.question, "intent": probe.intent})
+            for own, probe in zip(seeds, part, strict=True)
+        ]
+        rngs = [np.random.default_rng((own, 2)) for own in seeds]
         for turn in range(1 + max(len(probe.earlier) for probe in part)):
-            _step(user, part, envs, rngs, turn)
-        for probe, twin in zip(part, envs, strict=True):
-            state = twin.game_state
+            on = [k for k, one in enumerate(part) if turn <= len(one.earlier) and not states[k].stop]
+            put = [{"asker": (*part[k].earlier, part[k].move)[turn]} for k in on]
+            for given in (put, ()):  # the asker's move, then the user's
+                made = advance(env, {"user": user}, [states[k] for k in on], [rngs[k] for k in on], given)
+                for k, step in zip(on, made, strict=True):
+                    states[k] = step.state
+        for probe, state in zip(part, states, strict=True):
             replies = [moved.move for moved in state.history if moved.player == "user"]
             whole = len(replies) == len(probe.earlier) + 1
             said = replies[-1] if whole and (state.stop is None or not state.stop.detail) else None
@@ -173,21 +179,6 @@ def play(
         if watch:
             watch(len(part))
     return findings
-
-
-def _step(
-    user: Agent,
-    part: Sequence[Probe],
-    envs: Sequence[GameEnv[Any]],
-    rngs: Sequence[np.random.Generator],
-    turn: int,
-) -> None:
-    """The asker's move of this number, and the user's, in the dialogues that are under way and have one."""
-    on = [k for k, probe in enumerate(part) if turn <= len(probe.earlier) and envs[k].agents]
-    moves = [(*part[k].earlier, part[k].move)[turn] for k in on]
-    seen = [envs[k].step({"asker": move})[0]["user"] for k, move in zip(on, moves, strict=True)]
-    for k, decision in zip(on, decide("user", user, seen, [rngs[k] for k in on]), strict=True):
-        envs[k].step({"user": decision.action})
 
 
 def audit(

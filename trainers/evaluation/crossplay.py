@@ -135,7 +135,7 @@ def crossplay(
     watcher = watcher or Logger()
     questions = pick_questions(env, tasks)
     ids = [env.game.tasks[k].id for k in questions]
-    key = {"env": env.name, "made_with": env.made_with, "costs": [list(c) for c in cells], "seed": seed}
+    key = {"env": env.name, "made_with": env.made_with, "costs": [c._asdict() for c in cells], "seed": seed}
     folder = Folder(out, {**key, "questions": ids}, identity or {})
     total = len(jobs(env, questions, cells, "asker", seed))
     optimum: dict[UserModel, Floats] = {}
@@ -158,7 +158,7 @@ def crossplay(
     result = {
         "env": env.name,
         "questions": len(questions),
-        "costs": [list(c) for c in cells],
+        "costs": [c._asdict() for c in cells],
         "seed": seed,
         "episodes": total,
         **report(table, fixed, best, own, seed),

@@ -9,7 +9,6 @@ Controls: the same game with something taken from, or added to, what its players
 Each gives a copy of an environment; moves, rewards and records stay as they are, only `observe` differs.
 """
 
-import copy
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.game import StopReason, Turn
+from clarify_env.game import Game, StopReason, Turn, altered
 from clarify_env.moves import TextMove
 from clarify_env.replay import failed
 from clarify_env.rollout import rollout
@@ -34,23 +33,16 @@ from clarify_env.trainers.loggers import Logger
 Texts = Mapping[str, Sequence[str]]  # kind of a move: what is heard in place of its texts, in order
 
 
-Observe = Callable[[Any, str], dict[str, Any]]
+class _Hearing(Game[Any]):
+    """The game `heard`, but that a player hears the texts of `instead` in place of those the others said."""
 
+    heard: Game[Any]
+    instead: Callable[[Any, str], Texts]
 
-def _seeing(env: GameEnv[Any], observe: Observe) -> GameEnv[Any]:
-    twin, game = env.fork(), copy.copy(env.game)
-    game.observe = observe  # type: ignore[method-assign, assignment]
-    twin.game = game
-    return twin
-
-
-def _hearing(env: GameEnv[Any], instead: Callable[[Any, str], Texts]) -> GameEnv[Any]:
-    """The game in which a player hears other texts than the others said."""
-    game = env.game
-
-    def observe(state: Any, player: str) -> dict[str, Any]:
-        seen = game.observe(state, player)
-        texts = {kind: list(found) for kind, found in instead(state, player).items()} if state.history else {}
+    def observe(self, state: Any, player: str) -> dict[str, Any]:
+        seen = self.heard.observe(state, player)
+        told = self.instead(state, player) if state.history else {}
+        texts = {kind: list(found) for kind, found in told.items()}
         turns = []
         for turn in seen["transcript"]:
             if turn.player != player and isinstance(turn.move, TextMove):
@@ -59,12 +51,24 @@ def _hearing(env: GameEnv[Any], instead: Callable[[Any, str], Texts]) -> GameEnv
             turns.append(turn)
         return {**seen, "transcript": tuple(turns)}
 
-    return _seeing(env, observe)
+
+class _OneHead(Game[Any]):
+    """The game `apart`, but that everybody sees what the others do."""
+
+    apart: Game[Any]
+
+    def observe(self, state: Any, player: str) -> dict[str, Any]:
+        partner: dict[str, Any] = {}
+        for other in self.players:
+            if other != player:
+                theirs = self.apart.observe(state, other)
+                partner |= {name: item for name, item in theirs.items() if name not in _SHARED}
+        return {**self.apart.observe(state, player), "partner": partner}
 
 
 def silent(env: GameEnv[Any]) -> GameEnv[Any]:
     """Nobody hears anything: the texts of the others' moves are empty, their kinds remain."""
-    return _hearing(env, lambda state, player: {})
+    return env.with_game(altered(env.game, _Hearing, heard=env.game, instead=lambda state, player: {}))
 
 
 def deranged(env: GameEnv[Any], episodes: Sequence[Episode], seed: int = 0) -> GameEnv[Any]:
@@ -93,7 +97,7 @@ def deranged(env: GameEnv[Any], episodes: Sequence[Episode], seed: int = 0) -> G
             raise ClarifyError("deranged: an episode that was not played before; use the same seed")
         return heard[key][player]
 
-    return _hearing(env, instead)
+    return env.with_game(altered(game, _Hearing, heard=game, instead=instead))
 
 
 def _said(episode: Episode, players: Sequence[str]) -> dict[str, dict[str, list[str]]]:
@@ -112,17 +116,7 @@ def one_head(env: GameEnv[Any]) -> GameEnv[Any]:
 
     Of several others the entries are merged, those of the later players last.
     """
-    game = env.game
-
-    def observe(state: Any, player: str) -> dict[str, Any]:
-        seen = game.observe(state, player)
-        partner: dict[str, Any] = {}
-        for other in game.players:
-            if other != player:
-                partner |= {k: v for k, v in game.observe(state, other).items() if k not in _SHARED}
-        return {**seen, "partner": partner}
-
-    return _seeing(env, observe)
+    return env.with_game(altered(env.game, _OneHead, apart=env.game))
 
 
 _SHARED = ("transcript", "costs")
@@ -232,7 +226,7 @@ def isotoken(
         first: dict[str, Floats] = {}
         for count in turns:
             env = make(count)
-            missing = {"words", "messages"} - set(env.game.quantities(_start(env)))
+            missing = {"words", "messages"} - {*env.game.counted}
             if missing:
                 raise ClarifyError(f"isotoken: {env.name} does not count {' and '.join(sorted(missing))}")
             played: list[Episode] = []
@@ -250,12 +244,6 @@ def isotoken(
                 if folder is not None:
                     write_episodes(folder / f"{name}-{count}-{control}.parquet", found)
                 yield _row(Cell(name, count, control), env, budget, found, first, seed)
-
-
-def _start(env: GameEnv[Any]) -> Any:
-    twin = env.fork()
-    twin.reset(seed=0)
-    return twin.game_state
 
 
 def _row(

@@ -75,16 +75,14 @@ def jobs(
         for c, costs in enumerate(cells):
             start = game.start(rng, {"task": question, "costs": costs})
             for state, share in game.alternatives(start, player):
-                chosen = {**pins(game, game.setup(state), {}), "task": question, "costs": costs}
+                chosen = {**pins(game, game.setup(state), costs), "task": question}
                 listed.append(Job(chosen, k, c, share))
     return listed
 
 
 def measures_of(env: GameEnv[Any], player: str) -> tuple[str, ...]:
     """What is measured of a player in any game: the reward, the game's quantities, the mix of its moves."""
-    game = env.game
-    counted = game.quantities(game.start(np.random.default_rng(0), {}))
-    return ("reward", *counted, *(kind.kind for kind in game.moves[player]))
+    return ("reward", *env.game.counted, *(kind.kind for kind in env.game.moves[player]))
 
 
 def measure(
@@ -223,9 +221,9 @@ def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
     game = env.game
     if not isinstance(game, ClarificationGame) or game.knowledge == "open":
         return env
-    twin, opened = env.fork(), copy.copy(game)
-    opened.knowledge, twin.game = "open", opened
-    return twin
+    opened = copy.copy(game)
+    opened.knowledge = "open"
+    return env.with_game(opened)
 
 
 def fixed_askers(env: GameEnv[Any]) -> dict[str, Agent]:

@@ -13,11 +13,15 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from clarify_env.codec import is_form_of
 from clarify_env.episode import move_kinds
 from clarify_env.errors import ClarifyError
 from clarify_env.storage import map_records
 
 T = TypeVar("T", bound=Hashable)
+
+
+_Line = tuple[int, int, int, int, tuple[tuple[int, float], ...]]
 
 
 MOST = 200_000  # episodes of a page
@@ -105,23 +109,34 @@ class Episodes:
         )
         self.rows.append((run, self.cells(tuple(costs.values())), meaning, dialogue, position))
 
-    def _lines(self, step: Mapping[str, Any]) -> list[tuple[int, int, int, tuple[tuple[int, float], ...]]]:
-        """(player, kind, text, paid) of a step's moves; what the step incurred stands with the last."""
-        shown = [(player, kind, self._text(kind, content)) for player, kind, content in step["moves"]]
-        moved = {player for player, _, _ in shown}
-        messages = step.get("messages", [])
-        shown += [(player, "unreadable", said) for player, said in messages if player not in moved]
+    def _lines(self, step: Mapping[str, Any]) -> list[_Line]:
+        """(player, kind, text, message, paid) of a step's moves; what the step incurred stands with the last.
+
+        The message is the text as it came, "" where it says no more than the move.
+        """
+        messages = dict(step.get("messages", []))
+        shown = []
+        for player, kind, content in step["moves"]:
+            message = messages.pop(player, "")
+            if message or not isinstance(content, str):
+                move = self._read[kind](content)
+                content, message = move.text, "" if is_form_of(message, move) else message
+            shown.append((player, kind, content, message))
+        shown += [(player, "unreadable", message, "") for player, message in messages.items()]
         paid = tuple((self.terms(name), float(quantity)) for name, quantity in step["paid"])
         if paid and not shown:
-            shown = [("", "", "")]
+            shown = [("", "", "", "")]
         last = len(shown) - 1
         return [
-            (self.players(player), self.kinds(kind), self.texts(said), paid if k == last else ())
-            for k, (player, kind, said) in enumerate(shown)
+            (
+                self.players(who),
+                self.kinds(kind),
+                self.texts(text),
+                self.texts(came),
+                paid if k == last else (),
+            )
+            for k, (who, kind, text, came) in enumerate(shown)
         ]
-
-    def _text(self, kind: str, content: Any) -> str:
-        return content if isinstance(content, str) else self._read[kind](content).text
 
     def pack(self) -> str:
         """Header and columns, deflated, as base64.
@@ -144,10 +159,10 @@ class Episodes:
         counted = [dict(d[3]) for d in dialogues]
         for k, name in enumerate(self.quantities):
             columns[f"quantity_{name}"] = np.array([c.get(k, np.nan) for c in counted], dtype="<f8")
-        for k, name in enumerate(("player", "kind", "text")):
+        for k, name in enumerate(("player", "kind", "text", "message")):
             columns[f"line_{name}"] = _whole(line[k] for line in lines)
-        columns["line_paid"] = _starts(lines, lambda line: len(line[3]))
-        paid = [pair for line in lines for pair in line[3]]
+        columns["line_paid"] = _starts(lines, lambda line: len(line[4]))
+        paid = [pair for line in lines for pair in line[4]]
         columns["paid_term"] = _whole(pair[0] for pair in paid)
         columns["paid_quantity"] = np.array([pair[1] for pair in paid], dtype="<f8")
         ordered = sorted(columns.items(), key=lambda item: -item[1].itemsize)  # 8-byte numbers first: aligned

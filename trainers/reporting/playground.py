@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Agent, Failed, Observation
+from clarify_env.agent import Agent, Decision, Failed, NoMove, Observation
 from clarify_env.agents import OptimalAsker, ScriptedUser
 from clarify_env.codec import decode
 from clarify_env.costs import FixedCosts
@@ -150,7 +150,7 @@ class Playground:
         rules = ClarificationGame(
             [dialogue.task], FixedCosts(**costs._asdict()), game.knowledge, game.max_turns, grade=game.grade
         )
-        env = GameEnv(rules, self.env.name)
+        env = self.env.with_game(rules)
         observations, _ = env.reset(self.seed, {"task": 0, "intent": dialogue.intent, "order": order})
         for action in dialogue.actions:
             observations = env.step({_on_turn(observations): action})[0]
@@ -217,7 +217,7 @@ def preferences(asker: Agent, observation: Observation, samples: int = 8, seed: 
         return _ranked("value", [_candidate(move, value) for move, value in valued])
     rngs = [np.random.default_rng((seed, k)) for k in range(samples)]
     decisions = decide("asker", asker, [observation] * samples, rngs)
-    read = [_read(decision.action) for decision in decisions]
+    read = [_read(decision) for decision in decisions]
     counts = Counter((c.kind, c.text) for c in read)
     first = {(c.kind, c.text): c for c in reversed(read)}
     shares = [first[key]._replace(number=n / samples) for key, n in counts.items()]
@@ -232,8 +232,11 @@ def _candidate(move: Move, number: float) -> Candidate:
     return Candidate(move, move.kind, move.text, number)
 
 
-def _read(action: Any) -> Candidate:
-    """The candidate that an agent's action is."""
+def _read(decision: Decision) -> Candidate:
+    """The candidate that a decision is."""
+    action = decision.move
+    if isinstance(action, NoMove):
+        return Candidate(decision, "unreadable", decision.message or "", 0.0)
     if isinstance(action, Failed):
         return Candidate(action, "failed", action.reason, 0.0)
     if isinstance(action, str):

@@ -48,7 +48,7 @@ function search(store, text) {
   for (let d = 0; d < dialogue.length; d++) {
     dialogue[d] = holds[store.dialogue_detail[d]];
     for (let l = store.dialogue_lines[d]; !dialogue[d] && l < store.dialogue_lines[d + 1]; l++)
-      dialogue[d] = holds[store.line_text[l]];
+      dialogue[d] = holds[store.line_text[l]] | holds[store.line_message[l]];
   }
   for (let m = 0; m < meaning.length; m++) {
     const q = store.meaning_question[m];
@@ -102,10 +102,12 @@ function showEpisode(store, e, wanted) {
       const t = store.paid_term[p];
       paid.push(`${store.terms[t][0]} ${signed(prices[t] * store.paid_quantity[p])}`);
     }
+    const message = T[store.line_message[l]];
     lines.push(el("li", { class: KINDS.includes(kind) ? kind : "other" },
       el("span", { class: "small" }, `${store.players[store.line_player[l]]}, ${kind} `),
       el("span", { class: "paid" }, paid.join(", ") || "no reward term"),
-      el("p", {}, ...say(T[store.line_text[l]] || "(nothing)"))));
+      el("p", {}, ...say(T[store.line_text[l]] || "(nothing)")),
+      ...(message ? [el("p", { class: "small" }, "as it came: ", ...say(message))] : [])));
   }
   const notes = [];
   for (let k = 0; k < store.meaning_text.length; k++)

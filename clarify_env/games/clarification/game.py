@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.costs import CostGrid, CostSampler, bound, made_costs
+from clarify_env.costs import CostGrid, CostSampler, bound
 from clarify_env.errors import ClarifyError, Unreadable, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Move, TextMove, random_text
@@ -278,6 +278,8 @@ class ClarificationGame(Game[State]):
     family: ClassVar[str] = "clarification"
     costs_type: ClassVar[type[Any]] = Costs
     options: ClassVar[tuple[str, ...]] = ("task", "intent", "costs", "order")
+    counted: ClassVar[tuple[str, ...]] = ("accuracy", "asks", "words", "exact")
+    opening = ("asker",)
 
     def __init__(
         self,
@@ -334,7 +336,7 @@ class ClarificationGame(Game[State]):
             intent = int(intent)
         else:
             raise ClarifyError(f"options['intent']={intent!r}: the task has {count} meanings, from 0")
-        costs = sampled if costs is None else made_costs(self.costs_type, costs, "options['costs']")
+        costs = sampled if costs is None else costs
         if order is None:
             order = tuple(sorted(range(count), key=draws.__getitem__))
         elif isinstance(order, Sequence) and set(order) == set(range(count)) and len(order) == count:

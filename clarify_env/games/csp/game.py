@@ -26,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.costs import bound, made_costs
+from clarify_env.costs import bound
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.games.clarification.game import Answer
@@ -107,6 +107,7 @@ class CollaborationGame(Game[State]):
     family: ClassVar[str] = "csp"
     costs_type: ClassVar[type[Any]] = CspCosts
     options: ClassVar[tuple[str, ...]] = ("task", *Draw._fields, "costs")
+    counted: ClassVar[tuple[str, ...]] = ("accuracy", "searches", "words", "wrong", "exact")
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class CollaborationGame(Game[State]):
             raise ClarifyError(f"searches={searches!r}: a whole number >= 0")
         self.tasks: Sequence[Question] = tasks
         self.tools = tuple(tools)
-        self.helpers = tuple(f"helper{k}" for k in range(1, len(tools) + 1))
+        self.opening = self.helpers = tuple(f"helper{k}" for k in range(1, len(tools) + 1))
         # Class variables of Game; here the constructor says how many players there are.
         self.players = ("asker", *self.helpers)  # type: ignore[misc]
         helping = dict.fromkeys(self.helpers, _KINDS[SEARCHING])
@@ -160,8 +161,7 @@ class CollaborationGame(Game[State]):
         drawn = draw(self.world, task, draws, helpers)
         if options:
             drawn = pinned(drawn, options, self.world, task)
-            if options.get("costs") is not None:
-                costs = made_costs(self.costs_type, options["costs"], "options['costs']")
+            costs = options.get("costs") or costs
         known = known_at_start(self.world, self.tools, task, drawn, costs)
         return _new(State, (task, drawn, costs, known, *self._fresh, (), 0, 0, 0.0, 0.0, 0.0, None))
 
@@ -269,8 +269,7 @@ class CollaborationGame(Game[State]):
 
     def quantities(self, state: State) -> dict[str, float]:
         """accuracy (token F1, or what `grade` says), searches, words, wrong, and exact (exact match)."""
-        names = ("accuracy", "searches", "words", "wrong", "exact")
-        return {name: getattr(state, name) for name in names}
+        return {name: getattr(state, name) for name in self.counted}
 
     def setup(self, state: State) -> dict[str, Any]:
         """The question's id, what nature drew, and the texts that a reader of the transcript needs."""

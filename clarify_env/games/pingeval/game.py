@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from clarify_env.costs import CostSampler, bound, made_costs
+from clarify_env.costs import CostSampler, bound
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn
 from clarify_env.moves import Move, TextMove
@@ -165,6 +165,8 @@ class PartnerGame(Game[State]):
         "accuracy": Term("accuracy"),
         "word_cost": Term("words", "word"),
     }
+    counted: ClassVar[tuple[str, ...]] = ("accuracy", "words", "messages")
+    opening = PLAYERS[:1]
     costs_type: ClassVar[type[Any]] = WordCosts
     family: ClassVar[str]
     entry: ClassVar[str]  # name of the private view in an observation
@@ -207,9 +209,7 @@ class PartnerGame(Game[State]):
         sampled = self.costs.sample(rng)
         task = self.task(options["task"]) if "task" in options else self.tasks[int(at * len(self.tasks))]
         pair = self.draw(task, (draws[0], draws[1]), options)
-        given = options.get("costs", sampled)
-        costs = given if given is sampled else made_costs(self.costs_type, given, "options['costs']")
-        return State(pair, costs)
+        return State(pair, options.get("costs") or sampled)
 
     def role(self, player: str) -> str:
         """What this player is, whichever number it has."""

@@ -59,7 +59,7 @@ class Chatty(Agent):
             "<answer></answer>",
             "I am a language model.",
         ]
-        return Decision(texts[int(rng.integers(len(texts)))], {"ids": [1], "logprobs": [-0.5]})
+        return Decision(texts[int(rng.integers(len(texts)))], trace={"ids": [1], "logprobs": [-0.5]})
 
 
 def test_candidates_are_what_the_agent_said_without_the_rest():

@@ -11,7 +11,7 @@ from clarify_env import ClarifyError, rollout
 from clarify_env.agents import MoveScorer, ScriptedUser
 from clarify_env.agents.clarification.move_scorer import FEATURES, Dialogue, Network
 from clarify_env.costs import CostRange
-from clarify_env.games.clarification import Answer, Costs, UserModel
+from clarify_env.games.clarification import Answer, UserModel
 from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 
@@ -21,7 +21,7 @@ USER = ScriptedUser(UserModel(noise=0.1, vagueness=0.1))
 
 @pytest.fixture(scope="module")
 def env():
-    return clarify_env.make("synthetic-v0", costs=CostRange((0.0, 0.5), (0.0, 0.1), of=Costs), size=30)
+    return clarify_env.make("synthetic-v0", costs=CostRange(turn=(0.0, 0.5), word=(0.0, 0.1)), size=30)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_it_samples_by_its_probabilities_and_greedily_takes_the_best(views):
     chances = logprob_M.exp().numpy()
     assert np.all(np.abs(drawn - chances) < 4 * np.sqrt(chances * (1 - chances) / count) + 1e-9)
     (best,) = scorer(seed=1, greedy=True).act([view])
-    assert best.action == moves[int(logprob_M.argmax())]
+    assert best.move == moves[int(logprob_M.argmax())]
 
 
 def test_the_costs_steer_it_and_nothing_else_about_them(views):
@@ -181,7 +181,7 @@ def test_a_learner_fits_what_it_is_shown_at_each_of_the_costs(views):
     fitted = learner.update(examples, seed=0)
     assert fitted["agreement"] > 0.9
     after = learner.greedy().act([e.observation for e in examples])
-    right = [sum(d.action == e.move for d, e in zip(made, examples, strict=True)) for made in (before, after)]
+    right = [sum(d.move == e.move for d, e in zip(made, examples, strict=True)) for made in (before, after)]
     assert right[0] < 0.6 * len(examples) < 0.9 * len(examples) <= right[1]
 
 

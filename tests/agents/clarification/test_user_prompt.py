@@ -80,7 +80,14 @@ def test_any_message_is_a_legal_move_or_unreadable(text, last):
         ("<reply>A painter,\nI think.</reply>", "A painter,\nI think."),
         ("<answer>Oslo</answer>", "<answer>Oslo</answer>"),
         ("<reply>A painter.", "<reply>A painter."),
-        ("Is <think> a tag?", "Is <think> a tag?"),
+        ("A painter. <think>Or should I", "A painter."),
+        ("I am to say painter.</think>\n\nA painter.", "A painter."),
+        ("A <think>secret</think>painter.<Thinking>secret", "A painter."),
+        ("<think>a <think>secret</think> of mine</think>A painter.", "A painter."),
+        (
+            "<thought>a</thought><reply>A painter,<think>b</think>\nI think.</reply>",
+            "A painter,\nI think.",
+        ),
     ],
 )
 def test_what_counts_of_a_reply(text, reply):

@@ -212,4 +212,4 @@ def test_costs_steer_a_policy_of_one_search_price_and_another(env):
     cheap, dear = ({**seen["helper1"], "costs": np.array(CspCosts(search=c))} for c in (0.05, 0.6))
     (_, one), (_, two) = policy.scores([cheap, dear])
     assert not torch.allclose(one, two)
-    assert isinstance(policy.act([cheap])[0].action, (Search, Sure, Unsure))
+    assert isinstance(policy.act([cheap])[0].move, (Search, Sure, Unsure))

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import clarify_env
-from clarify_env import ClarifyError, Failed, rollout
+from clarify_env import ClarifyError, Failed, NoMove, rollout
 from clarify_env.agents import OpenAIAgent, ScriptedUser
-from clarify_env.games.clarification import SEEN
+from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.games.clarification import SEEN, Answer
 
 pytest.importorskip("openai")
 
@@ -192,7 +193,7 @@ def test_retry_after_is_waited_for_and_its_limit_is_kept(start):
     ((first, second),) = server.times.values()
     assert WAIT <= second - first < WAIT + 1.0
     server, agent = start(lambda seed, tried: "429", longest_wait=0.1)
-    assert "429" in agent.act([observed()])[0].action.reason
+    assert "429" in agent.act([observed()])[0].move.reason
     assert len(server.bodies) == 1
 
 
@@ -203,8 +204,8 @@ def test_answers_keep_their_places_whichever_comes_first(start):
 
     server, agent = start(write=slowly, concurrency=5)
     rngs = [np.random.default_rng(k) for k in range(20)]
-    expected = [f"<answer>{np.random.default_rng(k).integers(2**31)}</answer>" for k in range(20)]
-    assert [d.action for d in agent.act([observed()] * 20, rngs)] == expected
+    expected = [Answer(str(np.random.default_rng(k).integers(2**31))) for k in range(20)]
+    assert [d.move for d in agent.act([observed()] * 20, rngs)] == expected
     assert 1 < server.most <= 5
 
 
@@ -234,14 +235,14 @@ def test_a_field_that_the_server_rejects_is_left_out_from_then_on(start, caplog,
     server, agent = start(fault, logprobs=True)
     for _ in range(3):
         (decision,) = agent.act([observed()])
-        assert not isinstance(decision.action, Failed)
+        assert not isinstance(decision.move, Failed)
     assert ["seed" in body for body in server.bodies] == [True, False, False, False]
     assert sum("takes no seed from now on" in message for message in caplog.messages) == 1
 
 
 def test_a_request_that_is_rejected_for_another_reason_leaves_nothing_out(start):
     _, agent = start(lambda *_: (400, {"detail": "too long a prompt"}), logprobs=True)
-    assert "too long a prompt" in agent.act([observed()])[0].action.reason
+    assert "too long a prompt" in agent.act([observed()])[0].move.reason
     assert agent.server.left_out == set()
 
 
@@ -252,18 +253,47 @@ def test_logprobs_are_kept_where_they_are_asked_for(start):
 
 
 @pytest.mark.parametrize(
-    ("message", "shown", "counter"),
+    ("message", "came", "counter"),
     [
-        ({"content": None}, "(an empty message)", "format_failures"),
-        ({"content": "  "}, "(an empty message)", "format_failures"),
+        ({"content": None}, "", "format_failures"),
+        ({"content": "  "}, "  ", "format_failures"),
         ({"content": None, "refusal": "I cannot."}, "I cannot.", "refusals"),
     ],
 )
-def test_messages_that_say_nothing_are_the_models_own_fault(start, message, shown, counter):
+def test_messages_that_say_nothing_are_the_models_own_fault(start, message, came, counter):
     _, agent = start(write=lambda body: message, format_retries=2)
-    assert agent.act([observed()])[0].action == shown
+    (decision,) = agent.act([observed()])
+    assert isinstance(decision.move, NoMove)
+    assert decision.message == came
     assert agent.stats[counter] == agent.stats["requests"] == 3
     assert (agent.stats["messages"], agent.stats["failed"]) == (1, 0)
+
+
+class Plain(AskerPrompt):
+    """An own format: the whole message is the answer."""
+
+    def read(self, text, observation):
+        return Answer(text.strip(" .!"))
+
+
+def test_a_prompt_format_of_ones_own_is_played(start):
+    _, agent = start(write=lambda body: {"content": " Oslo! "}, prompt=Plain())
+    (episode,) = played(agent, 1)
+    assert episode.moves("asker") == [Answer("Oslo")]
+    assert dict(episode.steps[0].messages)["asker"] == " Oslo! "
+    assert dict(episode.steps[0].traces)["asker"]["finish"] == "stop"
+
+
+def test_a_models_thought_as_the_user_is_not_said(start):
+    def write(body):
+        picks = "number of the line" in body["messages"][0]["content"]
+        return {"content": "<think>zebra</think>" + ("1" if picks else "a painter")}
+
+    (_, asker), (_, user) = start(), start(write=write)
+    episodes = played(asker, 12, user)
+    replies = {m.text for e in episodes for m in e.moves("user") if m.kind == "reply"}
+    assert replies == {"a painter"}
+    assert all("zebra" in text for e in episodes for s in e.steps for p, text in s.messages if p == "user")
 
 
 def test_check_names_what_is_wrong_at_the_start(start):

@@ -7,7 +7,7 @@ import torch
 import clarify_env
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.agents.llm.model import LanguageModel
-from clarify_env.agents.llm.sampler import Generator, Memory, _draw
+from clarify_env.agents.llm.sampler import Generator, PrefixCache, _draw
 from clarify_env.errors import ClarifyError
 
 
@@ -72,7 +72,7 @@ def test_what_all_prompts_begin_with_is_read_once(model, prompts):
 
 
 def test_memory_forgets_the_least_recently_used(model, prompts):
-    memory = Memory(tokens=64)
+    memory = PrefixCache(tokens=64)
     keys = {name: torch.full((1,), float(k)) for k, name in enumerate("abc")}
     sequences = {"a": list(range(32)), "b": list(range(100, 132)), "c": list(range(200, 232))}
     for name in "ab":

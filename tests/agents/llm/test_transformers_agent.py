@@ -9,14 +9,15 @@ import pytest
 import torch
 
 import clarify_env
+from clarify_env import NoMove
 from clarify_env.agents import ScriptedUser
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.agents.llm.model import SMALL, LanguageModel
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.agents.llm.truncation import CUT, fit
-from clarify_env.errors import ClarifyError
+from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import SEEN, Ask, Reply
+from clarify_env.games.clarification.game import SEEN, Answer, Ask, Reply
 from clarify_env.rollout import rollout
 from clarify_env.testing.agent_checks import check_agent
 
@@ -62,15 +63,18 @@ def test_an_episode_is_the_same_whatever_plays_beside_it(agent, env, options):
     assert ids(play(agent, env, **options)) == ids(play(agent.twin(rows=3, memory=0), env))
 
 
-class Answers(TransformersAgent):
-    """Says something readable where its model does not, as it does after odd texts."""
+class Lenient(AskerPrompt):
+    """Takes what is no move, as the model writes after odd texts, for an answer."""
 
-    def _text(self, sampled):
-        return "<answer>?</answer>"
+    def read(self, text, observation):
+        try:
+            return super().read(text, observation)
+        except Unreadable:
+            return Answer("?")
 
 
 def test_check_agent_passes(agent, env):
-    check_agent(Answers(agent.model), env)
+    check_agent(agent.twin(prompt=Lenient()), env)
 
 
 def test_costs_are_plain_numbers_at_the_end_of_the_opening(agent):
@@ -84,7 +88,7 @@ def test_greedy_play_answers_equal_prompts_once(agent, env):
     greedy = agent.twin(temperature=0.0)
     observation = env.reset(seed=1)[0]["asker"]
     rngs = [np.random.default_rng(k) for k in range(5)]
-    assert len({decision.action for decision in greedy.act([observation] * 5, rngs)}) == 1
+    assert len({decision.move for decision in greedy.act([observation] * 5, rngs)}) == 1
     assert greedy.stats["messages"] == 5
     assert greedy.generator.read_tokens == len(greedy.prompt_ids(observation))
 
@@ -93,9 +97,7 @@ class Blank(AskerPrompt):
     """Takes no message for a move."""
 
     def read(self, text, observation):
-        from clarify_env.errors import Unreadable
-
-        raise Unreadable(text)
+        raise Unreadable("not this one")
 
 
 def test_format_failures_are_counted_and_sampled_again(agent, env):
@@ -104,7 +106,11 @@ def test_format_failures_are_counted_and_sampled_again(agent, env):
     (decision,) = stubborn.act([observation], [np.random.default_rng(0)])
     assert stubborn.stats["format_failures"] == 3
     assert stubborn.stats["retries"] == 2
-    assert isinstance(decision.action, str)
+    assert decision.move == NoMove("not this one")
+    assert decision.message == stubborn.model.message(decision.trace["ids"])
+    (episode,) = rollout(env, {"asker": stubborn, "user": ScriptedUser()}, 1)
+    assert (episode.stop, episode.detail) == ("unreadable_message", "asker: not this one")
+    assert "<" in dict(episode.steps[0].messages)["asker"], "kept, and not parsed by the game"
     short = agent.twin(max_tokens=2)
     (episode,) = list(rollout(env, {"asker": short, "user": ScriptedUser()}, 1))
     assert episode.stop == "unreadable_message"

@@ -104,7 +104,7 @@ def test_what_is_sampled_is_kept_as_ids_with_their_logprobs(agent_of):
     assert [p.seed for p in params] == [int(rng.integers(2**31)) for rng in rngs()]
     for decision, settings in zip(decisions, params, strict=True):
         said = agent.model.message_ids(MESSAGES[settings.seed % 3])
-        assert (decision.trace["ids"], decision.action) == (said, agent.model.message(said))
+        assert (decision.trace["ids"], decision.message) == (said, agent.model.message(said))
         ids = decision.trace["ids"]
         assert ids[-1] in agent.model.stop_ids
         assert decision.trace["logprobs"] == [-0.25] * len(ids)

@@ -5,7 +5,7 @@ import pytest
 
 import clarify_env
 from clarify_env import CostRange, GameEnv, Turn
-from clarify_env.games.clarification import Answer, Costs
+from clarify_env.games.clarification import Answer
 from clarify_env.games.clarification.game import KNOWLEDGE, ClarificationGame
 from clarify_env.games.clarification.synthetic import tasks
 from clarify_env.testing.env_checks import check_env
@@ -37,7 +37,7 @@ def test_registered_games_pass(id, knowledge, request, tmp_path):
 
 
 def test_costs_drawn_per_episode_pass():
-    env = clarify_env.make("synthetic-v0", size=40, costs=CostRange((0.0, 0.5), (0.0, 0.1), of=Costs))
+    env = clarify_env.make("synthetic-v0", size=40, costs=CostRange(turn=(0.0, 0.5), word=(0.0, 0.1)))
     env.reset(seed=3)
     before = env.episode()
     assert set(check_env(env)) == set(NAMES) - {"processes"}, "a sampler cannot be written down"
@@ -45,7 +45,15 @@ def test_costs_drawn_per_episode_pass():
 
 
 def env_of(game=ClarificationGame, env=GameEnv):
-    return env(game(tasks(size=40), clarify_env.FixedCosts(0.1, 0.01, of=Costs)), "broken-v0")
+    return env(game(tasks(size=40), clarify_env.FixedCosts(turn=0.1, word=0.01)), "broken-v0")
+
+
+class CountsOtherwise(ClarificationGame):
+    counted = ("accuracy", "words", "asks", "exact")
+
+
+class OpenedByTheUser(ClarificationGame):
+    opening = ("user",)
 
 
 class LeaksIntent(ClarificationGame):
@@ -174,6 +182,8 @@ class OutsideItsSpace(ClarificationGame):
         (env_of(ForgesMoves), "forgery"),
         (env_of(ForgivesMistakes), "illegal"),
         (env_of(env=SharesObjects), "reset"),
+        (env_of(CountsOtherwise), "reset"),
+        (env_of(OpenedByTheUser), "reset"),
         (env_of(OutsideItsSpace), "api"),
     ],
     ids=lambda x: x if isinstance(x, str) else f"{type(x.game).__name__}-{type(x).__name__}",

@@ -8,7 +8,7 @@ import pytest
 
 import clarify_env
 from clarify_env import ClarifyError, GameEnv
-from clarify_env.games.clarification import Answer, Costs, Fact, Reply
+from clarify_env.games.clarification import Answer, Fact, Reply
 from clarify_env.games.clarification.game import ClarificationGame
 from clarify_env.games.clarification.synthetic import tasks
 from clarify_env.moves import TextMove
@@ -19,7 +19,7 @@ from clarify_env.testing.play import CheckFailed, exact, same
 
 
 def env_of(game=ClarificationGame, env=GameEnv):
-    return env(game(tasks(size=40), clarify_env.FixedCosts(0.1, 0.01, of=Costs)), "broken-v0")
+    return env(game(tasks(size=40), clarify_env.FixedCosts(turn=0.1, word=0.01)), "broken-v0")
 
 
 class ReusesObservations(GameEnv):

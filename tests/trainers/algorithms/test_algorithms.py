@@ -116,7 +116,7 @@ def test_a_message_that_is_no_move_is_learnt_from():
     class Mumbler(clarify_env.Agent):
         def move(self, observation, rng):
             asked = len(observation["transcript"]) > 0
-            return clarify_env.Decision("hm" if asked else "<ask>Which era?</ask>", {"ids": [1, 2]})
+            return clarify_env.Decision("hm" if asked else "<ask>Which era?</ask>", trace={"ids": [1, 2]})
 
     (episode,) = rollout(env, {"asker": Mumbler(), "user": ScriptedUser()}, 1)
     pairs = credited(env.game, episode, "asker")

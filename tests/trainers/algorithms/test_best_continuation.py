@@ -32,7 +32,7 @@ ASK, EARLY, LATE = Ask("What exactly do you mean?"), Answer("1950"), Answer("195
 
 
 def batch(task, episodes, cells=CELLS, user=None, max_turns=5):
-    env = GameEnv(ClarificationGame([task], FixedCosts(0.1, 0.01, of=Costs), max_turns=max_turns), "hand-v0")
+    env = GameEnv(ClarificationGame([task], FixedCosts(turn=0.1, word=0.01), max_turns=max_turns), "hand-v0")
     return Batch(env, "asker", {"user": user or ScriptedUser()}, list(episodes), cells, 0)
 
 

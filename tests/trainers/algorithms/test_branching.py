@@ -9,7 +9,7 @@ import clarify_env.agents
 from clarify_env.agents import Script, ScriptedUser
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification import SEEN, Answer, Ask, Costs, Select
+from clarify_env.games.clarification import SEEN, Answer, Ask, Select
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.replay import choices, credited
@@ -86,7 +86,7 @@ def worth(table, meant):
 
 
 def batch(episodes=(), user=None, max_turns=2):
-    game = ClarificationGame([TASK], FixedCosts(COST, 0.0, of=Costs), max_turns=max_turns, grade=grade)
+    game = ClarificationGame([TASK], FixedCosts(turn=COST), max_turns=max_turns, grade=grade)
     env = GameEnv(game, "hand-v0")
     return Batch(env, "asker", {"user": user or ScriptedUser()}, list(episodes), None, 0)
 

@@ -116,7 +116,7 @@ def test_without_re_scoring_an_episode_counts_only_at_its_own_costs():
 
 
 def test_re_scoring_gives_exactly_the_rewards_of_playing_at_those_costs():
-    cells = list(CostGrid((0.0, 0.07, 0.31), (0.003, 0.05), of=Costs))
+    cells = list(CostGrid(of=Costs, turn=(0.0, 0.07, 0.31), word=(0.003, 0.05)))
     env = clarify_env.make("synthetic-v0", size=12)
     for asker in (Random(), AlwaysAsk()):
 
@@ -124,7 +124,7 @@ def test_re_scoring_gives_exactly_the_rewards_of_playing_at_those_costs():
             options = lambda i: {"task": i % 12, "costs": costs}  # noqa: E731
             return list(clarify_env.rollout(env, {"asker": asker, **USER}, 36, seed=8, options=options))
 
-        listed = batch(played((0.1, 0.01)), cells, env)
+        listed = batch(played(Costs(0.1, 0.01)), cells, env)
         really = {cell: {e.index: e.reward for e in played(cell)} for cell in cells}
         count = 0
         for costs, members in scored(listed):
@@ -145,7 +145,10 @@ def test_an_example_shows_what_the_player_saw_but_for_the_costs():
 
 
 def test_traces_stay_with_their_moves():
-    lines = [clarify_env.Decision(ASK, {"tokens": [1]}), clarify_env.Decision(RIGHT, {"tokens": [2, 3]})]
+    lines = [
+        clarify_env.Decision(ASK, trace={"tokens": [1]}),
+        clarify_env.Decision(RIGHT, trace={"tokens": [2, 3]}),
+    ]
     for rule in (Threshold(), TopK(), ActionClustering()):
         examples = rule.select(batch([episode(*lines)]))
         assert [(e.move, e.trace) for e in examples] == [(ASK, {"tokens": [1]}), (RIGHT, {"tokens": [2, 3]})]

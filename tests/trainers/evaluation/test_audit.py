@@ -10,7 +10,7 @@ import clarify_env
 from clarify_env import Agent, ClarifyError, Failed, FixedCosts
 from clarify_env.agents import ScriptedUser
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification import Ask, Costs, Enumerate, Reply, Select, UserModel
+from clarify_env.games.clarification import Ask, Enumerate, Reply, Select, UserModel
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.scripted_user import PUZZLED, added, asked_fact
 from clarify_env.games.clarification.synthetic import tasks
@@ -32,7 +32,7 @@ FILM = Task(
 def text_env():
     """A game whose meanings are told apart by text alone."""
     films = tuple(FILM._replace(id=f"film-{k}") for k in range(20))
-    return GameEnv(ClarificationGame(films, FixedCosts(0.1, 0.01, of=Costs)), "films-v0")
+    return GameEnv(ClarificationGame(films, FixedCosts(turn=0.1, word=0.01)), "films-v0")
 
 
 ENVS = {"facts": lambda: clarify_env.make("synthetic-v0", size=60), "text": text_env}
@@ -237,6 +237,6 @@ def test_mistakes_are_named():
     with pytest.raises(ClarifyError, match="max_turns=2 lets no two questions through"):
         audit(clarify_env.make("synthetic-v0", size=9, max_turns=2), ScriptedUser())
     lone = Task("t", "Who?", (Interpretation("Who?", ("A",)),))
-    single = GameEnv(ClarificationGame((lone,), FixedCosts(0.1, 0.01, of=Costs)), "lone-v0")
+    single = GameEnv(ClarificationGame((lone,), FixedCosts(turn=0.1, word=0.01)), "lone-v0")
     with pytest.raises(ClarifyError, match="no question of this split has several meanings"):
         audit(single, ScriptedUser())

@@ -252,8 +252,8 @@ def test_grids_of_other_sizes(tmp_path, env):
         "x",
         tmp_path,
         split="validation",
-        seen=CostGrid([0.1], [0.01], of=Costs),
-        unseen=CostGrid([0.2], [0.02], of=Costs),
+        seen=CostGrid(of=Costs, turn=[0.1], word=[0.01]),
+        unseen=CostGrid(of=Costs, turn=[0.2], word=[0.02]),
         tasks=1,
     )
     assert len(summary["cells"]) == 2

@@ -8,11 +8,11 @@ import zlib
 import numpy as np
 import pytest
 
-from clarify_env import ClarifyError, CostGrid, write_episodes
+from clarify_env import ClarifyError, CostGrid, Decision, write_episodes
 from clarify_env.agents import AlwaysAsk, AlwaysEnumerate, Script, ScriptedUser
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification import Costs
+from clarify_env.games.clarification import Costs, Enumerate, Select
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.rollout import rollout
 from clarify_env.storage import read_episodes
@@ -21,7 +21,10 @@ from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.reporting.html_episodes import Episodes
 
 EVIL = "</script><img src=x onerror=\"document.title='taken'\"><!-- <script>"
-GRIDS = {"seen": CostGrid([0.1, 0.3], [0.01], of=Costs), "unseen": CostGrid([0.2], [0.02, 0.04], of=Costs)}
+GRIDS = {
+    "seen": CostGrid(of=Costs, turn=[0.1, 0.3], word=[0.01]),
+    "unseen": CostGrid(of=Costs, turn=[0.2], word=[0.02, 0.04]),
+}
 TASKS = [
     Task(
         f"task-{k}",
@@ -62,7 +65,7 @@ def unpacked(packed):
 
 
 def rebuilt(store, e):
-    """Reward and (player, kind, text) of the moves of an episode, from the columns alone."""
+    """Reward and (player, kind, text, message if that says more) of an episode's moves, from columns."""
     d, cell = store["episode_dialogue"][e], store["cells"][store["episode_cell"][e]]
     price = [-cell[store["costs"].index(cost)] if cost else 1.0 for _, cost in store["terms"]]
     lines = range(store["dialogue_lines"][d], store["dialogue_lines"][d + 1])
@@ -71,6 +74,7 @@ def rebuilt(store, e):
             store["players"][store["line_player"][k]],
             store["kinds"][store["line_kind"][k]],
             store["texts"][store["line_text"][k]],
+            *filter(None, [store["texts"][store["line_message"][k]]]),
         )
         for k in lines
     ]
@@ -99,7 +103,7 @@ def test_every_episode_comes_back_from_the_columns(runs):
 
 
 def test_unreadable_messages_failures_and_two_games(tmp_path):
-    env = GameEnv(ClarificationGame(TASKS, FixedCosts(0.1, 0.01, of=Costs)), "hand-v0")
+    env = GameEnv(ClarificationGame(TASKS, FixedCosts(turn=0.1, word=0.01)), "hand-v0")
     players = {"asker": Script(["no tags here"]), "user": ScriptedUser()}
     write_episodes(tmp_path / "bad.parquet", rollout(env, players, 4))
     packer = Episodes(most=2)
@@ -114,6 +118,24 @@ def test_unreadable_messages_failures_and_two_games(tmp_path):
     (tmp_path / "x.jsonl").write_text(json.dumps({"episode": json.dumps(lines)}))
     with pytest.raises(ClarifyError, match="episode 0 cannot be shown: its game has other costs"):
         packer.add(tmp_path / "x.jsonl", 1, 1)
+
+
+def test_a_message_is_shown_as_it_came_where_it_says_more_than_the_move(tmp_path):
+    env = GameEnv(ClarificationGame(TASKS, FixedCosts(0.1, 0.01, of=Costs)), "hand-v0")
+    lines = [
+        "<ask>Which  year?</ask>",
+        Decision(Enumerate([("Norway", "1950"), ("Chile", "x")]), f"{EVIL} Norway or Chile"),
+    ]
+    user = Script(["1950", Decision(Select("1950"), "<think>hm</think>1")], "user")
+    write_episodes(tmp_path / "said.parquet", rollout(env, {"asker": Script(lines), "user": user}, 1))
+    packer = Episodes()
+    packer.add(tmp_path / "said.parquet", 0, 1)
+    assert rebuilt(unpacked(packer.pack()), 0)[1] == [
+        ("asker", "ask", "Which  year?"),
+        ("user", "reply", "1950"),
+        ("asker", "enumerate", "Norway: 1950; Chile: x", f"{EVIL} Norway or Chile"),
+        ("user", "select", "1950", "<think>hm</think>1"),
+    ]
 
 
 def test_no_text_of_a_player_is_markup_and_nothing_is_loaded(runs):

@@ -85,7 +85,7 @@ def test_the_preferred_move_is_the_one_that_is_played(env):
             for costs in (CHEAP, DEAR):
                 point = play.at(Dialogue(play.task(number)), costs)
                 (action,) = asker.act([point.observation], [rng])
-                move = getattr(action, "action", action)
+                move = getattr(action, "move", action)
                 assert play.preferences(point).candidates[0].action == move
 
 

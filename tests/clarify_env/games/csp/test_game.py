@@ -196,7 +196,7 @@ def test_mistakes_are_named(env):
         ({"memories": [[0, 0]]}, "a list of 2"),
         ({"memories": [[0, 0], [9, 0]]}, "of 4 values and 2 levels"),
         ({"task": "nobody"}, "no question has this id"),
-        ({"costs": (1.0,)}, "3 costs (search, word, wrong)"),
+        ({"costs": {"search": 1.0}}, "3 costs by name (search, word, wrong)"),
     ):
         with pytest.raises(ClarifyError) as caught:
             env.reset(options=options)

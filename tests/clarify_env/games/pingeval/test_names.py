@@ -202,7 +202,7 @@ def test_a_mistake_in_an_option_is_told(options, words):
         ({"task": "train-1-0"}, "no task has this id"),
         ({"shared": [("left", 9)]}, "9 records"),
         ({"shared": ["left"]}, "position"),
-        ({"costs": (1, 2)}, "1 costs"),
+        ({"costs": {"turn": 1}}, "1 costs"),
     ],
 )
 def test_a_mistake_in_what_is_pinned_is_told(options, words):
