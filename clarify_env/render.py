@@ -72,7 +72,7 @@ def lines(
     return shown
 
 
-def said(episode: Any) -> list[Line]:
+def said_lines(episode: Any) -> list[Line]:
     """The lines of all steps of an episode."""
     return [line for step in episode.steps for line in lines(step.moves, step.messages, step.paid)]
 
@@ -109,7 +109,7 @@ def ansi(episode: Any) -> str:
         first, *rest = [printable(line) for line in _text(value).splitlines()] or [""]
         shown.append("\n  ".join([f"{_DIM}{name}:{_RESET} {first}", *rest]))
     colours: dict[str, str] = {}
-    for player, kind, text, _, paid in said(episode):
+    for player, kind, text, _, paid in said_lines(episode):
         colour = colours.setdefault(player, _COLOURS[len(colours) % len(_COLOURS)])
         note = f"  {_DIM}{payments(episode, paid)}{_RESET}" if paid else ""
         shown.append(f"{colour}{player}{_RESET} {kind}: {printable(text)}{note}")
@@ -122,7 +122,7 @@ def ansi(episode: Any) -> str:
 def moves_html(episode: Any) -> str:
     """The moves of an `Episode` with the reward terms that each incurred, and the total, as HTML."""
     parts, colours = [], dict[str, str]()
-    for player, kind, text, message, paid in said(episode):
+    for player, kind, text, message, paid in said_lines(episode):
         colour = colours.setdefault(player, _BORDERS[len(colours) % len(_BORDERS)])
         who = f"{escape(player)}, {escape(kind)} "
         more = f"<div><small>as it came: {_escaped(message)}</small></div>" if message else ""

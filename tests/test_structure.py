@@ -210,11 +210,6 @@ TWICE = {
     "State": "clarify_env/games/*/game.py",
     **dict.fromkeys(COMMANDS, "trainers/cli/*.py"),
 }
-# Still twice; whoever works there renames one, and takes it off this list.
-STILL = set(
-    """ALGORITHMS Cell Costs EPISODES MARKS MEASURES Played Point Partner ROWS SMALL STYLES Table bound
-    checked complete decide draw interval load_team play prices totals typed""".split()
-)
 
 
 def test_a_public_name_is_defined_once():
@@ -224,7 +219,7 @@ def test_a_public_name_is_defined_once():
             if not path.relative_to(ROOT).match(TWICE.get(word, "-")):
                 held.setdefault(word, []).append(name(path))
     assert len(held) > 600
-    assert {word: paths for word, paths in held.items() if len(paths) > 1 and word not in STILL} == {}
+    assert {word: paths for word, paths in held.items() if len(paths) > 1} == {}
     assert set(TWICE) <= {word for path in CODE for word in public(path)}
 
 

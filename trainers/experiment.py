@@ -14,14 +14,14 @@ from clarify_env.trainers.learners.distributed import join
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.loggers import Logger, Loggers
 from clarify_env.trainers.loop import Loop
-from clarify_env.trainers.recipes import SMALL
+from clarify_env.trainers.recipes import SMALL_POLICY
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 
 def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Learner:
     """The policy of this configuration before training, ready to be trained as `player`."""
     policy, algorithm = config.policy, config.algorithm
-    if policy.agent == SMALL:
+    if policy.agent == SMALL_POLICY:
         small = roster_of(env.game).policy(env, player, policy.hidden, config.seed)
         return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
     from clarify_env.agents import TransformersAgent

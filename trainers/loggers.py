@@ -12,7 +12,7 @@ from clarify_env.episode import Episode
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
-ROWS = 40  # episodes per table
+TABLE_ROWS = 40  # episodes per table
 PICTURES = ("steerability", "learning", "surfaces", "frontier")
 
 
@@ -152,7 +152,7 @@ class WandbLogger(Logger):
         if self.log_ is None:
             return
         table = None
-        for episode in episodes[:: max(1, len(episodes) // ROWS)][:ROWS]:
+        for episode in episodes[:: max(1, len(episodes) // TABLE_ROWS)][:TABLE_ROWS]:
             table = table or self.wandb.Table(columns=columns_of(episode))
             table.add_data(
                 line["iteration"],

@@ -9,10 +9,10 @@ from clarify_env.registry import registry
 from clarify_env.trainers.config import Config
 
 BEST = "best-continuation"  # the usual rule
-SMALL = "move-scorer"  # the agent that is a game's small policy
+SMALL_POLICY = "move-scorer"  # the agent that is a game's small policy
 # What each kind of agent is best trained with; see docs/algorithms/rest.md.
 AGENTS: dict[str, dict[str, Any]] = {
-    SMALL: {"eval_tasks": 500},
+    SMALL_POLICY: {"eval_tasks": 500},
     "small": {
         "group_size": 24,
         "gradient_steps": 140,
@@ -43,7 +43,7 @@ AGENTS: dict[str, dict[str, Any]] = {
 # What an algorithm changes of that: those that follow the gradient learn from their own episodes, which are
 # played at the same costs for one question, in many small steps.
 _ON_POLICY = {"start_share": 0.0, "shared_costs": True, "group_size": 16, "eval_every": 6}
-ALGORITHMS: dict[str, dict[str, Any]] = {
+ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
     "rloo": {**_ON_POLICY, "iterations": 60, "batch_size": 256, "learning_rate": 3e-3},
     "grpo": {**_ON_POLICY, "iterations": 60, "batch_size": 64, "learning_rate": 1e-3},
     "ppo": {**_ON_POLICY, "iterations": 60, "batch_size": 64, "learning_rate": 1e-3},
@@ -61,7 +61,7 @@ ONLY_SMALL = ("hidden",)
 ONLY_TOKENS = ("max_completion_length", "lora", "bf16", "rows", "microbatch_tokens")
 
 
-def recipe(agent: str = SMALL, algorithm: str = "rest", **given: Any) -> Config:
+def recipe(agent: str = SMALL_POLICY, algorithm: str = "rest", **given: Any) -> Config:
     """The configuration for this agent, algorithm and game: their own recipe, but for what is given.
 
     Args:
@@ -75,8 +75,8 @@ def recipe(agent: str = SMALL, algorithm: str = "rest", **given: Any) -> Config:
     """
     without_effect(agent, given)
     spec = registry[given.get("env", Config.env)]
-    game = roster_of(spec.family).recipe if agent == SMALL and spec.family else {}
-    known = ALGORITHMS if agent == SMALL else TOKEN_ALGORITHMS
+    game = roster_of(spec.family).recipe if agent == SMALL_POLICY and spec.family else {}
+    known = ALGORITHM_RECIPES if agent == SMALL_POLICY else TOKEN_ALGORITHMS
     own = {**AGENTS.get(agent, AGENTS["other"]), **game, **known.get(algorithm, {})}
     own["costs"] = {name: levels for name, levels in own.get("costs", {}).items() if name in spec.seen.levels}
     options = dict(own.get("options", {})) if algorithm == "rest" else {}
@@ -88,9 +88,9 @@ def recipe(agent: str = SMALL, algorithm: str = "rest", **given: Any) -> Config:
 
 def without_effect(agent: str, given: Mapping[str, Any]) -> None:
     """Raises ClarifyError where a setting that is given says nothing to this agent."""
-    for name in ONLY_TOKENS if agent == SMALL else ONLY_SMALL:
+    for name in ONLY_TOKENS if agent == SMALL_POLICY else ONLY_SMALL:
         if name in given:
-            other = "a language model" if agent == SMALL else f"a small policy ({SMALL})"
+            other = "a language model" if agent == SMALL_POLICY else f"a small policy ({SMALL_POLICY})"
             raise ClarifyError(
                 f"{name}={given[name]!r}: has no effect on {agent}, only on {other}; leave it out"
             )

@@ -114,7 +114,7 @@ def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
     return twin
 
 
-def bound(env: GameEnv[Any], others: Mapping[str, Agent]) -> Bound | None:
+def optimum_bound(env: GameEnv[Any], others: Mapping[str, Agent]) -> Bound | None:
     """The expected outcome of optimal play with open notes; see `Solver.outcome`.
 
     It is with the scripted user of the same knobs; where the user is none, with the perfect one.
@@ -172,7 +172,7 @@ ROSTER = Roster(
     agents={"asker": ASKERS, "user": USERS},
     knobs=UserModel,
     fixed=tuple(FIXED),
-    bound=bound,
+    bound=optimum_bound,
     informed=with_notes,
     partners=("scripted", "noisy:0.1", "vague:0.2"),
     person=_person,

@@ -17,7 +17,7 @@ from clarify_env.testing.play import Actions, CheckFailed, naming, players, same
 CHECKS = ("actions", "observations", "repeatable", "memory", "batch", "odd texts")
 
 
-class Point(NamedTuple):
+class OnTurn(NamedTuple):
     """A point of an episode where the agent is on turn.
 
     Args:
@@ -87,9 +87,9 @@ def _actions(
     return [decision.move for decision in decide(player, agent, met, rngs)]
 
 
-def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: bool) -> list[Point]:
+def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: bool) -> list[OnTurn]:
     """Where the agent is on turn when it plays with others who do anything legal."""
-    points = list[Point]()
+    points = list[OnTurn]()
     others = {who: other for who, other in players(env, odd).items() if who != player}
     for seed in range(episodes):
         twin, rng = env.fork(), np.random.default_rng((9, seed))
@@ -99,14 +99,14 @@ def _points(env: GameEnv[Any], agent: Player, player: str, episodes: int, odd: b
             (made,) = advance(env, {**others, player: agent}, [state], [rng])
             if player in env.game.legal(state):
                 theirs = {who: move for who, move in made.moves.items() if who != player}
-                points.append(Point(state, env.game.view(state, player), theirs))
+                points.append(OnTurn(state, env.game.view(state, player), theirs))
             state = made.state
     if not points:
         raise CheckFailed("actions", f"the player {player!r} was never on turn in {env.name}")
     return points
 
 
-def _let_through(env: GameEnv[Any], player: str, points: Sequence[Point], actions: Sequence[Any]) -> None:
+def _let_through(env: GameEnv[Any], player: str, points: Sequence[OnTurn], actions: Sequence[Any]) -> None:
     """Check that the environment takes each action for a legal move."""
     given = [{**point.others, player: action} for point, action in zip(points, actions, strict=True)]
     made = advance(env, {}, [point.state for point in points], given=given)

@@ -53,10 +53,10 @@ OF_A_KIND = 2  # points with the same legal moves at the same depth
 STOPS = ("illegal_move", "unreadable_message")
 
 
-Point = tuple[GameEnv[Any], Actions]
+Fork = tuple[GameEnv[Any], Actions]
 
 
-def _points(env: GameEnv[Any]) -> Iterator[Point]:
+def _points(env: GameEnv[Any]) -> Iterator[Fork]:
     """Forks of the environment at points of episodes, some of each kind, with the legal actions there."""
     met = Counter[tuple[str, int]]()
     for seed in SEEDS:
@@ -188,7 +188,7 @@ def _credited(env: GameEnv[Any], actions: Actions, speaker: str, message: Any) -
 CHILD = "from clarify_env.testing.env_checks import child; child()"
 
 
-EPISODES = 6
+CHECKED_EPISODES = 6
 
 
 def check_processes(env: GameEnv[Any]) -> bool:
@@ -227,7 +227,7 @@ def check_processes(env: GameEnv[Any]) -> bool:
 
 def digests(env: GameEnv[Any]) -> list[str]:
     """Of some episodes, with all that was returned on the way."""
-    return [digest(play(env, seed)) for seed in range(EPISODES)]
+    return [digest(play(env, seed)) for seed in range(CHECKED_EPISODES)]
 
 
 def child() -> None:

@@ -89,7 +89,7 @@ def random_actions(
     return {player: Anyone(env.game.moves[player]).move(observations[player], rng) for player in on_turn(env)}
 
 
-class Played(NamedTuple):
+class PlayedEpisode(NamedTuple):
     """An episode that was played.
 
     Args:
@@ -109,7 +109,7 @@ def play(
     options: dict[str, Any] | None = None,
     watch: Callable[[tuple[Any, ...]], object] | None = None,
     script: Sequence[Actions] | None = None,
-) -> Played:
+) -> PlayedEpisode:
     """Play one episode, at random or by a script.
 
     Args:
@@ -130,7 +130,7 @@ def play(
         if watch:
             watch(result)
         if not going:
-            return Played(env.episode(), made, returned)
+            return PlayedEpisode(env.episode(), made, returned)
         result = env.step(made[-1])
         returned.append(exact(result))
 

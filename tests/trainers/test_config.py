@@ -9,7 +9,7 @@ import typer
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli import app
 from clarify_env.trainers.config import PARTS, SETTINGS, Config
-from clarify_env.trainers.recipes import AGENTS, ALGORITHMS, TOKEN_ALGORITHMS, recipe
+from clarify_env.trainers.recipes import AGENTS, ALGORITHM_RECIPES, TOKEN_ALGORITHMS, recipe
 
 
 def test_every_setting_is_an_option_of_train_in_the_group_of_its_part():
@@ -47,13 +47,13 @@ def test_another_game_has_its_own_grid_of_costs():
 
 
 @pytest.mark.parametrize("agent", [*AGENTS])
-@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "rest"])
+@pytest.mark.parametrize("algorithm", [*ALGORITHM_RECIPES, "rest"])
 @pytest.mark.parametrize("env", ["synthetic-v0", "csp-v0", "pingeval-names-v0"])
 def test_a_recipe_is_what_is_given_and_else_as_measured(agent, algorithm, env):
     config = recipe(agent, algorithm, env=env, seed=7, learning_rate=0.125)
     assert (config.env, config.seed, config.algorithm.learning_rate) == (env, 7, 0.125)
     assert (config.policy.agent, config.algorithm.name) == (agent, algorithm)
-    known = (ALGORITHMS if agent == "move-scorer" else TOKEN_ALGORITHMS).get(algorithm, {})
+    known = (ALGORITHM_RECIPES if agent == "move-scorer" else TOKEN_ALGORITHMS).get(algorithm, {})
     for name, value in known.items():
         if name not in ("learning_rate", "options"):
             assert dict(config.flat())[name] == value

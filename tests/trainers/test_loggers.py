@@ -15,7 +15,7 @@ from clarify_env.agents import Random, ScriptedUser
 from clarify_env.trainers import experiment
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.runs import evaluate_run
-from clarify_env.trainers.loggers import PICTURES, ROWS, Logger, WandbLogger, columns_of, transcript
+from clarify_env.trainers.loggers import PICTURES, TABLE_ROWS, Logger, WandbLogger, columns_of, transcript
 from clarify_env.trainers.run_directory import RunDirectory
 
 torch.set_num_threads(1)  # on a machine with other work two threads are slower than one
@@ -184,7 +184,7 @@ def test_the_config_holds_the_settings(logged):
 
 def test_a_long_iteration_gives_a_table_of_episodes_spread_over_it(tmp_path):
     env = clarify_env.make("synthetic-v0", size=20)
-    episodes = list(clarify_env.rollout(env, {"asker": Random(), "user": ScriptedUser()}, 5 * ROWS))
+    episodes = list(clarify_env.rollout(env, {"asker": Random(), "user": ScriptedUser()}, 5 * TABLE_ROWS))
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
     log = WandbLogger()

@@ -35,7 +35,7 @@ from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.learners import Example
 
 
-def prices(game: Game[Any], costs: Sequence[Any]) -> Floats:
+def unit_prices(game: Game[Any], costs: Sequence[Any]) -> Floats:
     """prices_C_T: what one unit of each term's quantity earns."""
     return np.array(
         [[-getattr(cell, t.cost) if t.cost else 1.0 for t in game.terms.values()] for cell in costs]
@@ -56,7 +56,7 @@ class Decided(NamedTuple):
     gain_C: Floats
 
 
-def decide(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Decided:
+def best_moves(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Decided:
     """The best moves from `node` on; fills `found` by the id of each node below it.
 
     Of equal moves the first by kind and text is taken; a node without candidates is worth nothing more.
@@ -79,7 +79,7 @@ def candidate_values(node: "Node", prices_C_T: Floats, found: dict[int, Decided]
     for quantities_T, children in node.edges.values():
         value_C = prices_C_T @ quantities_T
         for child in children:
-            value_C = value_C + decide(child, prices_C_T, found).value_C
+            value_C = value_C + best_moves(child, prices_C_T, found).value_C
         rows.append(value_C)
     return np.round(rows, 12)
 
@@ -190,7 +190,7 @@ class BestContinuation:
         game = batch.env.game
         for tree in self.grow(batch):
             found: dict[int, Decided] = {}
-            decide(tree.nodes[0], prices(game, tree.costs), found)
+            best_moves(tree.nodes[0], unit_prices(game, tree.costs), found)
             reach = self._reach(tree, found)
             for node in tree.nodes:
                 decided = found[id(node)]

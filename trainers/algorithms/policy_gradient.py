@@ -21,7 +21,7 @@ from clarify_env.trainers.algorithms.advantages import Played, by_key, returns_t
 from clarify_env.trainers.algorithms.losses import kl
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
-from clarify_env.trainers.algorithms.simulated_futures import checked
+from clarify_env.trainers.algorithms.simulated_futures import check_futures
 from clarify_env.trainers.learners import Example, Experience, Learner, Scored
 from clarify_env.trainers.loop import Loop
 
@@ -150,7 +150,7 @@ class Grouped(PolicyGradient):
         super().__init__(*args, **kwargs)
         choose("credit", self.options["credit"], ("episode", "turn", "branching", "progress"))
         choose("prover", self.options["prover"], PROVERS)
-        checked(self.options)
+        check_futures(self.options)
         if self.options["terms"] and self.options["credit"] in ("branching", "progress"):
             raise ClarifyError(
                 f"terms={self.options['terms']!r}: futures earn the whole reward; give credit='episode' or "

@@ -30,16 +30,16 @@ from clarify_env.trainers.algorithms.best_continuation import (
     BestContinuation,
     Decided,
     Sampled,
+    best_moves,
     candidate_values,
-    decide,
-    prices,
+    unit_prices,
 )
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.algorithms.simulated_futures import (
     Start,
     States,
-    checked,
+    check_futures,
     futures,
     normalised,
     possible,
@@ -116,9 +116,9 @@ def forks(batch: Batch) -> Iterator[Pair]:
     game = batch.env.game
     rng = np.random.default_rng(batch.seed)
     for tree in BestContinuation().grow(batch):
-        prices_C_T = prices(game, tree.costs)
+        prices_C_T = unit_prices(game, tree.costs)
         found: dict[int, Decided] = {}
-        decide(tree.nodes[0], prices_C_T, found)
+        best_moves(tree.nodes[0], prices_C_T, found)
         for node in tree.nodes:
             if len(node.edges) < 2:
                 continue
@@ -220,7 +220,7 @@ class Paired(Loop):
         super().__init__(*args, **kwargs)
         choose("pairs", self.options["pairs"], ("forks", "siblings", "futures"))
         choose("reference", self.options["reference"], ("last", "start"))
-        checked(self.options)
+        check_futures(self.options)
 
     @abstractmethod
     def loss(self, margins_P: Tensor, reference_P: Tensor, rewards_K_P: Tensor, divergence: Tensor) -> Tensor:
@@ -294,14 +294,14 @@ class Paired(Loop):
         steps: list[list[int]] = np.stack(columns, axis=-1).reshape(count, unit * size).tolist()
         reference = self.start_of(learner) if self.options["reference"] == "start" else learner
         rows = range(len(batch.examples))
-        parts = [totals(reference.logprobs(batch, rows[k : k + PART])) for k in rows[::PART]]
+        parts = [row_totals(reference.logprobs(batch, rows[k : k + PART])) for k in rows[::PART]]
         reference_E = torch.cat(parts)
         rewards_K_P = torch.tensor([pair.members for pair in held], dtype=reference_E.dtype).T
         right: list[float] = []
 
         def loss(scored: Scored) -> Tensor:
             rows_P_U = scored.rows_B.cpu().reshape(-1, unit)
-            sums_P_U = totals(scored).reshape(-1, unit)
+            sums_P_U = row_totals(scored).reshape(-1, unit)
             before_P_U = reference_E[rows_P_U].to(sums_P_U)
             margins_P = sums_P_U[:, 0] - sums_P_U[:, 1]
             apart_P = before_P_U[:, 0] - before_P_U[:, 1]
@@ -315,6 +315,6 @@ class Paired(Loop):
         return {**fitted, "steps": float(count), "pairs": float(len(pairs)), "right": float(np.mean(tail))}
 
 
-def totals(scored: Scored) -> Tensor:
+def row_totals(scored: Scored) -> Tensor:
     """Log-probability of each row."""
     return row_sums(scored.logprobs_N, scored.rows_N, len(scored.rows_B))

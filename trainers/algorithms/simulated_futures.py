@@ -170,7 +170,7 @@ def _closed(
 BASELINE = 4  # times as many futures for the value of a point as for that of a move
 
 
-def checked(options: Mapping[str, Any]) -> None:
+def check_futures(options: Mapping[str, Any]) -> None:
     """Raise where `meanings`, `futures`, `window` or `share` are out of range."""
     choose("meanings", options["meanings"], ("own", "possible"))
     for name in ("futures", "window"):

@@ -13,7 +13,7 @@ from clarify_env.agents.roster import others_of, roster_of, teams_of
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli.options import (
-    Costs,
+    CostLevels,
     DataDir,
     Env,
     Seed,
@@ -53,7 +53,7 @@ def crossplay(
     seed: Seed = 0,
     split: Annotated[str, typer.Option(help="The questions to play.")] = "validation",
     eval_tasks: Annotated[int, typer.Option("--eval-tasks", help="Questions to play.", min=1)] = 100,
-    costs: Costs = None,
+    costs: CostLevels = None,
     server: Annotated[
         str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
     ] = None,

@@ -41,7 +41,7 @@ EnvOptions = Annotated[
 ]
 
 
-Costs = Annotated[
+CostLevels = Annotated[
     list[str] | None,
     typer.Option("--costs", help="Levels of one cost, as turn=0.02,0.1; once a cost. Default: the usual."),
 ]

@@ -18,7 +18,7 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.render import ansi
 from clarify_env.rollout import rollout
 from clarify_env.trainers.cli.options import (
-    Costs,
+    CostLevels,
     DataDir,
     Env,
     EnvOptions,
@@ -158,7 +158,7 @@ def play(
             f"{NAMES}. Default: the best."
         ),
     ] = None,
-    costs: Costs = None,
+    costs: CostLevels = None,
     task: Annotated[str | None, typer.Option(help="Position or id of the question; default: drawn.")] = None,
     split: Annotated[
         str | None, typer.Option(help="train or validation, the default, where the game has splits.")

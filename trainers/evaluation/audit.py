@@ -111,7 +111,7 @@ def _closed(
     ]
 
 
-SHOWN = 3  # transcripts a measure
+TRANSCRIPTS_SHOWN = 3  # transcripts a measure
 
 
 class Finding(NamedTuple):
@@ -139,7 +139,7 @@ def drawn(env: GameEnv[Any], tasks: int | None, intents: int, seed: int) -> list
     return probes(game.tasks, tasks, intents, np.random.default_rng((seed, 17)))
 
 
-def play(
+def play_probes(
     env: GameEnv[Any],
     user: Agent,
     listed: Sequence[Probe],
@@ -216,7 +216,7 @@ def audit(
         raise ClarifyError(f"audit: leak={leak!r}; a share in (0, 1]")
     listed = drawn(env, tasks, intents, seed)
     before = dict(getattr(user, "stats", {}))
-    findings = play(env, user, listed, seed, leak, batch, watch)
+    findings = play_probes(env, user, listed, seed, leak, batch, watch)
     stats = {key: value - before.get(key, 0) for key, value in getattr(user, "stats", {}).items()}
     return {
         "env": env.name,
@@ -278,7 +278,7 @@ def _worst(tasks: Sequence[Task], findings: Sequence[Finding], measure: str) -> 
     first: dict[int, Finding] = {}
     for finding in sorted(guilty, key=lambda f: -f.verdict.found[measure]):
         first.setdefault(finding.probe.question, finding)
-    return [_shown(tasks[f.probe.question], f) for f in list(first.values())[:SHOWN]]
+    return [_shown(tasks[f.probe.question], f) for f in list(first.values())[:TRANSCRIPTS_SHOWN]]
 
 
 def _shown(task: Task, finding: Finding) -> dict[str, Any]:

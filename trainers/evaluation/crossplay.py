@@ -78,7 +78,7 @@ def file_name(*names: str) -> str:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Crossing:
     """An asker with a user.
 
     Args:
@@ -92,13 +92,13 @@ class Cell:
     error: str = ""
 
 
-Partner = Agent | Mapping[str, Agent]  # one agent in all other seats, or who sits in each
+Others = Agent | Mapping[str, Agent]  # one agent in all other seats, or who sits in each
 
 
 def crossplay(
     env: GameEnv[Any],
     askers: Mapping[str, Agent],
-    users: Mapping[str, Partner],
+    users: Mapping[str, Others],
     out: Path,
     *,
     own: Mapping[str, str] | None = None,
@@ -146,7 +146,7 @@ def crossplay(
     key = {"env": env.name, "made_with": env.made_with, "costs": shown, "seed": seed, "questions": ids}
     folder = Folder(out, key, identity or {})
     total = len(jobs(env, questions, cells, player, seed))
-    table: dict[str, dict[str, Cell]] = {name: {} for name in askers}
+    table: dict[str, dict[str, Crossing]] = {name: {} for name in askers}
     fixed: dict[str, Floats] = {}
     best: dict[str, Floats] = {}
     ones: dict[str, str] = {}
@@ -176,7 +176,7 @@ def crossplay(
     return result
 
 
-def _check(askers: Mapping[str, Agent], users: Mapping[str, Partner], own: Mapping[str, str]) -> None:
+def _check(askers: Mapping[str, Agent], users: Mapping[str, Others], own: Mapping[str, str]) -> None:
     if not askers or not users:
         raise ClarifyError(f"crossplay: {len(askers)} askers and {len(users)} users; at least 1 of each")
     for names in (askers, users):
@@ -232,11 +232,11 @@ def _cell(
     folder: Folder,
     watch: Any,
     processes: int,
-) -> Cell:
+) -> Crossing:
     """A cell that was kept, or played now; one that fails is reported and not kept."""
     kept = folder.load(*names)
     if kept is not None:
-        return Cell(np.array(kept["rewards"], dtype=np.float64), kept["failures"])
+        return Crossing(np.array(kept["rewards"], dtype=np.float64), kept["failures"])
     failures: Counter[str] = Counter()
     store = folder.episodes(*names)
     try:
@@ -255,14 +255,14 @@ def _cell(
         )
         complete(measured)
     except ClarifyError as error:
-        return Cell(np.full(len(questions), np.nan), failures, str(error))
+        return Crossing(np.full(len(questions), np.nan), failures, str(error))
     reward_N = measured[:, :, 0].mean(axis=1)
     folder.keep(*names, rewards=reward_N.tolist(), failures=dict(failures))
-    return Cell(reward_N, failures)
+    return Crossing(reward_N, failures)
 
 
 def report(
-    table: Mapping[str, Mapping[str, Cell]],
+    table: Mapping[str, Mapping[str, Crossing]],
     fixed: Mapping[str, Floats],
     optimum: Mapping[str, Floats],
     own: Mapping[str, str],
@@ -285,7 +285,7 @@ def report(
     whole_N = np.all([np.isfinite(row) for row in (*played, *sides)], axis=0) if played else np.array([False])
     count = int(whole_N.sum())
 
-    def score(cell: Cell, user: str, weights: Floats) -> float:
+    def score(cell: Crossing, user: str, weights: Floats) -> float:
         base = float((np.atleast_2d(fixed[user])[:, whole_N] @ weights).max())
         span = float(optimum[user][whole_N] @ weights) - base
         return (float(cell.reward_N[whole_N] @ weights) - base) / span if span > 1e-9 else float("nan")

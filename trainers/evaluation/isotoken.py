@@ -134,7 +134,7 @@ PLAYED = "played"  # the game as it is
 _BROKEN = (StopReason.ILLEGAL, StopReason.UNREADABLE)
 
 
-class Cell(NamedTuple):
+class Setup(NamedTuple):
     """What is played: an agent in every role, at a number of turns, under a control or as it is."""
 
     agent: str
@@ -243,11 +243,11 @@ def isotoken(
                     played = found
                 if folder is not None:
                     write_episodes(folder / f"{name}-{count}-{control}.parquet", found)
-                yield _row(Cell(name, count, control), env, budget, found, first, seed)
+                yield _row(Setup(name, count, control), env, budget, found, first, seed)
 
 
 def _row(
-    cell: Cell,
+    cell: Setup,
     env: GameEnv[Any],
     budget: int,
     episodes: Sequence[Episode],

@@ -17,7 +17,7 @@ from clarify_env.trainers.evaluation.measure import SCRIPTED
 from clarify_env.trainers.evaluation.parallel import default_processes
 from clarify_env.trainers.experiment import build
 from clarify_env.trainers.loggers import Logger
-from clarify_env.trainers.recipes import SMALL
+from clarify_env.trainers.recipes import SMALL_POLICY
 from clarify_env.trainers.run_directory import RunDirectory
 
 
@@ -109,7 +109,7 @@ def evaluate_run(
     made = make(game, **options)
     if not same:
         check_fit(run, made)
-    small = config.policy.agent == SMALL
+    small = config.policy.agent == SMALL_POLICY
     fits = same or registry[game].seen.of is config.grid.of
     return evaluate(
         made,

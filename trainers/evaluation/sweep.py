@@ -251,7 +251,7 @@ def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[
     yield from zip(cells, results, strict=True)
 
 
-def complete(cells: Sequence[Cell], folder: Path) -> list[Cell]:
+def completed(cells: Sequence[Cell], folder: Path) -> list[Cell]:
     """The cells whose run is trained and evaluated."""
     return [cell for cell in cells if (folder / cell.name / "summary.json").exists()]
 
@@ -323,7 +323,7 @@ def crossed(
     """
     found: dict[str, dict[str, Any]] = {}
     for game in {cell.game: None for cell in cells}:
-        mine = [cell for cell in complete(cells, folder) if cell.game == game]
+        mine = [cell for cell in completed(cells, folder) if cell.game == game]
         if not mine:
             continue
         config, spec = mine[0].config, registry[game]

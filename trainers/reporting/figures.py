@@ -22,14 +22,14 @@ from clarify_env.render import printable
 from clarify_env.trainers.evaluation.paired_comparison import FILE, frontier
 from clarify_env.trainers.evaluation.statistics import paired
 from clarify_env.trainers.reporting.summary import (
-    PARTS,
+    GRIDS,
     WORDS,
-    Cell,
+    CellData,
     best_outcome,
     ceiling_of,
     cost_label,
     costs_of,
-    interval,
+    interval_text,
     kinds_of,
     paid_for,
     rewards_of,
@@ -39,14 +39,14 @@ from clarify_env.trainers.reporting.summary import (
 )
 from clarify_env.trainers.run_directory import RunDirectory
 
-Summary = Mapping[str, Any]
+SummaryData = Mapping[str, Any]
 
 
-INK, AGENT, FIXED, LINE, PAPER = "#1b1f24", "#0b6fa4", "#7d8690", "#d0d7de", "#ffffff"
+INK, AGENT, FIXED_COLOURS, LINE, PAPER = "#1b1f24", "#0b6fa4", "#7d8690", "#d0d7de", "#ffffff"
 KINDS = {"ask": "#b83245", "enumerate": "#c98a12", "answer": "#00798c"}
 MORE = ("#7b5ea7", "#5a9a4b", "#b0603a", "#4a7fc1", "#a05a8a", "#8a8a2b")  # for other kinds of moves
 # The report's style sheet has a value of each for light and for dark pages.
-THEME = {INK: "ink", AGENT: "agent", FIXED: "fixed", LINE: "line", PAPER: "paper"} | {
+THEME = {INK: "ink", AGENT: "agent", FIXED_COLOURS: "fixed", LINE: "line", PAPER: "paper"} | {
     colour: kind for kind, colour in KINDS.items()
 }
 DASHES, MARKERS = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))), "vs^Dx"
@@ -87,7 +87,7 @@ class Curve(NamedTuple):
     intervals: dict[str, tuple[list[float], list[float]]]
 
 
-def curves(summary: Summary, by_question: Mapping[str, Floats] | None = None) -> list[Curve]:
+def curves(summary: SummaryData, by_question: Mapping[str, Floats] | None = None) -> list[Curve]:
     """The curves of every cost that varies, at the unseen and at the seen costs.
 
     Args:
@@ -110,7 +110,7 @@ def curves(summary: Summary, by_question: Mapping[str, Floats] | None = None) ->
     return found
 
 
-def _groups(cells: Sequence[Cell], at: Sequence[int], cost: str) -> dict[float, list[int]]:
+def _groups(cells: Sequence[CellData], at: Sequence[int], cost: str) -> dict[float, list[int]]:
     """The positions among `at` of the cells at each level of a cost, rising."""
     found: dict[float, list[int]] = {}
     for c in sorted(at, key=lambda c: costs_of(cells[c])[cost]):
@@ -124,7 +124,7 @@ def _means(
     return [float(np.mean([rows[c][name] for c in group])) for group in groups.values()]
 
 
-def rewards_by_question(summary: Summary, folder: Path) -> dict[str, Floats]:
+def rewards_by_question(summary: SummaryData, folder: Path) -> dict[str, Floats]:
     """rewards_N_C of the agent and the yardstick, by the file beside summary.json; empty without one.
 
     Raises:
@@ -161,7 +161,7 @@ def learning(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, fl
     return {shown: points for shown, points in found.items() if points}
 
 
-def points(summary: Summary) -> dict[str, dict[str, list[tuple[float, float]]]]:
+def points(summary: SummaryData) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """(taken, accuracy) of the agent and the optimum at each cell, and of the fixed strategies.
 
     By what was taken: each measure that a cost prices, and `paid`, all of them at the costs of the cell. A
@@ -177,7 +177,7 @@ def points(summary: Summary) -> dict[str, dict[str, list[tuple[float, float]]]]:
     fixed = summary.get("fixed", {}).items()
     everywhere |= {name: [played] * len(cells) for name, played in fixed if "accuracy" in played}
 
-    def paid(cell: Cell, played: Cell) -> float:
+    def paid(cell: CellData, played: CellData) -> float:
         return float(sum(c * played[m] for c, m in zip(costs_of(cell).values(), measures, strict=True)))
 
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {
@@ -205,17 +205,17 @@ def grid_of(count: int, columns: int, title: str, size: tuple[float, float]) -> 
     return figure, grid[:count]
 
 
-def _look(who: str, summary: Summary, at: int) -> dict[str, Any]:
+def _look(who: str, summary: SummaryData, at: int) -> dict[str, Any]:
     """How the line of a player looks; `at` tells apart those that are neither agent nor yardstick."""
     if who == "agent":
         return {"color": AGENT, "lw": 2.2, "marker": "o", "ms": 4.5, "zorder": 4, "label": summary["agent"]}
     if who == yardstick_of(summary):
         return {"color": INK, "lw": 1.4, "marker": "_", "zorder": 3, "label": who}
     dash, marker = DASHES[at % len(DASHES)], MARKERS[at % len(MARKERS)]
-    return {"color": FIXED, "lw": 1.4, "ls": dash, "marker": marker, "ms": 3.5, "label": who}
+    return {"color": FIXED_COLOURS, "lw": 1.4, "ls": dash, "marker": marker, "ms": 3.5, "label": who}
 
 
-def draw_curve(axes: Axes, curve: Curve, summary: Summary) -> None:
+def draw_curve(axes: Axes, curve: Curve, summary: SummaryData) -> None:
     """Draw a curve with its intervals; the levels stand side by side, as far apart as there is room."""
     at = range(len(curve.levels))
     for k, (who, rewards) in enumerate(curve.rewards.items()):
@@ -223,7 +223,7 @@ def draw_curve(axes: Axes, curve: Curve, summary: Summary) -> None:
         axes.plot(at, rewards, **{**look, "label": printable(look["label"])})
         if who in curve.intervals:
             axes.fill_between(at, *curve.intervals[who], color=look["color"], alpha=0.18, lw=0)
-    axes.set_title(f"reward at {PARTS[curve.part]}")
+    axes.set_title(f"reward at {GRIDS[curve.part]}")
     axes.set_ylabel("reward")
     _levels(axes, curve.cost, curve.levels)
 
@@ -235,7 +235,7 @@ def _levels(axes: Axes, cost: str, levels: Sequence[float]) -> None:
     axes.set_xlabel(cost_label(cost))
 
 
-def _mix(axes: Axes, summary: Summary, at: Sequence[int], cost: str, kinds: Mapping[str, str]) -> None:
+def _mix(axes: Axes, summary: SummaryData, at: Sequence[int], cost: str, kinds: Mapping[str, str]) -> None:
     """Shares of the moves at each level; on the right of each pair those of the optimum, where known."""
     cells = summary["cells"]
     bests, groups = [best_outcome(cell) for cell in cells], _groups(cells, at, cost)
@@ -253,7 +253,7 @@ def _mix(axes: Axes, summary: Summary, at: Sequence[int], cost: str, kinds: Mapp
     _levels(axes, cost, list(groups))
 
 
-def _count(axes: Axes, summary: Summary, at: Sequence[int], cost: str) -> None:
+def _count(axes: Axes, summary: SummaryData, at: Sequence[int], cost: str) -> None:
     """How often an episode incurred what the cost prices."""
     cells, measure = summary["cells"], paid_for(summary)[cost]
     groups, top = _groups(cells, at, cost), 0.0
@@ -268,7 +268,7 @@ def _count(axes: Axes, summary: Summary, at: Sequence[int], cost: str) -> None:
     _levels(axes, cost, list(groups))
 
 
-def steerability(summary: Summary, folder: Path) -> Figure:
+def steerability(summary: SummaryData, folder: Path) -> Figure:
     """Reward, moves and what they count against each cost, each point averaged over the other costs."""
     found = curves(summary, rewards_by_question(summary, folder))
     costs, cells = varied(summary), summary["cells"]
@@ -283,7 +283,9 @@ def steerability(summary: Summary, folder: Path) -> Figure:
     panels += [partial(_count, summary=summary, at=at, cost=c) for c in counted]
     columns = max(2, len(costs))
     rows = -(-len(panels) // columns)
-    told = f"{title_of(summary)}; normalised score at {PARTS[part]} {interval(summary[part]['normalized'])}"
+    told = (
+        f"{title_of(summary)}; normalised score at {GRIDS[part]} {interval_text(summary[part]['normalized'])}"
+    )
     if found[0].intervals:
         told += "; bands: 95% intervals over questions"
     figure, grid = grid_of(len(panels), columns, told, (5.4 * columns, 2.7 * rows + 1.1))
@@ -337,7 +339,7 @@ def heat(
 
 
 def cost_map(
-    axes: Axes, cells: Sequence[Cell], values: Sequence[float], title: str, sign: str = "", **look: Any
+    axes: Axes, cells: Sequence[CellData], values: Sequence[float], title: str, sign: str = "", **look: Any
 ) -> None:
     """Draw a number of each pair of costs; seen costs are framed."""
     down, across = list(costs_of(cells[0]))
@@ -358,7 +360,7 @@ def cost_map(
     axes.set_title("\n".join(map(printable, textwrap.wrap(title, 44))))
 
 
-def draw_surfaces(summary: Summary, folder: Path) -> Figure | None:
+def draw_surfaces(summary: SummaryData, folder: Path) -> Figure | None:
     """The reward over two costs: agent, yardstick, gap; None where there are not two."""
     cells, label = summary["cells"], yardstick_of(summary)
     if len(costs_of(cells[0])) != 2:
@@ -374,7 +376,7 @@ def draw_surfaces(summary: Summary, folder: Path) -> Figure | None:
     return figure
 
 
-def draw_frontier(summary: Summary, folder: Path) -> Figure | None:
+def draw_frontier(summary: SummaryData, folder: Path) -> Figure | None:
     """Accuracy against what it took: a point per cell, the frontiers as lines; None where unknown."""
     panels = points(summary)
     if not panels:
@@ -395,21 +397,21 @@ def draw_frontier(summary: Summary, folder: Path) -> Figure | None:
     return figure
 
 
-def draw_learning(summary: Summary, folder: Path) -> Figure | None:
+def draw_learning(summary: SummaryData, folder: Path) -> Figure | None:
     """Reward by iteration while the policy of the folder was trained; None where it is no run."""
     found = learning(RunDirectory(folder).metrics())
     if not found:
         return None
     figure, (axes,) = grid_of(1, 1, f"{summary['agent']} on {summary['env']}: learning", (7.5, 4.0))
     labels = {
-        "played": ("as played while learning", FIXED, "s"),
+        "played": ("as played while learning", FIXED_COLOURS, "s"),
         "checked": ("checked: best-scored moves, training questions", AGENT, "o"),
     }
     for name, listed in found.items():
         label, colour, marker = labels[name]
         axes.plot(*zip(*listed, strict=True), color=colour, marker=marker, lw=2, label=label)
     if (best := ceiling_of(summary, "seen")) is not None:
-        label = f"{yardstick_of(summary)}, {PARTS['seen']}, questions of the evaluation"
+        label = f"{yardstick_of(summary)}, {GRIDS['seen']}, questions of the evaluation"
         axes.axhline(best, color=INK, ls="--", lw=1.2, label=label)
     axes.set_xlabel("iteration")
     axes.set_ylabel("mean reward")
@@ -418,7 +420,7 @@ def draw_learning(summary: Summary, folder: Path) -> Figure | None:
     return figure
 
 
-FIGURES: dict[str, Callable[[Summary, Path], Figure | None]] = {
+FIGURES: dict[str, Callable[[SummaryData, Path], Figure | None]] = {
     "steerability": steerability,
     "surfaces": draw_surfaces,
     "frontier": draw_frontier,
@@ -448,7 +450,7 @@ def draw_differences(found: Mapping[str, Any]) -> str:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_all(summary: Summary, folder: Path) -> dict[str, Path]:
+def draw_all(summary: SummaryData, folder: Path) -> dict[str, Path]:
     """Draw every figure that there is of a `summary.json` to its folder; returns the PNG files by name.
 
     Each has an SVG file beside it.
@@ -469,7 +471,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 @matplotlib.rc_context(STYLE)
-def embedded(summary: Summary, folder: Path) -> dict[str, str]:
+def embedded(summary: SummaryData, folder: Path) -> dict[str, str]:
     """Every figure that there is as an SVG element, for a page whose style sheet has the `THEME`."""
     drawn = {name: draw(summary, folder) for name, draw in FIGURES.items()}
     return {name: inline(figure) for name, figure in drawn.items() if figure}

@@ -18,12 +18,12 @@ from clarify_env.trainers.evaluation.paired_comparison import FILE, compare, rea
 from clarify_env.trainers.reporting.figures import draw_differences, embedded
 from clarify_env.trainers.reporting.html_episodes import MOST, Episodes
 from clarify_env.trainers.reporting.summary import (
-    PARTS,
+    GRIDS,
     WORDS,
     best_outcome,
     cost_label,
     costs_of,
-    interval,
+    interval_text,
     rewards_of,
     score_note,
     scores,
@@ -67,7 +67,7 @@ def names_of(folders: Sequence[Path]) -> list[str]:
     raise ClarifyError(f"report: {', '.join(map(str, folders))}: one folder is named twice")
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """An HTML table of these texts; the first column names the rows."""
     columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
@@ -100,9 +100,11 @@ def _number(value: Any) -> str:
 
 
 def _scores(summary: Mapping[str, Any]) -> str:
-    head = ["", *(PARTS[part] for part in PARTS if part in summary)]
-    rows = ([label, *map(interval, found)] for label, found in scores(summary))
-    return table(head, rows) + _small(f"Mean [95% bootstrap interval over questions]. {score_note(summary)}")
+    head = ["", *(GRIDS[part] for part in GRIDS if part in summary)]
+    rows = ([label, *map(interval_text, found)] for label, found in scores(summary))
+    return html_table(head, rows) + _small(
+        f"Mean [95% bootstrap interval over questions]. {score_note(summary)}"
+    )
 
 
 def _cells(summary: Mapping[str, Any]) -> str:
@@ -119,7 +121,7 @@ def _cells(summary: Mapping[str, Any]) -> str:
         numbers = [*(cell[m] for m in measures), *(rewards[o] for o in others), *(outcome[b] for b in best)]
         costs = (f"{value:g}" for value in costs_of(cell).values())
         rows.append([*costs, "seen" if cell["seen"] else "unseen", *map(_number, numbers)])
-    shown = table([*head, *(f"{label}: {name}" for name in best)], rows)
+    shown = html_table([*head, *(f"{label}: {name}" for name in best)], rows)
     return f"<details><summary>All numbers as a table</summary>{shown}</details>"
 
 
@@ -161,21 +163,21 @@ def _comparison(found: Mapping[str, Any]) -> str:
     for pair in found["pairs"]:
         for part in filter(pair.__contains__, ("all", "unseen", "seen")):
             shown = [
-                interval(v, sign="+") + (" *" if v["low"] > 0 or v["high"] < 0 else "")
+                interval_text(v, sign="+") + (" *" if v["low"] > 0 or v["high"] < 0 else "")
                 for v in pair[part].values()
             ]
             rows.append([f"{pair['second']} - {pair['first']}", part, *shown])
     head = ["", "costs", *found["pairs"][0]["all"]]
-    told = f'<p id="compared">{escape(told)}</p>{table(head, rows)}'
+    told = f'<p id="compared">{escape(told)}</p>{html_table(head, rows)}'
     if figure := draw_differences(found):
         return f'{told}<div class="scroll">{figure}</div>'
     cells, pairs = found["cells"], found["pairs"]
     columns = [*map(cost_label, costs_of(cells[0])), *(f"{p['second']} - {p['first']}" for p in pairs)]
     lines = [
-        [*(f"{x:g}" for x in costs_of(c).values()), *(interval(p["cells"][k], sign="+") for p in pairs)]
+        [*(f"{x:g}" for x in costs_of(c).values()), *(interval_text(p["cells"][k], sign="+") for p in pairs)]
         for k, c in enumerate(cells)
     ]
-    return f"{told}{table(columns, lines)}"
+    return f"{told}{html_table(columns, lines)}"
 
 
 def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0, most: int = MOST) -> Path:

@@ -27,7 +27,7 @@ _Line = tuple[int, int, int, int, tuple[tuple[int, float], ...]]
 MOST = 200_000  # episodes of a page
 
 
-class Table(Generic[T]):
+class Index(Generic[T]):
     """Different values in the order in which they came; `table(value)` is the value's position."""
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ class Episodes:
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
-        self.texts, self.players, self.kinds = Table[str](), Table[str](), Table[str]()
-        self.terms, self.quantities = Table[str](), Table[str]()
-        self.cells = Table[tuple[float, ...]]()
-        self.questions, self.meanings = Table[tuple[int, ...]](), Table[tuple[int, ...]]()
-        self.dialogues = Table[tuple[Any, ...]]()
+        self.texts, self.players, self.kinds = Index[str](), Index[str](), Index[str]()
+        self.terms, self.quantities = Index[str](), Index[str]()
+        self.cells = Index[tuple[float, ...]]()
+        self.questions, self.meanings = Index[tuple[int, ...]](), Index[tuple[int, ...]]()
+        self.dialogues = Index[tuple[Any, ...]]()
         self.priced: dict[str, str] = {}
         self.costs: list[str] = []
         self.rows: list[tuple[int, int, int, int, int]] = []

@@ -106,7 +106,7 @@ class Dialogue:
         return replace(self, actions=(*self.actions, action))
 
 
-class Point(NamedTuple):
+class DialogueState(NamedTuple):
     """Where a dialogue stands under some costs: the environment, and who is on turn ("" at the end)."""
 
     env: GameEnv[Any]
@@ -149,7 +149,7 @@ class Playground:
         task: Task = tasks[int(np.random.default_rng((self.seed, 17, number)).integers(len(tasks)))]
         return task
 
-    def at(self, dialogue: Dialogue, costs: Costs) -> Point:
+    def at(self, dialogue: Dialogue, costs: Costs) -> DialogueState:
         """Where the dialogue stands when it is played under these costs."""
         game: Any = self.env.game
         order = tuple(range(len(dialogue.task.interpretations)))
@@ -161,15 +161,15 @@ class Playground:
         for action in dialogue.actions:
             observations = env.step({_on_turn(observations): action})[0]
         if not env.agents:
-            return Point(env, "", {})
+            return DialogueState(env, "", {})
         player = _on_turn(observations)
-        return Point(env, player, observations[player])
+        return DialogueState(env, player, observations[player])
 
-    def preferences(self, point: Point) -> Preferences:
+    def preferences(self, point: DialogueState) -> Preferences:
         """What the policy would do at a point where it is on turn."""
         return preferences(self.asker, point.observation, self.samples, self.seed)
 
-    def scripted(self, dialogue: Dialogue, point: Point) -> Move:
+    def scripted(self, dialogue: Dialogue, point: DialogueState) -> Move:
         """What the scripted user does at a point where the user is on turn."""
         rng = np.random.default_rng((self.seed, 19, len(dialogue.actions)))
         return ScriptedUser(self.user).move(point.observation, rng)
@@ -188,7 +188,7 @@ def _on_turn(observations: dict[str, dict[str, Any]]) -> str:
     return next(player for player, seen in observations.items() if not seen["action_mask"][0])
 
 
-def typed(point: Point, text: str) -> Move:
+def typed(point: DialogueState, text: str) -> Move:
     """The user's move that a person typed: a reply, or the answer that it takes away.
 
     For a list of options a number takes that option; for a single answer nothing typed takes it as it is.

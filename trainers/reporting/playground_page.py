@@ -13,8 +13,8 @@ from clarify_env.moves import Answer
 from clarify_env.render import moves_html
 from clarify_env.trainers.reporting.playground import (
     Dialogue,
+    DialogueState,
     Playground,
-    Point,
     Preferences,
     notes_text,
     read_task,
@@ -53,14 +53,14 @@ def preferences_html(found: Preferences) -> str:
     return f'<table class="moves"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
-def dialogue_html(point: Point) -> str:
+def dialogue_html(point: DialogueState) -> str:
     """The question and the moves so far, with the reward terms that each incurred, and the reward."""
     episode = point.env.episode()
     asked = f"<p>The user asks: <strong>{escape(episode.setup['question'])}</strong></p>"
     return asked + moves_html(episode)
 
 
-def hint(point: Point, scripted: str = "") -> str:
+def hint(point: DialogueState, scripted: str = "") -> str:
     """What whoever is on turn can do now, as HTML; `scripted` is what the scripted user would reply."""
     if not point.player:
         return "The dialogue is over. Move a slider to price it anew, or start over."

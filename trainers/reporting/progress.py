@@ -20,10 +20,10 @@ from clarify_env.episode import Episode
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.reporting.summary import (
-    PARTS,
+    GRIDS,
     WORDS,
     cost_label,
-    interval,
+    interval_text,
     score_note,
     scores,
     title_of,
@@ -88,10 +88,10 @@ def results(summary: Mapping[str, Any]) -> Group:
     """The evaluation as tables that fit 80 columns: the scores, and what is paid for by its cost."""
     table = Table(title=title_of(summary))
     table.add_column("")
-    for part in filter(summary.__contains__, PARTS):
+    for part in filter(summary.__contains__, GRIDS):
         table.add_column(f"{part} costs", justify="right", no_wrap=True)
     for label, found in scores(summary):
-        table.add_row(label, *map(interval, found))
+        table.add_row(label, *map(interval_text, found))
     note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
     counted = []
     for measure, found in summary["monotonicity"].items():

@@ -5,10 +5,10 @@ from typing import Any
 
 from clarify_env.episode import move_kinds
 
-Cell = Mapping[str, Any]
+CellData = Mapping[str, Any]
 
 
-PARTS = {"seen": "costs of the training", "unseen": "costs never trained on"}
+GRIDS = {"seen": "costs of the training", "unseen": "costs never trained on"}
 
 
 UNITS = {"turn": "question", "wrong": "wrong answer"}  # where the name of a cost is not what it is paid for
@@ -31,7 +31,7 @@ WORDS = {
 }
 
 
-def costs_of(cell: Cell) -> dict[str, float]:
+def costs_of(cell: CellData) -> dict[str, float]:
     """The costs of a cell by name."""
     return dict(cell["costs"])
 
@@ -53,7 +53,7 @@ def yardstick_of(summary: Mapping[str, Any]) -> str:
     return str(summary["yardstick"])
 
 
-def rewards_of(summary: Mapping[str, Any], cell: Cell) -> dict[str, float]:
+def rewards_of(summary: Mapping[str, Any], cell: CellData) -> dict[str, float]:
     """Rewards in a cell by who played: "agent", fixed strategies and teams by name, last the yardstick."""
     label = yardstick_of(summary)
     rewards = {"agent": cell["reward"], **cell["fixed"]}
@@ -66,7 +66,7 @@ def paid_for(summary: Mapping[str, Any]) -> dict[str, str]:
     return COUNTED | {found["cost"]: measure for measure, found in summary["monotonicity"].items()}
 
 
-def best_outcome(cell: Cell) -> Mapping[str, float]:
+def best_outcome(cell: CellData) -> Mapping[str, float]:
     """What optimal play comes to in a cell, reward, accuracy and moves, where that is known."""
     found: Mapping[str, float] = cell.get("optimum", {})
     return found
@@ -87,7 +87,7 @@ def kinds_of(summary: Mapping[str, Any]) -> list[str]:
 
 def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, float]]]]:
     """The lines of a table of scores: a label, and for each part that was evaluated mean, low and high."""
-    parts = [summary[part] for part in PARTS if part in summary]
+    parts = [summary[part] for part in GRIDS if part in summary]
     label, kinds, known = yardstick_of(summary), kinds_of(summary), list(parts[0])
     teams = [name for name in known if name.startswith("team ")]
     low = ["baseline"] if len(summary["floor"]) > 1 else []  # of a single team it is that team's line
@@ -105,7 +105,7 @@ def score_note(summary: Mapping[str, Any]) -> str:
     return f"Normalised score: 0 = {low}, 1 = the {yardstick_of(summary)}, over the same costs."
 
 
-def interval(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
+def interval_text(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
     """A mean with its interval, such as "0.981 [0.979, 0.983]"; "-" where it is undefined."""
     mean, low, high = (value[name] for name in ("mean", "low", "high"))
     if mean is None or mean != mean:

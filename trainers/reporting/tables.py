@@ -19,7 +19,7 @@ from clarify_env.trainers.evaluation.isotoken import PLAYED
 from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
 from clarify_env.trainers.evaluation.sweep import LIMITS, Cell, curve
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, heat, save
-from clarify_env.trainers.reporting.summary import interval
+from clarify_env.trainers.reporting.summary import interval_text
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ABOUT = {
@@ -126,7 +126,7 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
         row = result["rows"][asker]
         ends = (f"{row[name]['mean']:.3f}" if name in row else "" for name in ("own", "others"))
         cells = (_short(cell) + ("*" if cell["own"] else "") for cell in line.values())
-        shown.add_row(asker, *cells, *ends, interval(row["drop"]) if row.get("drop") else "")
+        shown.add_row(asker, *cells, *ends, interval_text(row["drop"]) if row.get("drop") else "")
     return shown
 
 
@@ -183,10 +183,10 @@ def isotoken_tables(result: Mapping[str, Any]) -> Group:
 
 def _tight(value: Mapping[str, float], sign: str = "") -> str:
     """A mean with its interval, without the zero before the point."""
-    return interval(value, 2, sign).replace("0.", ".")
+    return interval_text(value, 2, sign).replace("0.", ".")
 
 
-def curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
+def isotoken_curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
     """Score against turns, one colour an agent, one line a control, with intervals of the game as it is."""
     agents = list(dict.fromkeys(row["agent"] for row in rows))
     for k, agent in enumerate(agents):
@@ -215,7 +215,7 @@ def draw_isotoken(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw the curves of one or several evaluations, side by side, to a PNG and an SVG file."""
     figure, grid = grid_of(len(results), len(results), "", (1 + 4.8 * len(results), 4.2))
     for axes, result in zip(grid, results, strict=True):
-        curves(axes, result["rows"], f"{result['env']}, {result['budget']} words a player")
+        isotoken_curves(axes, result["rows"], f"{result['env']}, {result['budget']} words a player")
         axes.legend(fontsize=8)
     save(figure, path)
 
@@ -308,7 +308,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
             chance = result["better"][game].get(name, {}).get(after)
             shown.add_row(
                 name,
-                interval({**found, "mean": found["iqm"]}) if (found := row["unseen_iqm"]) else "-",
+                interval_text({**found, "mean": found["iqm"]}) if (found := row["unseen_iqm"]) else "-",
                 "" if chance is None else f"{chance:.2f}",
                 f"{row['others_iqm']['iqm']:.3f}" if row["others_iqm"] else "",
                 *(f"{np.mean(row[spent]):,.0f}" if row[spent] else "" for spent in SPENT),

@@ -11,7 +11,7 @@ import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
 from clarify_env.agents.clarification.move_scorer import FEATURES, Asking, NoteProposer, describe
-from clarify_env.games.clarification import Answer, Ask, Enumerate, UserModel
+from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate, UserModel
 from clarify_env.games.clarification.game import Interpretation
 from clarify_env.games.clarification.scripted_user import PLAIN, pick
 from clarify_env.games.clarification.synthetic import tasks
@@ -25,7 +25,8 @@ quick = settings(max_examples=40, deadline=None)
 def observed(task, order, costs, asks=0, noise=0.0):
     """What the asker sees of `task` after its first `asks` questions."""
     env = clarify_env.make("synthetic-v0", size=60)
-    observations, _ = env.reset(seed=1, options={"task": task, "intent": 0, "order": order, "costs": costs})
+    options = {"task": task, "intent": 0, "order": order, "costs": Costs(*costs)}
+    observations, _ = env.reset(seed=1, options=options)
     user = ScriptedUser(UserModel(noise=noise), seed=4)
     for _ in range(asks):
         dialogue = Asking.of(observations["asker"], "test")

@@ -15,7 +15,7 @@ from clarify_env.games.clarification.optimum import Solver, questions
 from clarify_env.games.clarification.scripted_user import pick
 from clarify_env.games.clarification.synthetic import tasks
 from clarify_env.text import best_f1
-from clarify_env.trainers.algorithms.best_continuation import BestContinuation, decide, prices
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation, best_moves, unit_prices
 from clarify_env.trainers.algorithms.selection import ActionClustering, Batch
 
 CELLS = [Costs(a, b) for a in (0.0, 0.02, 0.1, 0.3) for b in (0.002, 0.02, 0.06)]
@@ -47,7 +47,7 @@ def values(listed, rule=None):
     """The only tree of a batch, and what was decided at each of its nodes."""
     (tree,) = (rule or BestContinuation()).grow(listed)
     found = {}
-    decide(tree.nodes[0], prices(listed.env.game, tree.costs), found)
+    best_moves(tree.nodes[0], unit_prices(listed.env.game, tree.costs), found)
     return tree, found
 
 
@@ -130,7 +130,7 @@ def test_what_the_tree_selects_at_the_start_is_the_optimal_move(task):
     listed = batch(task, every_message(task))
     solver = Solver(task.question, task.interpretations, UserModel(), 5)
     tree, found = values(listed)
-    (root, *_), price_C_T = tree.nodes, prices(listed.env.game, tree.costs)
+    (root, *_), price_C_T = tree.nodes, unit_prices(listed.env.game, tree.costs)
     worth = {
         move: price_C_T @ quantities + sum(found[id(child)].value_C for child in children)
         for move, (quantities, children) in root.edges.items()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clarify_env.trainers.algorithms.preference import by_futures, extremes, forks, siblings, totals
+from clarify_env.trainers.algorithms.preference import by_futures, extremes, forks, row_totals, siblings
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.experiment import build
 from clarify_env.trainers.recipes import recipe
@@ -70,13 +70,13 @@ def test_a_divergence_keeps_the_policy_where_the_reference_plays():
         assert len(sampled) == sum(len(e.moves("asker")) for e in played.episodes if e.index >= own)
         trainer.fit(trainer.learner, examples, 0)
         found = trainer.learner.experience(sampled)
-        start, now = (totals(one.logprobs(found)) for one in (trainer.starts["asker"], trainer.learner))
+        start, now = (row_totals(one.logprobs(found)) for one in (trainer.starts["asker"], trainer.learner))
         apart[gamma] = float((start - now).mean())
     assert apart[5.0] < 0.3 * apart[0.0]
 
 
 def preferred(scored):
-    sums = totals(scored)
+    sums = row_totals(scored)
     return float((sums[::2] > sums[1::2]).double().mean())
 
 

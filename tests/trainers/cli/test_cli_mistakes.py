@@ -59,7 +59,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("audit nowhere/at/all", "unknown agent or run directory 'nowhere/at/all'"),
         ("evaluate human", "unknown agent or run directory 'human'"),
         ("evaluate .", ".: no run directory; it has no config.json"),
-        ("evaluate optimal --knob noise=nan", "noise=nan): a probability in [0, 1)"),
+        ("evaluate optimal --knob noise=nan", "--knob noise=nan: a number, as in noise=0.1"),
         ("evaluate always-ask --split nothing", "unknown split 'nothing'"),
     ],
 )

@@ -76,8 +76,8 @@ def test_evaluate_a_team_and_a_run_and_report_both(env, run, command, tmp_path):
     team = "random" if env in ASKING else next(iter(roster_of(clarify_env.registry[env].family).teams))
     code, text, err = command("evaluate", team, *on(env), *FEW, "--out", tmp_path / "team")
     assert code == 0, err
-    one = "1 = optimum" if env == "synthetic-v0" else "1 = ceiling" if env in ASKING else "1 = best team: "
-    assert one in " ".join(text.split())
+    one = "optimum" if env == "synthetic-v0" else "ceiling" if env in ASKING else "best team: "
+    assert f"1 = the {one}" in " ".join(text.split())
     code, text, err = command("evaluate", run, *noted(env), *FEW, "--out", tmp_path / "run", "--report")
     assert code == 0, err
     first, second = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("team", "run"))

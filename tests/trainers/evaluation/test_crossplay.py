@@ -11,7 +11,7 @@ from clarify_env.agents import AlwaysAsk, AlwaysEnumerate, OptimalAsker, Scripte
 from clarify_env.agents.catalog import load
 from clarify_env.games.clarification import Costs, UserModel
 from clarify_env.storage import read_episodes
-from clarify_env.trainers.evaluation.crossplay import Cell, crossplay, report
+from clarify_env.trainers.evaluation.crossplay import Crossing, crossplay, report
 from clarify_env.trainers.reporting.tables import crossplay_table
 
 CELLS = [Costs(0.02, 0.01), Costs(0.1, 0.002)]
@@ -107,7 +107,7 @@ def test_a_cell_that_fails_is_shown_as_failed(tmp_path):
 def test_the_drop_by_hand():
     """Own score 1, elsewhere 0.5 and 0: the drop is 0.75 in every resample, always."""
     one = np.ones(4)
-    line = {"a": Cell(one, {}), "b": Cell(0.5 * one, {}), "c": Cell(0.0 * one, {})}
+    line = {"a": Crossing(one, {}), "b": Crossing(0.5 * one, {}), "c": Crossing(0.0 * one, {})}
     fixed = {user: np.array([0.0 * one, -one]) for user in line}
     found = report({"x": line}, fixed, dict.fromkeys(line, one), {"x": "a"})["rows"]["x"]
     assert found["drop"] == {"mean": 0.75, "low": 0.75, "high": 0.75}

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from clarify_env.trainers.reporting.progress import results
-from clarify_env.trainers.reporting.summary import interval, score_note
+from clarify_env.trainers.reporting.summary import interval_text, score_note
 
 MEAN = {"mean": 97.578, "low": -94.364, "high": 100.774}
 
@@ -70,7 +70,7 @@ def test_without_an_optimum_none_is_named():
 
 
 def test_an_interval_in_words():
-    assert interval({"mean": 0.5, "low": 0.4, "high": 0.6}) == "0.500 [0.400, 0.600]"
-    assert interval({"mean": 0.5, "low": 0.4, "high": 0.6}, 2, "+") == "+0.50 [+0.40, +0.60]"
-    assert interval({"mean": 0.5, "low": None, "high": None}) == "0.500"
-    assert interval({"mean": None, "low": None, "high": None}) == "-"
+    assert interval_text({"mean": 0.5, "low": 0.4, "high": 0.6}) == "0.500 [0.400, 0.600]"
+    assert interval_text({"mean": 0.5, "low": 0.4, "high": 0.6}, 2, "+") == "+0.50 [+0.40, +0.60]"
+    assert interval_text({"mean": 0.5, "low": None, "high": None}) == "0.500"
+    assert interval_text({"mean": None, "low": None, "high": None}) == "-"

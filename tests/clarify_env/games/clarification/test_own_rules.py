@@ -34,6 +34,7 @@ class Patience(ClarificationGame):
     """The user's replies cost as well."""
 
     terms: ClassVar = {**ClarificationGame.terms, "reply_cost": Term("replies", "reply")}
+    counted: ClassVar = ("accuracy", "asks", "words", "replies", "exact")
     costs_type = Prices
 
     def apply(self, state, moves):
@@ -70,7 +71,7 @@ def test_an_episode_pays_the_third_cost(env):
     assert observation in env.observation_space("asker")
     players = {"asker": AlwaysAsk(), "user": ScriptedUser()}
     (episode,) = clarify_env.rollout(
-        env, players, 1, options=lambda i: {"intent": 0, "costs": (0.2, 0.01, 0.5)}
+        env, players, 1, options=lambda i: {"intent": 0, "costs": Prices(0.2, 0.01, 0.5)}
     )
     assert episode.costs == {"turn": 0.2, "word": 0.01, "reply": 0.5}
     assert episode.reward_terms == pytest.approx(
@@ -138,7 +139,7 @@ def test_a_game_of_ones_own_from_the_command(command, mistake, tmp_path, monkeyp
         agent = ("evaluate", "clarify_env.agents:AlwaysAsk", *own, "--no-wandb", "--out", tmp_path / "x")
         code, text, err = command(*agent)
         assert code == 0, err
-        assert "1 = best team: always-" in " ".join(text.split())
+        assert "1 = the best team: always-" in " ".join(text.split())
         assert "patience:nothing" in mistake("play", "--env", "patience:nothing")
         assert "takes costs=" in mistake("play", "--env", "patience:FILM")
         assert "no module" in mistake("play", "--env", "nowhere_at_all:build").lower()
