@@ -26,7 +26,7 @@ TASK = Task(
 
 @pytest.fixture
 def env():
-    return GameEnv(ClarificationGame([TASK], FixedCosts(of=Costs)), "hand-v0")
+    return GameEnv(ClarificationGame([TASK], FixedCosts(turn=0.1, word=0.01, of=Costs)), "hand-v0")
 
 
 def test_the_line_of_an_environment_says_what_it_is(env):

@@ -53,7 +53,7 @@ def compare(
                 bars.progress.console.print(f"{cell.name}: failed: {failed}")
         parts = made.users, out, made.cross_tasks, count
         crossings = sweeps.crossed(cells, *parts, watcher=bars)
-        known = sweeps.references(sweeps.complete(cells, out), out, count)
+        known = sweeps.references(sweeps.completed(cells, out), out, count)
     result = report.collect(cells, out, known, crossings)
     report.draw_sweep(result, out / "compare.png")
     console.print(report.sweep_table(result))

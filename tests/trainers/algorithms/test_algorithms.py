@@ -61,7 +61,7 @@ def test_a_run_learns_resumes_and_is_loaded(name, options, tmp_path):
     weights = [run.checkpoint(2) / "weights.safetensors" for run in (whole, part)]
     assert weights[0].read_bytes() == weights[1].read_bytes(), "resumed to the same bits"
     assert weights[0].read_bytes() != (whole.checkpoint(0) / "weights.safetensors").read_bytes()
-    assert json.loads((whole.path / "config.json").read_text())["algorithm"] == name
+    assert json.loads((whole.path / "config.json").read_text())["algorithm"]["name"] == name
     assert load_run(whole)["asker"].greedy
 
 

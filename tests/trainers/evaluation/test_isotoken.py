@@ -167,7 +167,7 @@ def test_the_command_writes_numbers_episodes_and_a_picture(command, mistake, els
         "--episodes",
         20,
     ]
-    code, text, err = command("isotoken", *given, "--option", "gap=2", "--out", tmp_path / "out")
+    code, text, err = command("isotoken", *given, "--env-option", "gap=2", "--out", tmp_path / "out")
     assert code == 0, err
     result = json.loads((tmp_path / "out" / "isotoken.json").read_text(encoding="utf-8"))
     assert len(result["rows"]) == 16
@@ -177,6 +177,8 @@ def test_the_command_writes_numbers_episodes_and_a_picture(command, mistake, els
     assert "pieces" in text
     assert "did you mean 'pieces'" in mistake("isotoken", "pingeval-chess-v0", "--agent", "peices")
     assert "these do: pingeval" in mistake("isotoken", "synthetic-v0", "--agent", "guess")
-    assert "NAME=VALUE" in mistake("isotoken", "pingeval-chess-v0", "--agent", "guess", "--option", "gap")
+    assert "NAME=VALUE" in mistake("isotoken", "pingeval-chess-v0", "--agent", "guess", "--env-option", "gap")
     assert "whole numbers" in mistake("isotoken", "pingeval-chess-v0", "--agent", "guess", "--turns", "x")
-    assert "unknown option" in mistake("isotoken", "pingeval-chess-v0", "--agent", "guess", "--option", "a=1")
+    assert "unknown option" in mistake(
+        "isotoken", "pingeval-chess-v0", "--agent", "guess", "--env-option", "a=1"
+    )

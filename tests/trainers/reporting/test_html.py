@@ -122,7 +122,7 @@ def test_unreadable_messages_failures_and_two_games(tmp_path):
 
 
 def test_a_message_is_shown_as_it_came_where_it_says_more_than_the_move(tmp_path):
-    env = GameEnv(ClarificationGame(TASKS, FixedCosts(0.1, 0.01, of=Costs)), "hand-v0")
+    env = GameEnv(ClarificationGame(TASKS, FixedCosts(turn=0.1, word=0.01, of=Costs)), "hand-v0")
     lines = [
         "<ask>Which  year?</ask>",
         Decision(Enumerate([("Norway", "1950"), ("Chile", "x")]), f"{EVIL} Norway or Chile"),
