@@ -19,8 +19,8 @@ if TYPE_CHECKING:
         AlwaysEnumerate,
         OptimalAsker,
         Random,
+        ScriptedUser,
     )
-    from clarify_env.agents.clarification.user import ScriptedUser
     from clarify_env.agents.llm.openai_agent import OpenAIAgent
     from clarify_env.agents.llm.transformers_agent import TransformersAgent
     from clarify_env.agents.llm.vllm_agent import VLLMAgent
@@ -39,7 +39,7 @@ _WHERE = {
     "OptimalAsker": "clarification.scripted",
     "Random": "clarification.scripted",
     "Script": "script",
-    "ScriptedUser": "clarification.user",
+    "ScriptedUser": "clarification.scripted",
     "TransformersAgent": "llm.transformers_agent",
     "VLLMAgent": "llm.vllm_agent",
     "load": "catalog",

@@ -11,7 +11,7 @@ from clarify_env.errors import ClarifyError, nearest
 from clarify_env.games import load_object
 
 # What a name begins with, and who makes an agent of the rest; trainers add what they know to load.
-PREFIXES = {"run": "clarify_env.trainers.evaluation.runs:load_players"}
+PREFIXES = {"run": "clarify_env.trainers.evaluation.evaluate:load_players"}
 NAMES = "run:DIR, small, model:FOLDER_OR_HUB_ID, server:MODEL, MODULE:CLASS"
 
 

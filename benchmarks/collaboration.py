@@ -19,9 +19,9 @@ from clarify_env.agents.csp.scripted import Optimum, floor, optimal, protocol
 from clarify_env.games.csp import CspCosts
 from clarify_env.games.csp.optimum import Problem, ceiling, equilibria, solve
 from clarify_env.games.csp.world import TOOLS, make_world
-from clarify_env.trainers.algorithms import make_trainer
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.evaluation.calibration import transfer
+from clarify_env.trainers.experiment import make_trainer
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 
 torch.set_num_threads(1)

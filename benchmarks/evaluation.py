@@ -19,8 +19,8 @@ import torch
 import clarify_env
 from clarify_env.agents import ScriptedUser, make_asker
 from clarify_env.games.clarification import SEEN, UNSEEN
+from clarify_env.trainers.evaluation.evaluate import evaluate_agent
 from clarify_env.trainers.evaluation.measure import SCRIPTED, jobs, measure, pick_questions
-from clarify_env.trainers.evaluation.runs import evaluate_agent
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.reporting.figures import draw_all
 from clarify_env.trainers.reporting.html import write_report

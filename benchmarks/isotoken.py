@@ -17,9 +17,9 @@ from rich.console import Console
 import clarify_env
 from clarify_env.agents.roster import roster_of
 from clarify_env.data import read_json
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.evaluation.isotoken import isotoken
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.tables import draw_isotoken, isotoken_tables
 from clarify_env.trainers.run_directory import write_json
 

@@ -19,8 +19,8 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.trainers.algorithms.rest import ReST
 from clarify_env.trainers.algorithms.selection import Batch, make_rule
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.learners.language_model import LanguageLearner
-from clarify_env.trainers.recipes import recipe
 
 
 def selected(agent, tasks, samples):

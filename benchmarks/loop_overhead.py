@@ -16,8 +16,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
 PARTS = ("play", "examples", "gradient", "check")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.config import recipe
+from clarify_env.trainers.evaluation.evaluate import evaluate_run
 from clarify_env.trainers.experiment import train
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
 PARTS = {

@@ -24,9 +24,9 @@ from clarify_env.costs import CostGrid
 from clarify_env.games.clarification import Costs
 from clarify_env.trainers.algorithms.rest import ReST
 from clarify_env.trainers.algorithms.selection import make_rule
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.evaluation.evaluate import evaluate
 from clarify_env.trainers.learners.language_model import LanguageLearner
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
 

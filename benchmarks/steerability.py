@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.evaluation.evaluate import evaluate_run
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.run_directory import RunDirectory
 

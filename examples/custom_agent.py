@@ -10,7 +10,7 @@ import numpy as np
 import clarify_env
 from clarify_env import Agent
 from clarify_env.agents import FIXED, ScriptedUser, load
-from clarify_env.agents.clarification.belief import belief
+from clarify_env.agents.clarification.scripted import belief
 from clarify_env.games.clarification import UNSEEN, Answer
 from clarify_env.games.clarification.optimum import questions
 from clarify_env.testing.agent_checks import check_agent

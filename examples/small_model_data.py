@@ -7,11 +7,10 @@ import argparse
 
 import numpy as np
 
-from clarify_env.agents.clarification.belief import canonical
 from clarify_env.agents.clarification.move_scorer import Asking
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.costs import FixedCosts
-from clarify_env.games.clarification.game import Answer, ClarificationGame, Costs, Enumerate, Reply
+from clarify_env.games.clarification.game import Answer, ClarificationGame, Costs, Enumerate, Reply, canonical
 from clarify_env.games.clarification.optimum import questions
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.games.clarification.synthetic import generate_task

@@ -9,10 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from small_model_data import PROMPT, cost, label, names, reply
 
-from clarify_env.agents.clarification.belief import canonical
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.costs import FixedCosts
-from clarify_env.games.clarification.game import Ask, ClarificationGame, Costs, Fact, Interpretation
+from clarify_env.games.clarification.game import (
+    Ask,
+    ClarificationGame,
+    Costs,
+    Fact,
+    Interpretation,
+    canonical,
+)
 from clarify_env.games.clarification.optimum import questions
 from clarify_env.games.clarification.synthetic import generate_task
 

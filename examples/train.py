@@ -6,10 +6,10 @@ python examples/train.py --out runs/example
 import argparse
 
 from clarify_env.trainers.config import Config
+from clarify_env.trainers.evaluation.evaluate import evaluate_run
 from clarify_env.trainers.evaluation.parallel import set_threads
-from clarify_env.trainers.evaluation.runs import evaluate_run
 from clarify_env.trainers.experiment import train
-from clarify_env.trainers.reporting.progress import results
+from clarify_env.trainers.reporting.summary import results
 from clarify_env.trainers.run_directory import RunDirectory
 
 

@@ -16,10 +16,9 @@ from clarify_env.agents.human import Person
 from clarify_env.agents.roster import ROSTERS, register_roster, roster_of
 from clarify_env.costs import made_costs
 from clarify_env.trainers.cli.play import play_by_hand
-from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.runs import evaluate_agent, evaluate_run, load_run
+from clarify_env.trainers.config import Config, recipe
+from clarify_env.trainers.evaluation.evaluate import evaluate_agent, evaluate_run, load_run
 from clarify_env.trainers.experiment import train
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.run_directory import RunDirectory
 

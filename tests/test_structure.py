@@ -270,11 +270,11 @@ def named(path):
 
 # Who may say what, and why. What is left in trainers/ is extended here folder by folder.
 MAY = {
-    "trainers/settings.py": {"synthetic-v0"},  # the game that is trained on where none is named
+    "trainers/config.py": {"synthetic-v0"},  # the game that is trained on where none is named
 }
 CORE = [
     path
-    for pattern in ("clarify_env/*.py", "clarify_env/testing/*.py", "trainers/settings.py")
+    for pattern in ("clarify_env/*.py", "clarify_env/testing/*.py", "trainers/config.py")
     for path in sorted(ROOT.glob(pattern))
 ]
 
@@ -289,7 +289,7 @@ def test_what_a_game_is_called_is_found():
     ids, classes = words_of_games()
     assert {"synthetic-v0", "pingeval-chess", "csp", "clarification"} <= ids
     assert {"Ask", "CspCosts", "Agree", "ClarificationGame"} <= classes
-    assert {"clarification", "Ask", "Costs"} <= named(ROOT / "agents" / "clarification" / "belief.py") | {
+    assert {"clarification", "Ask", "Costs"} <= named(ROOT / "agents" / "clarification" / "scripted.py") | {
         "Costs"
     }
 

@@ -1,20 +1,21 @@
 """Training: from the configuration of a run to its loop."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from clarify_env.agent import Agent
 from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.games import installed, load_object
 from clarify_env.registry import make
-from clarify_env.trainers.algorithms import make_trainer
-from clarify_env.trainers.config import Config, read_config
+from clarify_env.trainers.algorithms import ALGORITHMS
+from clarify_env.trainers.config import SMALL_POLICY, Config, read_config
 from clarify_env.trainers.learners import Learner
-from clarify_env.trainers.learners.distributed import join
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 from clarify_env.trainers.loggers import Logger, Loggers
 from clarify_env.trainers.loop import Loop
-from clarify_env.trainers.recipes import SMALL_POLICY
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 
@@ -24,8 +25,11 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
     if policy.agent == SMALL_POLICY:
         small = roster_of(env.game).policy(env, player, policy.hidden, config.seed)
         return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
-    from clarify_env.agents import TransformersAgent
+    from clarify_env.agents.llm.transformers_agent import TransformersAgent
+    from clarify_env.trainers.learners.distributed import join
     from clarify_env.trainers.learners.language_model import LanguageLearner
+
+    join()  # before the model is loaded: each process has a device of its own
 
     agent = TransformersAgent(
         policy.agent, max_tokens=policy.max_completion_length, rows=policy.rows, seed=config.seed
@@ -39,6 +43,18 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
         bf16=policy.bf16,
         lora=policy.lora,
     )
+
+
+def make_trainer(config: Config, learner: Learner, others: Mapping[str, Agent], **kwargs: Any) -> Loop:
+    """A run of the algorithm that the configuration names; `Loop` has the other arguments.
+
+    Raises:
+        ClarifyError: no algorithm has this name (the nearest is suggested), or it has no such option.
+    """
+    known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
+    found = known[choose("algorithm", config.algorithm.name, known)]
+    kind: Callable[..., Loop] = load_object(found) if isinstance(found, str) else found
+    return kind(config, learner, others, **kwargs)
 
 
 def build(config: Config, run: RunDirectory | None = None) -> Loop:
@@ -56,6 +72,11 @@ def build(config: Config, run: RunDirectory | None = None) -> Loop:
     learner = make_learner(config, env, first)
     partners = {player: learner if policy.shared else make_learner(config, env, player) for player in more}
     return make_trainer(config, learner, others, run=run, player=first, partners=partners, env=env)
+
+
+def rank() -> int:
+    """Which of the processes that were launched together this is; only the first, 0, writes."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def train(
@@ -80,15 +101,14 @@ def train(
                 raise ClarifyError(
                     f"{run.path}: was started with {name}={stored[name]!r}, not {new!r}; leave it out"
                 )
-    rank, _ = join()
     trainer = build(config, run)
     first = trainer.resume() if resume else 0
-    if rank:
+    if rank():
         trainer.run = None  # the first process writes
     elif resume:
         write_json(run.path / "config.json", config.to_json())
     else:
         run.start(config.to_json())
-    logger = Loggers(() if rank else loggers)
+    logger = Loggers(() if rank() else loggers)
     logger.start(run, config)
     yield from trainer.train(logger, first)

@@ -5,7 +5,17 @@ import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from clarify_env.data import read_json
 from clarify_env.episode import Episode
@@ -70,6 +80,58 @@ class Loggers(Logger):
         """Tells all."""
         for logger in self.loggers:
             logger.close()
+
+
+class Bars(Logger):
+    """Shows one progress bar per stage, and a line an iteration.
+
+    Args:
+        console: to draw on; by default the terminal.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description:<17}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.iterations = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self.progress.stop()
+
+    def stage(self, name: str, total: int) -> Callable[[int], object]:
+        """A new bar in place of the last one."""
+        self.progress.start()
+        for old in self.progress.task_ids:
+            self.progress.remove_task(old)
+        task = self.progress.add_task(name, total=total)
+        return lambda done: self.progress.advance(task, done)
+
+    def start(self, run: RunDirectory, config: Config) -> None:
+        """Note how many iterations there will be."""
+        self.iterations = config.iterations
+
+    def iteration(self, line: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+        """Its numbers in a few words, above the bar."""
+        parts = []
+        for shown, part in (("played", "play"), ("greedy", "eval")):
+            if f"{part}/reward" in line:
+                asks = f", asks {line[f'{part}/asks']:.2f}" if f"{part}/asks" in line else ""
+                parts.append(f"{shown} reward {line[f'{part}/reward']:+.3f}{asks}")
+        said = f"iteration {line['iteration'] + 1}/{self.iterations}: {'; '.join(parts)}"
+        self.progress.console.print(said, highlight=False)
 
 
 def columns_of(episode: Episode) -> list[str | int]:

@@ -13,8 +13,8 @@ from clarify_env.agents.clarification.scripted import (
     AlwaysEnumerate,
     OptimalAsker,
     Random,
+    ScriptedUser,
 )
-from clarify_env.agents.clarification.user import ScriptedUser
 from clarify_env.agents.human import Person
 from clarify_env.agents.roster import Bound, Make, Roster, Team
 from clarify_env.arrays import Floats

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from clarify_env.agent import Observation
-from clarify_env.agents.clarification.belief import belief, canonical, notes_of, said_before
+from clarify_env.agents.clarification.scripted import belief, notes_of, said_before
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
 from clarify_env.game import Turn
 from clarify_env.games.clarification.final_messages import FinalMessages
-from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation
+from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation, canonical
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.games.clarification.scripted_user import UserModel, pick
 from clarify_env.moves import Answer, Move

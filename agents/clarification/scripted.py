@@ -1,26 +1,93 @@
-"""Fixed strategies: what an asker does that never looks at the costs. They are the baselines.
+"""The game's scripted players: fixed strategies, the optimal asker, and the user that they are played with.
 
-All play from the asker's notes (knowledge="open") and believe what replies tell them (`belief`).
-
-The asker that plays optimally against the scripted user (the ceiling of open notes, in the flesh).
+The askers play from their notes (knowledge="open") and believe what the replies tell them (`belief`). Fixed
+strategies never look at the costs: they are the baselines.
 """
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.agent import Agent, Observation
-from clarify_env.agents.clarification.belief import belief, canonical, notes_of
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import Ask, Costs, Enumerate, Interpretation, Reply
+from clarify_env.games.clarification.game import (
+    Ask,
+    Costs,
+    Enumerate,
+    Interpretation,
+    Reply,
+    Select,
+    canonical,
+)
 from clarify_env.games.clarification.optimum import Solver, questions, solver
-from clarify_env.games.clarification.scripted_user import UserModel, added
+from clarify_env.games.clarification.scripted_user import SILENT, Said, UserModel, added, closest, pick
 from clarify_env.moves import Answer, Move
-from clarify_env.text import Grade, apart, grade_text, stem, stems, tokens
+from clarify_env.text import Grade, apart, grade_text, stem, stems, token_f1, tokens
 
 SETTLED = 0.9  # belief above which one meaning counts as known
+DOUBT = 0.02  # likelihood of a reply under a note that it does not fit best
+Matcher = Callable[[tuple[str, ...], str, str], int | None]  # (labels, meaning, question) -> position
+
+_TRUTHFUL = UserModel()
+
+
+def notes_of(observation: Observation, who: str) -> tuple[Interpretation, ...]:
+    """The asker's notes.
+
+    Raises:
+        ClarifyError: there are none (knowledge="closed"), or the observation is another player's.
+    """
+    notes: tuple[Interpretation, ...] = observation.get("notes", ())
+    if not notes:
+        raise ClarifyError(
+            f"{who} plays from the asker's notes and found none; make the game knowledge='open' "
+            "(--knowledge open)"
+        )
+    return notes
+
+
+def said_before(transcript: Sequence[Turn]) -> Said:
+    """What was asked, with the replies, in order; a question that waits for its reply is left out."""
+    said, asked = [], ""
+    for turn in transcript:
+        if isinstance(turn.move, Ask):
+            asked = turn.move.text
+        elif isinstance(turn.move, Reply):
+            said.append((asked, turn.move.text))
+    return tuple(said)
+
+
+@lru_cache(maxsize=100_000)
+def belief(
+    question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...]
+) -> NDArray[np.float64]:
+    """Probabilities of the notes, belief_N: their weights, and Bayes' rule for every reply.
+
+    The notes that a reply fits best have likelihood 1, the others `DOUBT`; a reply that says nothing, or fits
+    none of them, changes nothing. The fit is token F1 with what the note adds to the question, or for notes
+    in text alone with what a truthful user who meant the note would have replied.
+    """
+    weights = np.array([note.weight for note in notes])
+    said = said_before(transcript)
+    for k, (asked, reply) in enumerate(said):
+        if reply not in SILENT:
+            truths = [_truth(note, question, asked, said[:k]) for note in notes]
+            scores = np.array([token_f1(reply, truth) for truth in truths])
+            if scores.max() > 0.0:
+                weights = weights * np.where(scores >= scores.max() - 1e-9, 1.0, DOUBT)
+    result: NDArray[np.float64] = weights / weights.sum()
+    result.flags.writeable = False
+    return result
+
+
+def _truth(note: Interpretation, question: str, asked: str, said: Said) -> str:
+    """What a truthful user who means `note` tells of it."""
+    if note.facts:
+        return added(note.text, question)
+    return _TRUTHFUL.replies(asked, question, note.text, (), said)[0][0]
 
 
 def likeliest(observation: Observation, who: str) -> Interpretation:
@@ -173,3 +240,70 @@ def _seen(
             f"OptimalAsker: a game of {len(costs)} costs; an optimum is known for those of a turn and a word"
         )
     return observation["question"], notes, observation["transcript"], Costs(*costs)
+
+
+class ScriptedUser(Agent):
+    """Answers questions by `UserModel`, and takes the branch of an enumeration whose label fits best.
+
+    Args:
+        model: how reliable it is, such as UserModel(noise=0.1); by default perfectly.
+        seed: of the agent's own generator.
+        matcher: which label fits a meaning in text best, or None where none does; by default the F1 of their
+            stems, which the exact optimum counts on; `clarify_env.agents.EmbeddingMatcher` is another.
+    """
+
+    def __init__(
+        self, model: UserModel | None = None, seed: int | None = None, matcher: Matcher = closest
+    ) -> None:
+        super().__init__(seed)
+        self.model = model or UserModel()
+        self.matcher = matcher
+
+    def act(
+        self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None
+    ) -> Sequence[Move]:
+        """One move per observation; a matcher with `read` is shown all texts of the batch first."""
+        read = getattr(self.matcher, "read", None)
+        if read:
+            read([text for observation in observations for text in _texts(observation)])
+        if rngs is None:
+            rngs = [self._rng] * len(observations)
+        return [self.move(observation, rng) for observation, rng in zip(observations, rngs, strict=True)]
+
+    def move(self, observation: Observation, rng: np.random.Generator) -> Move:
+        """A `Reply` to a question, a `Select` from a final message."""
+        message = observation["transcript"][-1].move
+        if isinstance(message, Ask):
+            return Reply(self._reply(message, observation, rng))
+        if isinstance(message, Enumerate):
+            at = self._picked(message, observation)
+            return Select("" if at is None else message.options[at][1])
+        if isinstance(message, Answer):
+            return Select(message.text)
+        raise ClarifyError(f"ScriptedUser: does not know what to do about a {message.kind!r}")
+
+    def _picked(self, message: Enumerate, observation: Observation) -> int | None:
+        intent, facts, question = observation["intent"], observation["facts"], observation["question"]
+        if facts:
+            return pick(message.options, intent, facts, question)
+        return self.matcher(tuple(label for label, _ in message.options), intent, question)
+
+    def _reply(self, ask: Ask, observation: Observation, rng: np.random.Generator) -> str:
+        facts = observation["facts"]
+        said = () if facts else said_before(observation["transcript"])
+        replies = self.model.replies(ask.text, observation["question"], observation["intent"], facts, said)
+        if len(replies) > 1:
+            draw = rng.random()
+            for text, chance in replies[:-1]:
+                draw -= chance
+                if draw < 0.0:
+                    return text
+        return replies[-1][0]
+
+
+def _texts(observation: Observation) -> list[str]:
+    """What a matcher compares in this observation."""
+    message = observation["transcript"][-1].move
+    if not isinstance(message, Enumerate) or observation["facts"]:
+        return []
+    return [*(label for label, _ in message.options), observation["intent"], observation["question"]]

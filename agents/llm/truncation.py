@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from clarify_env.agent import Observation
-from clarify_env.agents.clarification.belief import canonical
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
+from clarify_env.games.clarification.game import canonical
 from clarify_env.moves import TextMove
 
 CUT = "[cut here: too long]"

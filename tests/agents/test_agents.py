@@ -19,7 +19,7 @@ from clarify_env.agents import (
     ScriptedUser,
     make_asker,
 )
-from clarify_env.agents.clarification.belief import DOUBT, belief
+from clarify_env.agents.clarification.scripted import DOUBT, belief
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.game import Turn

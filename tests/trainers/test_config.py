@@ -8,8 +8,15 @@ import typer
 
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli import app
-from clarify_env.trainers.config import PARTS, SETTINGS, Config
-from clarify_env.trainers.recipes import AGENTS, ALGORITHM_RECIPES, TOKEN_ALGORITHMS, recipe
+from clarify_env.trainers.config import (
+    AGENTS,
+    ALGORITHM_RECIPES,
+    PARTS,
+    SETTINGS,
+    TOKEN_ALGORITHMS,
+    Config,
+    recipe,
+)
 
 
 def test_every_setting_is_an_option_of_train_in_the_group_of_its_part():

@@ -14,7 +14,7 @@ import clarify_env
 from clarify_env.agents import Random, ScriptedUser
 from clarify_env.trainers import experiment
 from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.runs import evaluate_run
+from clarify_env.trainers.evaluation.evaluate import evaluate_run
 from clarify_env.trainers.loggers import PICTURES, TABLE_ROWS, Logger, WandbLogger, columns_of, transcript
 from clarify_env.trainers.run_directory import RunDirectory
 

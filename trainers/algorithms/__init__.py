@@ -4,16 +4,12 @@ Another person's package adds one by the entry point group "clarify_env.algorith
 "package:Class".
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from clarify_env.agent import Agent
-from clarify_env.errors import ClarifyError, choose
-from clarify_env.games import installed, load_object
+from clarify_env.errors import ClarifyError
 
 if TYPE_CHECKING:  # the loop reads settings, and settings the rules of this package
-    from clarify_env.trainers.config import Config
-    from clarify_env.trainers.learners import Learner
     from clarify_env.trainers.loop import Loop
 
 ALGORITHMS: dict[str, "str | Callable[..., Loop]"] = {
@@ -39,15 +35,3 @@ def register_algorithm(name: str, kind: "Callable[..., Loop]") -> None:
     if name in ALGORITHMS:
         raise ClarifyError(f"register_algorithm({name!r}): this name is taken")
     ALGORITHMS[name] = kind
-
-
-def make_trainer(config: "Config", learner: "Learner", others: Mapping[str, Agent], **kwargs: Any) -> "Loop":
-    """A run of the algorithm that the configuration names; `Loop` has the other arguments.
-
-    Raises:
-        ClarifyError: no algorithm has this name (the nearest is suggested), or it has no such option.
-    """
-    known = {**installed("clarify_env.algorithms"), **ALGORITHMS}
-    found = known[choose("algorithm", config.algorithm.name, known)]
-    kind: Callable[..., Loop] = load_object(found) if isinstance(found, str) else found
-    return kind(config, learner, others, **kwargs)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import clarify_env
-from clarify_env.agents import catalog
+from clarify_env.agents.catalog import NAMES, load
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -21,7 +21,7 @@ from clarify_env.trainers.cli.options import (
     options,
     trainer,
 )
-from clarify_env.trainers.reporting.progress import Bars
+from clarify_env.trainers.loggers import Bars
 
 
 @app.command(
@@ -33,7 +33,7 @@ def audit(
     context: typer.Context,
     user: Annotated[
         str,
-        typer.Argument(help=f"scripted, embed, noisy:P, vague:P, refusing:P, or {catalog.NAMES}."),
+        typer.Argument(help=f"scripted, embed, noisy:P, vague:P, refusing:P, or {NAMES}."),
     ] = "scripted",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,
@@ -62,7 +62,7 @@ def audit(
     if user != "scripted":
         trainer("evaluation.parallel").set_threads(threads)
     sampling = {"temperature": temperature, "max_tokens": max_tokens}
-    player = catalog.load(user, game, "user", knobs=knobs(knob), server=server, **sampling)
+    player = load(user, game, "user", knobs=knobs(knob), server=server, **sampling)
     with Bars(console) as bars:
         found = auditing.audit(
             game,

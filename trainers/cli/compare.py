@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clarify_env.trainers.cli.options import DataDir, app, console, trainer
-from clarify_env.trainers.reporting.progress import Bars
+from clarify_env.trainers.loggers import Bars
 
 
 @app.command(

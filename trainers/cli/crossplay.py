@@ -8,7 +8,7 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents import catalog
+from clarify_env.agents.catalog import NAMES, load, load_team
 from clarify_env.agents.roster import others_of, roster_of, teams_of
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
@@ -25,7 +25,7 @@ from clarify_env.trainers.cli.options import (
     options,
     trainer,
 )
-from clarify_env.trainers.reporting.progress import Bars
+from clarify_env.trainers.loggers import Bars
 
 
 @app.command(
@@ -36,15 +36,13 @@ def crossplay(
     context: typer.Context,
     targets: Annotated[
         list[str],
-        typer.Argument(
-            help=f"Who plays the first player that is trained: names of the game, or {catalog.NAMES}."
-        ),
+        typer.Argument(help=f"Who plays the first player that is trained: names of the game, or {NAMES}."),
     ],
     users: Annotated[
         str | None,
         typer.Option(
             help="Who plays the others, names with commas: scripted, embed, noisy:P, vague:P, refusing:P, a "
-            f"team of the game, or {catalog.NAMES}. Default: scripted,noisy:0.1,vague:0.2, or the teams."
+            f"team of the game, or {NAMES}. Default: scripted,noisy:0.1,vague:0.2, or the teams."
         ),
     ] = None,
     env: Env = "synthetic-v0",
@@ -85,7 +83,7 @@ def crossplay(
             f"crossplay {env}: this game has one player, so that there is nobody to cross it with"
         )
     names = users.split(",") if users else roster.partners or teams_of(game)
-    made = {_shown(name): catalog.load_team(name, game, seats, server=server) for name in names}
+    made = {_shown(name): load_team(name, game, seats, server=server) for name in names}
     askers: dict[str, Agent] = {}
     own: dict[str, str] = {}
     identity = {_shown(n): _identity(Path(n.removeprefix("run:"))) for n in [*targets, *names] if _is_run(n)}
@@ -93,7 +91,7 @@ def crossplay(
         shown = _shown(name)
         if shown in askers:
             raise ClarifyError(f"crossplay: two players are called {shown!r}; rename a run directory")
-        askers[shown] = catalog.load(name, game, player, server=server)
+        askers[shown] = load(name, game, player, server=server)
         if name in trained or name == teams[-1]:
             told = trained[name].rollout.knobs if name in trained else {}
             mine = {seat: a for seat, a in others_of(game, told).items() if seat not in roster.trained}

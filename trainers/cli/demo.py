@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clarify_env.agents import catalog
+from clarify_env.agents.catalog import load
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make, registry
 from clarify_env.trainers.cli.options import (
@@ -44,7 +44,7 @@ def demo(
     module = trainer("reporting.playground")
     module.check_playable(game)
     told = knobs(knob)
-    asker: Any = catalog.load(target, game, "asker", knobs=told, server=server)
+    asker: Any = load(target, game, "asker", knobs=told, server=server)
     asker = asker.with_(temperature=1.0) if hasattr(asker, "temperature") else asker
     play = module.Playground(game, asker, UserModel(**told), samples, seed)
     trainer("reporting.playground_page").serve(play, target, host, port)

@@ -27,7 +27,8 @@ from clarify_env.trainers.cli.options import (
     wandb_logger,
     written,
 )
-from clarify_env.trainers.reporting.progress import Bars, results
+from clarify_env.trainers.loggers import Bars
+from clarify_env.trainers.reporting.summary import results
 
 
 @app.command(
@@ -67,7 +68,7 @@ def evaluate(
     no_wandb: NoWandb = False,
 ) -> None:
     """Measure a team over the cost grid, beside the scripted teams and the optimum where it is known."""
-    evaluation, runs = trainer("evaluation.runs"), trainer("run_directory")
+    evaluation, runs = trainer("evaluation.evaluate"), trainer("run_directory")
     trainer("evaluation.parallel").set_threads(threads)
     chosen = options(data_dir, split=split, env_option=env_option)
     told = knobs(knob)

@@ -8,12 +8,12 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents import catalog
+from clarify_env.agents.catalog import NAMES, load_team
 from clarify_env.agents.roster import roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli.options import EnvOptions, Seed, Threads, app, console, options, trainer
-from clarify_env.trainers.reporting.progress import Bars
+from clarify_env.trainers.loggers import Bars
 
 Players = Callable[[GameEnv[Any]], Mapping[str, Agent]]
 
@@ -27,9 +27,7 @@ def isotoken(
     env: Annotated[str, typer.Argument(help="A game that takes `turns` and `budget`.")],
     agent: Annotated[
         str,
-        typer.Option(
-            help=f"Who plays, names with commas: teams of the game (such as guess), or {catalog.NAMES}."
-        ),
+        typer.Option(help=f"Who plays, names with commas: teams of the game (such as guess), or {NAMES}."),
     ],
     turns: Annotated[str, typer.Option(help="Messages of each player.")] = "2,4,8,16",
     budget: Annotated[int, typer.Option(help="Words of each player.", min=1)] = 128,
@@ -92,6 +90,6 @@ def _numbers(text: str) -> list[int]:
 
 def _players(name: str, game: GameEnv[Any], server: str | None) -> Players:
     """Who plays every seat of a game: a scripted team made for each, anybody else made once."""
-    made = catalog.load_team(name, game, game.possible_agents, server=server)
+    made = load_team(name, game, game.possible_agents, server=server)
     scripted = name in roster_of(game.game).teams
-    return lambda env: catalog.load_team(name, env, env.possible_agents) if scripted else made
+    return lambda env: load_team(name, env, env.possible_agents) if scripted else made

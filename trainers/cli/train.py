@@ -19,7 +19,8 @@ from clarify_env.trainers.cli.options import (
     with_settings,
     written,
 )
-from clarify_env.trainers.reporting.progress import Bars, results
+from clarify_env.trainers.loggers import Bars
+from clarify_env.trainers.reporting.summary import results
 
 
 @app.command(
@@ -51,7 +52,7 @@ def train(
 
     What is not given is as the recipe of the agent, the algorithm and the game says.
     """
-    configs, experiment, recipes = trainer("config"), trainer("experiment"), trainer("recipes")
+    configs, experiment = trainer("config"), trainer("experiment")
     trainer("evaluation.parallel").set_threads(threads)
     if data_dir:
         given["env_options"] = {"data_dir": str(data_dir.resolve()), **given.get("env_options", {})}
@@ -64,7 +65,7 @@ def train(
         run = trainer("run_directory").RunDirectory(chosen)
         stored = configs.read_config(run)
         agent = agent or stored.policy.agent
-        recipes.without_effect(agent, given)
+        configs.without_effect(agent, given)
         given = {**given, "agent": agent}
         for name in ("options", "env_options"):
             if name in given:
@@ -73,8 +74,8 @@ def train(
     else:
         agent = agent or _usual(env)
         run = trainer("run_directory").RunDirectory(out or Path(_folder(agent, env, given, rule)))
-        config = recipes.recipe(agent, **given)
-    rank, _ = trainer("learners.distributed").join()
+        config = configs.recipe(agent, **given)
+    rank = experiment.rank()
     console.quiet = rank > 0
     console.print(f"Run directory: [bold]{run.path}[/bold]", highlight=False)
     wandb = wandb_logger(no_wandb or rank > 0, wandb_project, wandb_entity, wandb_name)
@@ -84,7 +85,7 @@ def train(
                 pass
             if rank:
                 return
-            evaluation = trainer("evaluation.runs")
+            evaluation = trainer("evaluation.evaluate")
             summary = evaluation.evaluate_run(run, tasks=config.evaluation.eval_tasks, watcher=bars)
         for logger in wandb:
             logger.summary(summary, run.path)

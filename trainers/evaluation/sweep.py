@@ -15,20 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agents import catalog
+from clarify_env.agents.catalog import load_team
 from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make, registry
-from clarify_env.trainers.config import Config
+from clarify_env.trainers.config import Config, recipe
 from clarify_env.trainers.evaluation.crossplay import crossplay
+from clarify_env.trainers.evaluation.evaluate import evaluate_run, load_run
 from clarify_env.trainers.evaluation.measure import pick_questions
 from clarify_env.trainers.evaluation.parallel import in_order
-from clarify_env.trainers.evaluation.runs import evaluate_run, load_run
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.loggers import Logger
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 LIMITS = {"tokens": "play/tokens", "updates": "update/steps"}  # by name the metric that is spent
@@ -335,7 +334,7 @@ def crossed(
         if more or not unknown or player != roster.trained[0]:
             continue  # the seats beside it are trained as well, or nobody else is known to take them
         made: dict[str, Any] = {"own": {seat: own[seat] for seat in seats}}
-        made |= {user: catalog.load_team(user, env, seats) for user in unknown}
+        made |= {user: load_team(user, env, seats) for user in unknown}
         askers, identity = {}, {}
         for cell in mine:
             run = RunDirectory(folder / cell.name)

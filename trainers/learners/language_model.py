@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.algorithms.losses import nll
 from clarify_env.trainers.learners import Example, Experience, Loss, Scored
 from clarify_env.trainers.learners.distributed import add_up, join, share
 from clarify_env.trainers.learners.packing import Item, Packed, pack, parted
@@ -162,7 +161,7 @@ class LanguageLearner:
         batch = self.experience([examples[e] for e in used.tolist()])
         prompts = [item.prompt for item, _ in batch.encoded]
         steps = sorted_minibatches(places.tolist(), prompts, self.batch, rng)
-        fitted = self.step(batch, lambda scored: nll(scored.logprobs_N), steps, per="token")
+        fitted = self.step(batch, lambda scored: -scored.logprobs_N.mean(), steps, per="token")
         return {**fitted, "examples": float(len(examples))}
 
     def step(

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from clarify_env.agents.softmax_policy import SoftmaxPolicy, layers
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
-from clarify_env.trainers.algorithms.losses import nll
 from clarify_env.trainers.learners import Example, Experience, Loss, Scored
 
 
@@ -113,7 +112,9 @@ class ScorerLearner:
         chances = np.array([example.weight for example in examples])
         draws = np.random.default_rng(seed)
         order = draws.choice(len(examples), (self.gradient_steps, self.batch), p=chances / chances.sum())
-        fitted = self.step(self.experience(examples), lambda scored: nll(scored.logprobs_N), order.tolist())
+        fitted = self.step(
+            self.experience(examples), lambda scored: -scored.logprobs_N.mean(), order.tolist()
+        )
         return {name: fitted[name] for name in ("loss", "agreement", "examples")}
 
     def step(

@@ -19,8 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.render import printable
-from clarify_env.trainers.evaluation.paired_comparison import FILE, frontier
-from clarify_env.trainers.evaluation.statistics import paired
+from clarify_env.trainers.evaluation.statistics import FILE, frontier, paired
 from clarify_env.trainers.reporting.summary import (
     GRIDS,
     WORDS,

@@ -14,7 +14,7 @@ from typing import Any
 
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.evaluation.paired_comparison import FILE, compare, read_questions
+from clarify_env.trainers.evaluation.statistics import FILE, compare, read_questions
 from clarify_env.trainers.reporting.figures import draw_differences, embedded
 from clarify_env.trainers.reporting.html_episodes import MOST, Episodes
 from clarify_env.trainers.reporting.summary import (

@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.columns import Columns
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
 from clarify_env.episode import move_kinds
 
 CellData = Mapping[str, Any]
@@ -119,3 +124,25 @@ def title_of(summary: Mapping[str, Any]) -> str:
     """Whose evaluation it is, on what."""
     about = ", ".join(filter(None, (summary["split"], f"{summary['questions']:,} questions")))
     return f"{summary['agent']} on {summary['env']} ({about})"
+
+
+def results(summary: Mapping[str, Any]) -> Group:
+    """The evaluation as tables that fit 80 columns: the scores, and what is paid for by its cost."""
+    table = Table(title=title_of(summary))
+    table.add_column("")
+    for part in filter(summary.__contains__, GRIDS):
+        table.add_column(f"{part} costs", justify="right", no_wrap=True)
+    for label, found in scores(summary):
+        table.add_row(label, *map(interval_text, found))
+    note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
+    counted = []
+    for measure, found in summary["monotonicity"].items():
+        paid = Table(title=WORDS.get(measure, measure))
+        played = [name for name in ("agent", "optimum") if name in found]
+        shown = [yardstick_of(summary) if name == "optimum" else name for name in played]
+        for column in (cost_label(found["cost"]), *shown):
+            paid.add_column(column, justify="right")
+        for level, *values in zip(found["levels"], *(found[name] for name in played), strict=True):
+            paid.add_row(f"{level:g}", *(f"{value:.2f}" for value in values))
+        counted.append(paid)
+    return Group(table, note, Columns(counted))

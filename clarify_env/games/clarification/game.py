@@ -167,6 +167,11 @@ class Interpretation(NamedTuple):
     facts: tuple[Fact, ...] = ()
 
 
+def canonical(notes: Sequence[Interpretation]) -> tuple[Interpretation, ...]:
+    """The notes in an order that does not depend on how they were shuffled."""
+    return tuple(sorted(notes, key=lambda note: (-note.weight, note.text)))
+
+
 class Task(NamedTuple):
     """A question with everything that nature knows about it.
 

@@ -18,8 +18,8 @@ from clarify_env.games.pingeval import Agree, Propose, Say
 from clarify_env.games.pingeval.game import PLAYERS, counted_words
 from clarify_env.games.pingeval.names import generate_tables
 from clarify_env.testing.agent_checks import check_agent
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.recipes import recipe
 
 GAMES = ("pingeval-names-v0", "pingeval-chess-v0")
 

@@ -16,11 +16,10 @@ from clarify_env.trainers import algorithms
 from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, sampled_logprobs
 from clarify_env.trainers.algorithms.rloo import RLOO
 from clarify_env.trainers.algorithms.selection import Batch
-from clarify_env.trainers.config import Config
-from clarify_env.trainers.evaluation.runs import load_run
-from clarify_env.trainers.experiment import build, train
+from clarify_env.trainers.config import Config, recipe
+from clarify_env.trainers.evaluation.evaluate import load_run
+from clarify_env.trainers.experiment import build, make_trainer, train
 from clarify_env.trainers.learners.softmax_policy import ScorerLearner
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
 torch.set_num_threads(1)
@@ -84,7 +83,7 @@ def test_a_language_model_and_both_players_learn(name, options):
         agent="small"
     )
     learner = LanguageLearner(TransformersAgent("small", device="cpu"), gradient_steps=2, batch=8)
-    trainer = algorithms.make_trainer(made.changed(options=options), learner, {"user": ScriptedUser()})
+    trainer = make_trainer(made.changed(options=options), learner, {"user": ScriptedUser()})
     before = [p.clone() for p in learner._parameters.values()]
     (line,) = trainer.train()
     assert line["update/ids_differ"] == 0.0
@@ -94,7 +93,7 @@ def test_a_language_model_and_both_players_learn(name, options):
 
 def test_both_players_learn_by_the_gradient():
     made = settings("rloo", tasks=2, group_size=4, iterations=1)
-    trainer = algorithms.make_trainer(made, build(made).learner, {"user": ScriptedUser()})
+    trainer = make_trainer(made, build(made).learner, {"user": ScriptedUser()})
     played = batch(trainer)
     asker = trainer.examples(played)
     user = trainer.examples(played._replace(player="user"))

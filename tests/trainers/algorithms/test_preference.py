@@ -6,8 +6,8 @@ import torch
 
 from clarify_env.trainers.algorithms.preference import by_futures, extremes, forks, row_totals, siblings
 from clarify_env.trainers.algorithms.selection import Batch
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.experiment import build
-from clarify_env.trainers.recipes import recipe
 
 torch.set_num_threads(1)
 SMALL = {"env_options": {"size": 40}, "tasks": 4, "group_size": 6, "iterations": 2, "gradient_steps": 6,

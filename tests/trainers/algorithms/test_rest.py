@@ -13,8 +13,8 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.games.clarification import SEEN
 from clarify_env.trainers import experiment
 from clarify_env.trainers.config import Config, read_config
+from clarify_env.trainers.evaluation.evaluate import load_run
 from clarify_env.trainers.evaluation.measure import measure
-from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory, versions
 

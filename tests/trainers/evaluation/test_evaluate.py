@@ -14,9 +14,15 @@ from clarify_env.games.clarification import SEEN, UNSEEN, Costs, UserModel
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.optimum import Solver
 from clarify_env.storage import read_episodes
-from clarify_env.trainers.evaluation.evaluate import Measured, by_cell, evaluate, monotonicity, summarise
+from clarify_env.trainers.evaluation.evaluate import (
+    Measured,
+    by_cell,
+    evaluate,
+    evaluate_agent,
+    monotonicity,
+    summarise,
+)
 from clarify_env.trainers.evaluation.measure import jobs, measure, measures_of, pick_questions
-from clarify_env.trainers.evaluation.runs import evaluate_agent
 from clarify_env.trainers.evaluation.statistics import interval, resamples
 from clarify_env.trainers.evaluation.yardsticks import Yardsticks, yardsticks
 

@@ -14,8 +14,8 @@ from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
 from clarify_env.trainers.evaluation import sweep
 from clarify_env.trainers.evaluation import sweep as sweep_after
+from clarify_env.trainers.evaluation.evaluate import load_run
 from clarify_env.trainers.evaluation.measure import measure, pick_questions
-from clarify_env.trainers.evaluation.runs import load_run
 from clarify_env.trainers.evaluation.sweep import READY, Sweep, narrowed, run_sweep
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.reporting import tables as sweep_report

@@ -19,12 +19,12 @@ from clarify_env.games.clarification.game import SEEN, Answer
 from clarify_env.replay import choices, seen
 from clarify_env.rollout import rollout
 from clarify_env.trainers.algorithms.policy_gradient import sampled_logprobs
-from clarify_env.trainers.evaluation.runs import load_run
+from clarify_env.trainers.config import recipe
+from clarify_env.trainers.evaluation.evaluate import load_run
 from clarify_env.trainers.experiment import build, train
 from clarify_env.trainers.learners import Example
 from clarify_env.trainers.learners.language_model import LanguageLearner
 from clarify_env.trainers.learners.packing import pack
-from clarify_env.trainers.recipes import recipe
 from clarify_env.trainers.run_directory import RunDirectory
 
 TINY = recipe(
@@ -272,7 +272,7 @@ import sys, torch
 torch.set_num_threads(1)
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.run_directory import RunDirectory
-from clarify_env.trainers.recipes import recipe
+from clarify_env.trainers.config import recipe
 config = recipe("small", iterations=1, tasks=3, group_size=4,
     gradient_steps=2, batch_size=8, eval_train_tasks=0, microbatch_tokens=256)
 list(train(config, RunDirectory(sys.argv[1])))

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from clarify_env.storage import read_episodes
-from clarify_env.trainers.evaluation.runs import evaluate_agent
+from clarify_env.trainers.evaluation.evaluate import evaluate_agent
 from clarify_env.trainers.reporting.html import write_report
 from clarify_env.trainers.reporting.summary import yardstick_of
 

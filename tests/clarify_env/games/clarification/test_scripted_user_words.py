@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_env.agents.clarification.belief import belief
+from clarify_env.agents.clarification.scripted import belief
 from clarify_env.game import Turn
 from clarify_env.games.clarification import UserModel
 from clarify_env.games.clarification.ambigqa import load_ambigqa

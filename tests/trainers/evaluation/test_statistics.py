@@ -5,15 +5,15 @@ import pytest
 
 from clarify_env import ClarifyError
 from clarify_env.games.clarification import Costs
-from clarify_env.trainers.evaluation.paired_comparison import (
+from clarify_env.trainers.evaluation.statistics import (
     ByQuestion,
     common,
     compare,
     frontier,
+    paired,
     read_questions,
     write_questions,
 )
-from clarify_env.trainers.evaluation.statistics import paired
 
 MEASURES = ("reward", "accuracy", "asks", "words", "exact")
 

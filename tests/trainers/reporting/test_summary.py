@@ -5,8 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from clarify_env.trainers.reporting.progress import results
-from clarify_env.trainers.reporting.summary import interval_text, score_note
+from clarify_env.trainers.reporting.summary import interval_text, results, score_note
 
 MEAN = {"mean": 97.578, "low": -94.364, "high": 100.774}
 
