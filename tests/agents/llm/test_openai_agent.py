@@ -19,7 +19,7 @@ from clarify_env.agents import OpenAIAgent, ScriptedUser
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.games.clarification import SEEN, Answer
 
-pytest.importorskip("openai")
+pytest.importorskip("httpx")
 
 KEY = "sk-very-secret"
 FAULTS = ("429", "500", "hang", "cut", "garbage", "shape", "404", "401")
