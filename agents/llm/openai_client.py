@@ -51,6 +51,10 @@ _FINISHES = {
 _FINISH = {word: finish for finish, words in _FINISHES.items() for word in words.split()}
 
 
+# What no UTF-8 file and no Parquet column takes: lone surrogates, NUL.
+_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
+
+
 # Codes of errors by which the request's own content was filtered.
 _FILTERED = ("content_filter", "content_policy_violation", "data_inspection_failed")
 
@@ -117,7 +121,7 @@ def read_answer(data: Mapping[str, Any]) -> Answered:
     said = _parts(message.get("content"))
     refusal = _text(message.get("refusal")) or said["refusal"]
     thoughts = (message.get("reasoning_content"), message.get("reasoning"), said["thought"])
-    thought = next((given for given in thoughts if given and isinstance(given, str)), "")
+    thought = _text(next((given for given in thoughts if given and isinstance(given, str)), ""))
     if refusal and finish != "content_filter":
         finish = "refusal"
     tokens, logprobs = _logprobs(choice.get("logprobs"))
@@ -125,7 +129,7 @@ def read_answer(data: Mapping[str, Any]) -> Answered:
 
 
 def _finish(given: object) -> str:
-    word = given.lower()[:40] if isinstance(given, str) else ""
+    word = _text(given).lower()[:40] if isinstance(given, str) else ""
     return _FINISH.get(word, word)
 
 
@@ -135,7 +139,7 @@ def _text(given: object) -> str:
         return ""
     if not isinstance(given, str):
         raise Fault("wrong_shape", "an answer whose message is no text", True)
-    return given
+    return _UNCLEAN.sub("\ufffd", given)
 
 
 def _parts(content: object) -> dict[str, str]:
@@ -184,7 +188,7 @@ def _logprobs(given: object) -> tuple[list[str] | None, list[float] | None]:
             return None, None
     if not pairs:
         return None, None
-    return [token for token, _ in pairs], [round(float(value), 6) for _, value in pairs]
+    return [_text(token) for token, _ in pairs], [round(float(value), 6) for _, value in pairs]
 
 
 def _told(body: object, depth: int = 0) -> str:
@@ -470,5 +474,5 @@ class ChatServer:
 
     def _line(self, text: str) -> str:
         """A server's words on one line, without the API key."""
-        text = " ".join(text[:4000].split())
+        text = " ".join(_text(text[:4000]).split())
         return text.replace(self._key, "***") if self._key else text
