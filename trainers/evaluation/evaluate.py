@@ -20,6 +20,7 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Term
 from clarify_env.registry import registry
+from clarify_env.trainers.evaluation.ends import nested
 from clarify_env.trainers.evaluation.measure import complete, jobs, measure, measures_of, pick_questions
 from clarify_env.trainers.evaluation.paired_comparison import write_questions
 from clarify_env.trainers.evaluation.statistics import interval
@@ -244,7 +245,9 @@ def evaluate(
         return measure(env, agents, questions, cells, seed, player, **more)
 
     failures: Counter[str] = Counter()
-    own = played(team, "evaluate", store=out / "episodes" / "evaluation.parquet", failures=failures)
+    counts: Counter[str] = Counter()
+    store = out / "episodes" / "evaluation.parquet"
+    own = played(team, "evaluate", store=store, failures=failures, counts=counts)
     before = played(start, "evaluate start") if start else None
     yard = yardsticks(env, questions, cells, seed, knobs=knobs, processes=processes, watcher=watcher)
     measured = Measured(cells, measures_of(env, player), own, yard, before)
@@ -259,6 +262,7 @@ def evaluate(
         "seed": seed,
         "knobs": dict(knobs or {}),
         **failure_summary(failures, measured),
+        **nested(counts),
         "yardstick": yard.name,
         "floor": list(yard.floor),
         "measures": list(measured.names),

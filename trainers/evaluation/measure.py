@@ -24,6 +24,7 @@ from clarify_env.errors import ClarifyError
 from clarify_env.replay import failed, pins
 from clarify_env.rollout import rollout
 from clarify_env.storage import row, writing
+from clarify_env.trainers.evaluation.ends import counting
 from clarify_env.trainers.evaluation.parallel import in_order
 
 SCRIPTED = (
@@ -35,8 +36,8 @@ CHUNK = 1024  # episodes that a process plays before it hands them over
 
 
 _Played = tuple[
-    list[float] | None, str | None, dict[str, Any] | None
-]  # counts, why it failed, what is stored
+    list[float] | None, str | None, dict[str, int], dict[str, Any] | None
+]  # measures, why it failed, what `counting` found, what is stored
 
 
 Watch = Callable[[int], object]  # told how many episodes have been played since the last call
@@ -88,6 +89,7 @@ def measure(
     watch: Watch | None = None,
     store: Path | None = None,
     failures: Counter[str] | None = None,
+    counts: Counter[str] | None = None,
     processes: int = 1,
     listed: Sequence[Job] | None = None,
 ) -> Floats:
@@ -107,6 +109,7 @@ def measure(
         watch: told after each episode, for a progress bar.
         store: file that every episode is written to.
         failures: told how many episodes failed, by their reason.
+        counts: told how the episodes ended and what language models counted (see `counting`).
         processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
         listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
     """
@@ -117,9 +120,13 @@ def measure(
 
     def play(first: int, count: int) -> Iterator[_Played]:
         options = lambda i: every[i].options  # noqa: E731
-        for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
+        found: Counter[str] = Counter()
+        episodes = rollout(env, agents, count, seed, batch=batch, first=first, options=options)
+        for episode in counting(episodes, agents, found):
             lost = episode.detail if failed(episode) else None
-            yield None if lost else _counts(episode, player, names), lost, row(episode) if store else None
+            means = None if lost else _counts(episode, player, names)
+            yield means, lost, dict(found), row(episode) if store else None
+            found.clear()
 
     def chunk(k: int) -> list[_Played]:
         return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
@@ -130,15 +137,17 @@ def measure(
     else:
         played = play(0, len(every))
     with writing(store) if store else nullcontext() as add:
-        for job, (counts, lost, stored) in zip(every, played, strict=True):
+        for job, (means, lost, found, stored) in zip(every, played, strict=True):
             if add and stored:
                 add(stored)
-            if counts is None:
+            if counts is not None:
+                counts.update(found)
+            if means is None:
                 lost_N_C[job.question, job.cell] += job.share
                 if failures is not None:
                     failures[lost or ""] += 1
             else:
-                result[job.question, job.cell] += job.share * np.array(counts)
+                result[job.question, job.cell] += job.share * np.array(means)
             if watch:
                 watch(1)
     if lost_N_C.any():
