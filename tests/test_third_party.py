@@ -153,7 +153,7 @@ class Chat(BaseHTTPRequestHandler):
 
 
 def test_a_language_model_is_prompted_and_its_message_played(command, python):
-    pytest.importorskip("openai")
+    pytest.importorskip("httpx")
     with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as server:
         server.chats = []
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

@@ -242,6 +242,10 @@ class WandbLogger(Logger):
             for name, value in summary.get(part, {}).items():
                 for key, number in value.items():
                     numbers[f"eval/{part}/{name}" + ("" if key == "mean" else f"/{key}")] = number
+        numbers |= {f"eval/end/{end}": count for end, count in summary["ends"].items()}
+        numbers |= {
+            f"eval/{who}/{name}": n for who, own in summary["models"].items() for name, n in own.items()
+        }
         for cell in summary["cells"]:
             name = "eval/cell/" + ",".join(f"{cost}={value:g}" for cost, value in cell["costs"].items())
             for key, number in cell.items():

@@ -26,7 +26,14 @@ from clarify_env.seeding import child_seed
 from clarify_env.storage import write_episodes
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.config import AlgorithmConfig, Config
-from clarify_env.trainers.evaluation.measure import average, jobs, measure, measures_of, pick_questions
+from clarify_env.trainers.evaluation.measure import (
+    average,
+    counting,
+    jobs,
+    measure,
+    measures_of,
+    pick_questions,
+)
 from clarify_env.trainers.learners import Learner
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory
@@ -178,21 +185,35 @@ class Loop(ABC):
         played = self.config.rollout
         seed = child_seed(self.config.seed, iteration)
         done = logger.stage("play", played.tasks * played.group_size)
-        episodes = list(self.collect(iteration, done))
+        counts: Counter[str] = Counter()
+        episodes = list(self.collect(iteration, done, counts))
         if self.run:
             write_episodes(self.run.episodes(f"iteration-{iteration:03d}"), episodes)
         done = logger.stage("learn", 2)
         line: dict[str, Any] = {"iteration": iteration, "episodes": len(episodes)}
         line |= self._improve(episodes, seed, done)
         line |= {f"play/{name}": value for name, value in means(episodes).items()}
+        line |= {f"play/{name}": float(count) for name, count in counts.items()}
         line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
         passed = iteration + 1
         if passed % self.config.evaluation.eval_every == 0 or passed == self.config.iterations:
             line |= self._check(seed, logger)
         return line, episodes
 
-    def collect(self, iteration: int, done: Callable[[int], object] = lambda n: None) -> Iterator[Episode]:
-        """The episodes of one iteration: first the current policy's, then the start policy's."""
+    def collect(
+        self,
+        iteration: int,
+        done: Callable[[int], object] = lambda n: None,
+        counts: Counter[str] | None = None,
+    ) -> Iterator[Episode]:
+        """The episodes of one iteration: first the current policy's, then the start policy's.
+
+        Args:
+            iteration: from 0.
+            done: told after each episode.
+            counts: told how they ended and what language models counted (see `counting`).
+        """
+        counts = Counter() if counts is None else counts
         played = self.config.rollout
         seed = child_seed(self.config.seed, iteration)
         total = len(self.env.game.tasks)
@@ -226,7 +247,7 @@ class Loop(ABC):
                 options=options,
                 states=True,
             )
-            for episode in episodes:
+            for episode in counting(episodes, agents, counts):
                 yield episode
                 done(1)
             first += count

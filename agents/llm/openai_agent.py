@@ -9,18 +9,25 @@ import numpy as np
 
 from clarify_env.agent import Agent, Decision, Failed, NoMove, Observation
 from clarify_env.agents.llm.event_loop import Background
-from clarify_env.agents.llm.openai_client import Answered, ChatServer, Fault
+from clarify_env.agents.llm.openai_client import OF_ONE_REQUEST, Answered, ChatServer, Fault
 from clarify_env.agents.llm.prompt import Message, Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.errors import ClarifyError, nearest
 
 _STATS = (
-    "messages", "format_failures", "format_retries", "unfinished", "refusals", "failed",
-    "requests", "retries", "prompt_tokens", "sampled_tokens", "without_usage",
+    "messages", "format_failures", "format_retries", "unfinished", "refusals", "filtered", "failed",
+    "requests", "retries", "prompt_tokens", "sampled_tokens", "thinking_tokens", "without_usage",
 )  # fmt: skip
 
 
 _HOSTED = "https://api.openai.com/v1"
+
+
+# Ends of a message that leave no move of the model to read, and how they are told.
+_NO_MOVE = {
+    "refusal": "the model refused",
+    "content_filter": "the provider's filter withheld the message",
+}
 
 
 class OpenAIAgent(Agent):
@@ -28,14 +35,20 @@ class OpenAIAgent(Agent):
 
     The messages of all dialogues are requested together, at most `concurrency` at a time. The seed of a
     request comes from the dialogue's own generator, so that episodes repeat where the server honours seeds.
-    A dialogue whose request fails for good gets `Failed` with the reason; the others go on. The trace of a
-    decision holds the seed and why the message ended; with `logprobs` also the tokens as text and their
-    log-probabilities.
+    What the model does is booked to the player: a refusal, a filtered or an empty message, and one that was
+    cut off before its move, are `NoMove`. What the server does is nobody's move: a dialogue whose request
+    fails for good gets `Failed` with the reason, and the others go on; after `outage` such dialogues in a
+    row the server counts as down, and the run ends with one line.
+
+    The trace of a decision holds the seed, why the message ended (`finish`), what the server counted
+    (`prompt_tokens`, `sampled_tokens`, and of these `thinking_tokens`), the model's `thought` where the
+    server gives it apart, and the tokens as text with their log-probabilities where it sends them.
 
     `stats` counts: `messages`, `format_failures` (messages that were no move), `format_retries`, `unfinished`
-    (cut off by max_tokens), `refusals`, `failed` dialogues with `failed/KIND`, `requests`, `retries` of
-    requests, `faults/KIND` of requests that brought no message, `prompt_tokens` and `sampled_tokens` as the
-    server counts them, and `without_usage`, answers that it did not count.
+    (cut off by max_tokens), `refusals`, `filtered`, `failed` dialogues with `failed/KIND`, `requests`,
+    `retries` of requests, `faults/KIND` of requests that brought no message, `prompt_tokens`,
+    `sampled_tokens` and `thinking_tokens` as the server counts them, and `without_usage`, answers that it did
+    not count.
 
     Args:
         model: the server's name for it.
@@ -48,13 +61,17 @@ class OpenAIAgent(Agent):
         timeout: seconds for one request as a whole, > 0.
         retries: how often a request is sent again that failed in a way that may pass, >= 0.
         longest_wait: the longest `Retry-After` that is waited for, in seconds.
+        outage: how many dialogues in a row fail by the server's fault before the run ends, >= 1.
         format_retries: how often a message that is no move is sampled again, >= 0.
         logprobs: whether to ask for log-probabilities.
+        fold_system: whether the rules begin the first message of the user from the start; by default only
+            once the server has refused a system message.
         extra: further fields of the request's body, such as {"top_p": 0.9}.
         seed: of the agent's own generator.
 
     Raises:
-        ClarifyError: an argument is out of range, or a hosted server without an API key.
+        ClarifyError: an argument is out of range, or a hosted server without an API key; later on, the server
+            is down.
     """
 
     def __init__(
@@ -70,8 +87,10 @@ class OpenAIAgent(Agent):
         timeout: float = 60.0,
         retries: int = 4,
         longest_wait: float = 60.0,
+        outage: int = 16,
         format_retries: int = 0,
         logprobs: bool = False,
+        fold_system: bool = False,
         extra: Mapping[str, Any] | None = None,
         seed: int | None = None,
     ) -> None:
@@ -80,9 +99,10 @@ class OpenAIAgent(Agent):
             ("max_tokens", max_tokens, 1),
             ("concurrency", concurrency, 1),
             ("retries", retries, 0),
+            ("outage", outage, 1),
             ("format_retries", format_retries, 0),
         ):
-            if not isinstance(value, int) or value < least:
+            if type(value) is not int or value < least:
                 raise ClarifyError(f"OpenAIAgent({name}={value!r}): a whole number, at least {least}")
         if not timeout > 0.0 or not longest_wait >= 0.0 or not (temperature is None or temperature >= 0.0):
             raise ClarifyError(
@@ -100,6 +120,8 @@ class OpenAIAgent(Agent):
             raise ClarifyError(f"OpenAIAgent: base_url {shown!r} does not begin with http:// or https://")
         self.prompt = prompt or RolePrompt()
         self.concurrency = concurrency
+        self.max_tokens = max_tokens
+        self.outage = outage
         self.format_retries = format_retries
         self.stats = dict.fromkeys(_STATS, 0)
         request: dict[str, Any] = {"max_tokens": max_tokens}
@@ -112,11 +134,13 @@ class OpenAIAgent(Agent):
             request=request,
             logprobs=logprobs,
             extra=extra or {},
+            fold_system=fold_system,
             timeout=timeout,
             retries=retries,
             longest_wait=longest_wait,
             stats=self.stats,
         )
+        self._lost = 0  # dialogues that failed since the server's last answer
         self._background = Background(self.server.close)
 
     def __repr__(self) -> str:
@@ -183,23 +207,43 @@ class OpenAIAgent(Agent):
             try:
                 answered = await self.server.ask(chat, own)
             except Fault as fault:
-                self.stats["failed"] += 1
-                key = f"failed/{fault.kind}"
-                self.stats[key] = self.stats.get(key, 0) + 1
-                return Decision(Failed(fault.words))
+                return Decision(self._failed(fault))
+            self._lost = 0
             self.stats["messages"] += not again
             self.stats["format_retries"] += again > 0
             self.stats["unfinished"] += answered.finish == "length"
-            self.stats["refusals"] += answered.refused
-            made = decision(self.prompt, answered.text, observation, _trace(answered, own))
+            self.stats["refusals"] += answered.finish == "refusal"
+            self.stats["filtered"] += answered.finish == "content_filter"
+            made = self._read(answered, observation, own)
             if not isinstance(made.move, NoMove):
                 break
             self.stats["format_failures"] += 1
         return made
 
+    def _failed(self, fault: Fault) -> Failed:
+        """The end of a dialogue whose request failed; raises ClarifyError where the server is down."""
+        self.stats["failed"] += 1
+        key = f"failed/{fault.kind}"
+        self.stats[key] = self.stats.get(key, 0) + 1
+        self._lost += fault.kind not in OF_ONE_REQUEST
+        if self._lost >= self.outage:
+            lost, self._lost = self._lost, 0
+            raise ClarifyError(f"OpenAIAgent: {fault.words}; {lost} dialogues in a row: the server is down")
+        return Failed(fault.words)
 
-def _trace(answered: Answered, seed: int) -> dict[str, Any]:
-    trace: dict[str, Any] = {"seed": seed, "finish": answered.finish}
-    if answered.logprobs is not None:
-        trace |= {"tokens": answered.tokens, "logprobs": answered.logprobs}
-    return trace
+    def _read(self, answered: Answered, observation: Observation, seed: int) -> Decision:
+        """What a message decides."""
+        trace: dict[str, Any] = {"seed": seed, "finish": answered.finish, **answered.usage}
+        if answered.thought:
+            trace["thought"] = answered.thought
+        if answered.logprobs is not None:
+            trace |= {"tokens": answered.tokens, "logprobs": answered.logprobs}
+        if answered.finish in _NO_MOVE:
+            return Decision(NoMove(_NO_MOVE[answered.finish]), answered.text, trace)
+        made = decision(self.prompt, answered.text, observation, trace)
+        if isinstance(made.move, NoMove) and answered.finish == "length":
+            return made._replace(move=NoMove(f"cut off after max_tokens={self.max_tokens}, before its move"))
+        if isinstance(made.move, NoMove) and not answered.text.strip():
+            called = "calls a tool in place of a move" if answered.finish == "tool_calls" else "is empty"
+            return made._replace(move=NoMove(f"the message {called}"))
+        return made

@@ -28,7 +28,8 @@ class TransformersAgent(Agent):
     """Plays by sampling messages from a language model, for any number of dialogues at once.
 
     A decision's trace holds the sampled token ids, the stop token included, and their log-probabilities
-    under the distribution that they were drawn from. `stats` counts messages, format failures and tokens.
+    under the distribution that they were drawn from; of a message cut off by max_tokens also `finish`:
+    "length". `stats` counts messages, format failures and tokens.
 
     Args:
         model: a loaded `LanguageModel`, a folder, a GGUF file, a hub id, or "small" (the default) for the
@@ -156,8 +157,10 @@ class TransformersAgent(Agent):
         return sampled
 
     def _decision(self, sampled: Completion, observation: Observation) -> Decision:
-        trace = {"ids": sampled.ids, "logprobs": [round(p, 6) for p in sampled.logprobs]}
+        trace: dict[str, Any] = {"ids": sampled.ids, "logprobs": [round(p, 6) for p in sampled.logprobs]}
+        if cut := sampled.ids[-1] not in self.model.stop_ids:
+            trace["finish"] = "length"
         made = decision(self.prompt, self.model.message(sampled.ids), observation, trace)
-        self.stats["unfinished"] += sampled.ids[-1] not in self.model.stop_ids
+        self.stats["unfinished"] += cut
         self.stats["format_failures"] += isinstance(made.move, NoMove)
         return made

@@ -14,7 +14,7 @@ from clarify_env.games.clarification import Costs
 from clarify_env.trainers.evaluation.audit import audit
 from clarify_env.trainers.evaluation.crossplay import crossplay
 
-pytest.importorskip("openai")
+pytest.importorskip("httpx")
 
 
 class Handler(BaseHTTPRequestHandler):

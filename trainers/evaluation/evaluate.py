@@ -28,6 +28,7 @@ from clarify_env.trainers.evaluation.measure import (
     jobs,
     measure,
     measures_of,
+    nested,
     pick_questions,
 )
 from clarify_env.trainers.evaluation.parallel import default_processes
@@ -254,7 +255,9 @@ def evaluate(
         return measure(env, agents, questions, cells, seed, player, **more)
 
     failures: Counter[str] = Counter()
-    own = played(team, "evaluate", store=out / "episodes" / "evaluation.parquet", failures=failures)
+    counts: Counter[str] = Counter()
+    store = out / "episodes" / "evaluation.parquet"
+    own = played(team, "evaluate", store=store, failures=failures, counts=counts)
     before = played(start, "evaluate start") if start else None
     yard = yardsticks(env, questions, cells, seed, knobs=knobs, processes=processes, watcher=watcher)
     measured = Measured(cells, measures_of(env, player), own, yard, before)
@@ -269,6 +272,7 @@ def evaluate(
         "seed": seed,
         "knobs": dict(knobs or {}),
         **failure_summary(failures, measured),
+        **nested(counts),
         "yardstick": yard.name,
         "floor": list(yard.floor),
         "measures": list(measured.names),

@@ -1,4 +1,4 @@
-"""What players earn and do, by question and costs.
+"""What players earn and do, by question and costs, and how their episodes end.
 
 Every question is played at all costs, once for each state that the first player cannot tell apart at the
 start (such as each of its meanings), and averaged by their chances, so that little but the players' own
@@ -6,7 +6,7 @@ randomness is left to chance.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +21,7 @@ from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
+from clarify_env.game import StopReason
 from clarify_env.replay import failed, pins
 from clarify_env.rollout import rollout
 from clarify_env.storage import row, writing
@@ -35,8 +36,8 @@ CHUNK = 1024  # episodes that a process plays before it hands them over
 
 
 _Played = tuple[
-    list[float] | None, str | None, dict[str, Any] | None
-]  # counts, why it failed, what is stored
+    list[float] | None, str | None, dict[str, int], dict[str, Any] | None
+]  # measures, why it failed, what `counting` found, what is stored
 
 
 Watch = Callable[[int], object]  # told how many episodes have been played since the last call
@@ -88,6 +89,7 @@ def measure(
     watch: Watch | None = None,
     store: Path | None = None,
     failures: Counter[str] | None = None,
+    counts: Counter[str] | None = None,
     processes: int = 1,
     listed: Sequence[Job] | None = None,
 ) -> Floats:
@@ -107,6 +109,7 @@ def measure(
         watch: told after each episode, for a progress bar.
         store: file that every episode is written to.
         failures: told how many episodes failed, by their reason.
+        counts: told how the episodes ended and what language models counted (see `counting`).
         processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
         listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
     """
@@ -117,9 +120,13 @@ def measure(
 
     def play(first: int, count: int) -> Iterator[_Played]:
         options = lambda i: every[i].options  # noqa: E731
-        for episode in rollout(env, agents, count, seed, batch=batch, first=first, options=options):
+        found: Counter[str] = Counter()
+        episodes = rollout(env, agents, count, seed, batch=batch, first=first, options=options)
+        for episode in counting(episodes, agents, found):
             lost = episode.detail if failed(episode) else None
-            yield None if lost else _counts(episode, player, names), lost, row(episode) if store else None
+            means = None if lost else _counts(episode, player, names)
+            yield means, lost, dict(found), row(episode) if store else None
+            found.clear()
 
     def chunk(k: int) -> list[_Played]:
         return list(play(k * CHUNK, min(CHUNK, len(every) - k * CHUNK)))
@@ -130,15 +137,17 @@ def measure(
     else:
         played = play(0, len(every))
     with writing(store) if store else nullcontext() as add:
-        for job, (counts, lost, stored) in zip(every, played, strict=True):
+        for job, (means, lost, found, stored) in zip(every, played, strict=True):
             if add and stored:
                 add(stored)
-            if counts is None:
+            if counts is not None:
+                counts.update(found)
+            if means is None:
                 lost_N_C[job.question, job.cell] += job.share
                 if failures is not None:
                     failures[lost or ""] += 1
             else:
-                result[job.question, job.cell] += job.share * np.array(counts)
+                result[job.question, job.cell] += job.share * np.array(means)
             if watch:
                 watch(1)
     if lost_N_C.any():
@@ -146,6 +155,73 @@ def measure(
         played_N_C[played_N_C < 1e-9] = np.nan
         result /= played_N_C[:, :, None]
     return result
+
+
+_BOOKED = (StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)  # whose detail begins with a player
+
+# What is reported of an agent's `stats`, those that it has.
+_REPORTED = """messages format_failures unfinished refusals filtered shortened_prompts failed prompt_tokens
+    sampled_tokens thinking_tokens""".split()
+
+# Why a message ended that was no move, where that is told; any other word of a server's is not.
+_CUT = ("length", "refusal", "content_filter", "tool_calls")
+
+
+def end_of(episode: Episode) -> str:
+    """How an episode ended, such as "selected" or "asker/unreadable_message/length".
+
+    An end that one player caused begins with its name. Of a message that was no move it is added why the
+    message ended, where that was not its regular end: "length", "refusal", "content_filter", "tool_calls".
+    """
+    stop = episode.stop or "going on"
+    if stop not in _BOOKED:
+        return stop
+    player = episode.detail.split(maxsplit=1)[0].rstrip(":")
+    trace = dict(episode.steps[-1].traces).get(player) if stop == StopReason.UNREADABLE else None
+    finish = trace.get("finish") if isinstance(trace, dict) else None
+    return f"{player}/{stop}/{finish}" if finish in _CUT else f"{player}/{stop}"
+
+
+def counting(
+    episodes: Iterable[Episode], agents: Mapping[str, Agent], counts: Counter[str]
+) -> Iterator[Episode]:
+    """The episodes as they come, while `counts` grows.
+
+    Args:
+        episodes: that these agents play as they are asked for, such as of `rollout`.
+        agents: the players; a model that plays several is counted once, as "asker+user".
+        counts: of each way to end as "end/END" (see `end_of`), and what each language model has counted
+            as "PLAYER/COUNT", such as "asker/format_failures".
+    """
+    names: dict[int, list[str]] = {}
+    for player, agent in agents.items():
+        if "messages" in getattr(agent, "stats", ()):  # what every language model counts, and nobody else
+            names.setdefault(id(agent), []).append(player)
+    models = [("+".join(players), agents[players[0]]) for players in names.values()]
+
+    def counted() -> Counter[str]:
+        stats = [(who, getattr(model, "stats")) for who, model in models]  # noqa: B009  # no part of Agent
+        return Counter({f"{who}/{key}": own[key] for who, own in stats for key in _REPORTED if key in own})
+
+    before = counted()
+    for episode in episodes:
+        now = counted()
+        counts[f"end/{end_of(episode)}"] += 1
+        for name, count in now.items():
+            counts[name] += count - before[name]  # a count of 0 is told too
+        before = now
+        yield episode
+
+
+def nested(counts: Mapping[str, int]) -> dict[str, Any]:
+    """What `counting` found as the summary holds it: `ends`, the commonest first, and `models` by player."""
+    ends = {name.removeprefix("end/"): n for name, n in counts.items() if name.startswith("end/")}
+    models: dict[str, dict[str, int]] = {}
+    for name, count in counts.items():
+        player, _, what = name.partition("/")
+        if player != "end":
+            models.setdefault(player, {})[what] = count
+    return {"ends": dict(Counter(ends).most_common()), "models": models}
 
 
 def complete(*measured_N_C_M: Floats) -> NDArray[np.bool_]:

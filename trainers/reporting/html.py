@@ -107,6 +107,20 @@ def _scores(summary: Mapping[str, Any]) -> str:
     )
 
 
+def _ends(summary: Mapping[str, Any]) -> str:
+    """How the episodes ended, by player and reason, and what the language models counted."""
+    total = sum(summary["ends"].values())
+    rows = ([end, f"{count:,}", f"{count / total:.1%}"] for end, count in summary["ends"].items())
+    shown = html_table(["end (player/reason)", "episodes", "share"], rows)
+    if models := summary["models"]:
+        names = list(dict.fromkeys(name for counts in models.values() for name in counts))
+        lines = [
+            [n.replace("_", " "), *(f"{c[n]:,}" if n in c else "-" for c in models.values())] for n in names
+        ]
+        shown += html_table(["language models", *models], lines)
+    return f"<details><summary>How the episodes ended</summary>{shown}</details>"
+
+
 def _cells(summary: Mapping[str, Any]) -> str:
     """Every number of every cell."""
     cells, label = summary["cells"], yardstick_of(summary)
@@ -211,7 +225,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None, seed: int = 0
         path = folder / "config.json"
         try:
             figures = embedded(summary, folder)
-            sections["scores"].append(_scores(summary) + _cells(summary))
+            sections["scores"].append(_scores(summary) + _ends(summary) + _cells(summary))
             sections["provenance"].append(_provenance(summary, read_json(path) if path.is_file() else None))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             problem = f"{type(error).__name__}: {error}"

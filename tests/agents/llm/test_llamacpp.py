@@ -12,7 +12,7 @@ from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.games.clarification import Reply, Select
 
-pytest.importorskip("openai")
+pytest.importorskip("httpx")
 llama = pytest.importorskip("xllamacpp")
 
 EXAMPLES = [

@@ -115,6 +115,7 @@ def test_format_failures_are_counted_and_sampled_again(agent, env):
     (episode,) = list(rollout(env, {"asker": short, "user": ScriptedUser()}, 1))
     assert episode.stop == "unreadable_message"
     assert short.stats["unfinished"] == short.stats["format_failures"] == 1
+    assert dict(episode.steps[0].traces)["asker"]["finish"] == "length"
 
 
 def copy_of_small(tmp_path, change=None, drop=()):
