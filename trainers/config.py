@@ -84,6 +84,16 @@ class PolicyConfig(Checked):
     players: tuple[str, ...] = setting((), "That are trained, with commas. Default: the game's own choice.")
     shared: bool = setting(False, "The trained players share their weights.")
     hidden: int = setting(64, "Units of a hidden layer of a small policy.", low=1)
+    warm_start: str = setting(
+        "",
+        "Agent that is imitated before the first iteration, by its name, such as optimal.",
+    )
+    warm_start_episodes: int = setting(512, "Episodes of that agent.", low=1)
+    examples: int = setting(
+        0, "Worked dialogues of the scripted players in a language model's prompt, for each role.", low=0
+    )
+    temperature: float = setting(1.0, "Of a language model's sampling in training.", low=0)
+    device: str = setting("", "Of a language model, such as cuda:1; default: a GPU where there is one.")
     max_completion_length: int = setting(96, "Most tokens of a language model's message.", low=1)
     lora: int = setting(0, "Rank of a language model's adapters; 0 trains all its weights.", low=0)
     bf16: bool = setting(False, "Train a language model in bfloat16 arithmetic.")
@@ -286,7 +296,16 @@ TOKEN_ALGORITHMS: dict[str, dict[str, Any]] = {
 }
 # Settings that say nothing to the one kind of agent, or to the other.
 ONLY_SMALL = ("hidden",)
-ONLY_TOKENS = ("max_completion_length", "lora", "bf16", "rows", "microbatch_tokens")
+ONLY_TOKENS = (
+    "examples",
+    "temperature",
+    "device",
+    "max_completion_length",
+    "lora",
+    "bf16",
+    "rows",
+    "microbatch_tokens",
+)
 
 
 def recipe(agent: str = SMALL_POLICY, algorithm: str = "rest", **given: Any) -> Config:

@@ -25,14 +25,22 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
     if policy.agent == SMALL_POLICY:
         small = roster_of(env.game).policy(env, player, policy.hidden, config.seed)
         return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
+    from clarify_env.agents.llm.examples import WithExamples, worked
     from clarify_env.agents.llm.transformers_agent import TransformersAgent
     from clarify_env.trainers.learners.distributed import join
     from clarify_env.trainers.learners.language_model import LanguageLearner
 
     join()  # before the model is loaded: each process has a device of its own
 
+    dialogues = worked(env, [player], policy.examples, config.seed) if policy.examples else []
     agent = TransformersAgent(
-        policy.agent, max_tokens=policy.max_completion_length, rows=policy.rows, seed=config.seed
+        policy.agent,
+        WithExamples(dialogues) if dialogues else None,
+        temperature=policy.temperature,
+        max_tokens=policy.max_completion_length,
+        rows=policy.rows,
+        device=policy.device or None,
+        seed=config.seed,
     )
     return LanguageLearner(
         agent,

@@ -16,6 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clarify_env.agent import Agent
+from clarify_env.agents.catalog import load_team
+from clarify_env.agents.llm.examples import decisions, demonstrations
+from clarify_env.agents.roster import roster_of
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
@@ -27,6 +30,7 @@ from clarify_env.storage import write_episodes
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.config import AlgorithmConfig, Config
 from clarify_env.trainers.evaluation.measure import (
+    Heard,
     average,
     counting,
     jobs,
@@ -34,7 +38,7 @@ from clarify_env.trainers.evaluation.measure import (
     measures_of,
     pick_questions,
 )
-from clarify_env.trainers.learners import Learner
+from clarify_env.trainers.learners import Example, Learner
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory
 
@@ -78,9 +82,18 @@ class Loop(ABC):
         self.env: GameEnv[Any] = env or make(config.env, costs=config.grid, **config.env_options)
         self.learners: dict[str, Learner] = {player: learner, **(partners or {})}
         self.options = _options(config.algorithm, type(self))
+        self.teachers = self._teachers()
         self.updated = False  # whether the weights are no longer those of the start
         self.origin = run.checkpoint(0) if run else None
         self.notes: dict[int, dict[str, float]] = defaultdict(dict)
+
+    def _teachers(self) -> Mapping[str, Agent]:
+        """Who is imitated before the first iteration."""
+        name, knobs = self.config.policy.warm_start, self.config.rollout.knobs
+        if not name:
+            return {}
+        informed = roster_of(self.env.game).informed(self.env)
+        return load_team(name, informed, list(self.learners), knobs=knobs)
 
     @cached_property
     def starts(self) -> dict[str, Learner]:
@@ -123,8 +136,10 @@ class Loop(ABC):
     def train(self, logger: Logger | None = None, first: int = 0) -> Iterator[dict[str, Any]]:
         """Run the iterations from `first` on; yields each one's metrics once it is safely on disk."""
         logger = logger or Logger()
-        if self.run and first == 0:
-            self.run.save(0, self._save)
+        if first == 0:
+            self._warm_start(logger)
+            if self.run:
+                self.run.save(0, self._save)
         for iteration in range(first, self.config.iterations):
             line, episodes = self._iterate(iteration, logger)
             if self.run:
@@ -132,6 +147,27 @@ class Loop(ABC):
                 self.run.save(iteration + 1, self._save)
             logger.iteration(line, episodes)
             yield line
+
+    def _warm_start(self, logger: Logger) -> None:
+        """Imitate the teachers, whose moves are seen as the trained players would have seen them."""
+        if not self.teachers:
+            return
+        count, seed = self.config.policy.warm_start_episodes, child_seed(self.config.seed, 0)
+        done = logger.stage("warm start", 2)
+        episodes = demonstrations(self.env, {**self.others, **self.teachers}, count, child_seed(seed, 5))
+        if self.run:
+            write_episodes(self.run.episodes("warm-start"), episodes)
+        done(1)
+        learnt: dict[int, list[Example]] = defaultdict(list)
+        for player, learner in self.learners.items():
+            for episode in episodes:
+                learnt[id(learner)] += [
+                    Example(observation, move, None, 1.0)
+                    for observation, move in decisions(self.env, episode, player)
+                ]
+        for learner in self._folders(self.learners).values():
+            learner.update(learnt[id(learner)], child_seed(seed, 6))
+        done(1)
 
     def resume(self) -> int:
         """Load the last checkpoint; returns the next iteration."""
@@ -158,8 +194,14 @@ class Loop(ABC):
             (checkpoint / folder).mkdir(exist_ok=True)
             learner.save(checkpoint / folder)
 
-    def _improve(self, episodes: list[Episode], seed: int, done: Callable[[int], object]) -> dict[str, float]:
-        """The examples of each player that is trained, and each learner's fit; returns metrics."""
+    def _improve(
+        self, episodes: list[Episode], seed: int, done: Callable[[int], object], heard: Heard
+    ) -> dict[str, float]:
+        """The examples of each player that is trained, and each learner's fit; returns metrics.
+
+        Raises:
+            ClarifyError: there is nothing to learn from.
+        """
         cells = list(self.config.grid) if self.options.get("rescore") else None
         line: dict[str, float] = {}
         learnt: dict[int, list[Any]] = {}
@@ -173,6 +215,9 @@ class Loop(ABC):
             line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(examples).items()}
             learnt.setdefault(id(self.learners[name]), []).extend(examples)
         done(1)
+        if not any(learnt.values()):
+            told = "; ".join(filter(None, map(heard.told, self.learners)))
+            raise ClarifyError(f"nothing to learn from: no example for any player{told and f'; {told}'}")
         for folder, learner in self._folders(self.learners).items():
             fitted = self.fit(learner, learnt[id(learner)], child_seed(seed, 2))
             fitted |= self.notes.pop(id(learner), {})
@@ -186,14 +231,18 @@ class Loop(ABC):
         seed = child_seed(self.config.seed, iteration)
         done = logger.stage("play", played.tasks * played.group_size)
         counts: Counter[str] = Counter()
-        episodes = list(self.collect(iteration, done, counts))
+        heard, episodes = Heard(), []
+        for episode in self.collect(iteration, done, counts):
+            heard.hear(episode)
+            episodes.append(episode)
         if self.run:
             write_episodes(self.run.episodes(f"iteration-{iteration:03d}"), episodes)
         done = logger.stage("learn", 2)
         line: dict[str, Any] = {"iteration": iteration, "episodes": len(episodes)}
-        line |= self._improve(episodes, seed, done)
+        line |= self._improve(episodes, seed, done, heard)
         line |= {f"play/{name}": value for name, value in means(episodes).items()}
         line |= {f"play/{name}": float(count) for name, count in counts.items()}
+        line |= {f"play/unreadable/{player}": share for player, share in heard.shares().items()}
         line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
         passed = iteration + 1
         if passed % self.config.evaluation.eval_every == 0 or passed == self.config.iterations:

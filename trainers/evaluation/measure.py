@@ -5,6 +5,7 @@ start (such as each of its meanings), and averaged by their chances, so that lit
 randomness is left to chance.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -32,6 +33,8 @@ SCRIPTED = (
 )
 
 
+_log = logging.getLogger(__name__)
+MANY = 8  # messages that were no moves until that is said
 CHUNK = 1024  # episodes that a process plays before it hands them over
 
 
@@ -211,6 +214,49 @@ def counting(
             counts[name] += count - before[name]  # a count of 0 is told too
         before = now
         yield episode
+
+
+class Heard:
+    """Counts the messages of each player, and those that were no moves.
+
+    Says so once for a player, as soon as they are many: a model that writes no moves learns nothing.
+    """
+
+    def __init__(self) -> None:
+        self.messages: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
+        self.such_as: dict[str, list[str]] = {}
+
+    def hear(self, episode: Episode) -> None:
+        """Count an episode."""
+        for step in episode.steps:
+            self.messages.update(player for player, _ in step.moves)
+        if episode.stop != StopReason.UNREADABLE:
+            return
+        player = episode.detail.partition(":")[0]
+        self.messages[player] += 1
+        self.unreadable[player] += 1
+        kept = self.such_as.setdefault(player, [])
+        if len(kept) < 3:
+            kept.append(dict(episode.steps[-1].messages).get(player, episode.detail))
+        count = self.unreadable[player]
+        if count == MANY and 2 * count >= self.messages[player]:
+            _log.warning("%s", self.told(player))
+
+    def told(self, player: str) -> str:
+        """How many of a player's messages were no moves, with three of them, and what helps; "" for none."""
+        if not self.unreadable[player]:
+            return ""
+        shown = ", ".join(repr(text if len(text) <= 80 else f"{text[:79]}…") for text in self.such_as[player])
+        return (
+            f"{self.unreadable[player]} of {self.messages[player]} messages of the {player} were no moves, "
+            f"such as {shown}; worked dialogues in the prompt (examples=3) or a warm start "
+            "(warm_start='optimal') teach the form"
+        )
+
+    def shares(self) -> dict[str, float]:
+        """The share of each player's messages that were no moves."""
+        return {player: self.unreadable[player] / count for player, count in self.messages.items()}
 
 
 def nested(counts: Mapping[str, int]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from clarify_env.games import GAMES
 from clarify_env.trainers import loop
 from clarify_env.trainers.reporting import playground_page
 
-BUDGET = "--agent move-scorer --iterations 1 --tasks 2 --group-size 4 --gradient-steps 3".split()
+BUDGET = "--agent move-scorer --iterations 1 --tasks 4 --group-size 8 --gradient-steps 3".split()
 FEW = ("--eval-tasks", 2, "--no-wandb")
 DATA = os.environ.get("CLARIFY_ENV_DATA")
 NEEDS_DATA = ("abgcoqa-v0", "ambigqa-v0", "pacific-v0")
@@ -129,7 +129,7 @@ def test_compare(env, command, tmp_path):
         "episodes": 8,
         "eval_tasks": 2,
         "cross_tasks": 2,
-        "settings": {"tasks": 2, "group_size": 4, "gradient_steps": 3, "eval_train_tasks": 2},
+        "settings": {"tasks": 8, "group_size": 8, "gradient_steps": 3, "eval_train_tasks": 2},
     }
     (tmp_path / "sweep.json").write_text(json.dumps(sweep))
     code, text, err = command("compare", tmp_path / "sweep.json", "--out", tmp_path / "out", "--processes", 1)
