@@ -5,37 +5,43 @@ from pathlib import Path
 from typing import Any
 
 from clarify_env.agent import Agent
+from clarify_env.agents.llm.examples import WithExamples, worked
+from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.agents.roster import checked_knobs, make_agent, roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.games import load_object
+from clarify_env.registry import for_training
 
 # What a name begins with, and who makes an agent of the rest; trainers add what they know to load.
 PREFIXES = {"run": "clarify_env.trainers.evaluation.evaluate:load_players"}
 NAMES = "run:DIR, small, model:FOLDER_OR_HUB_ID, server:MODEL, MODULE:CLASS"
 
 
-def language_model(name: str, server: str | None = None, **sampling: Any) -> Agent | None:
-    """The language model of this name, which plays any player, or None where the name is no model's.
+def is_language_model(name: str) -> bool:
+    """Whether this is the name of a language model, which may have settings of its sampling."""
+    kind, _, which = name.partition(":")
+    return name == "small" or (kind in ("model", "server") and bool(which))
 
-    Args:
-        name: "small", "model:" with a folder, GGUF file or hub id, or "server:" with a model's name there.
-        server: address of the OpenAI-compatible server, such as http://localhost:8000/v1.
-        sampling: temperature and the like; by default nothing is left to chance.
-    """
+
+def _language_model(name: str, server: str | None, prompt: Prompt | None, sampling: dict[str, Any]) -> Agent:
+    """The language model of this name, which plays any player."""
     sampling = {"temperature": 0.0, **sampling}
     kind, _, which = name.partition(":")
-    if name == "small" or (kind == "model" and which):
+    if kind != "server":
         from clarify_env.agents.llm.transformers_agent import TransformersAgent
 
-        return TransformersAgent(which or name, **sampling)
-    if kind == "server" and which:
-        from clarify_env.agents.llm.openai_agent import OpenAIAgent
+        return TransformersAgent(which or name, prompt, **sampling)
+    from clarify_env.agents.llm.openai_agent import OpenAIAgent
 
-        agent = OpenAIAgent(which, server, **sampling)
-        agent.check()
-        return agent
-    return None
+    for where in ("device", "dtype"):
+        if where in sampling:
+            raise ClarifyError(
+                f"{where}={sampling[where]!r}: {name} runs where its server runs; leave it out"
+            )
+    agent = OpenAIAgent(which, server, prompt=prompt, **sampling)
+    agent.check()
+    return agent
 
 
 def load(name: str, env: GameEnv[Any], player: str, **how: Any) -> Agent:
@@ -50,6 +56,7 @@ def load_team(
     *,
     knobs: Mapping[str, float] | None = None,
     server: str | None = None,
+    examples: int = 0,
     **sampling: Any,
 ) -> dict[str, Agent]:
     """Those of this name, ready to play.
@@ -63,7 +70,10 @@ def load_team(
         players: whom they play; by default those that are trained.
         knobs: of the game's scripted players, such as noise=0.1; by default none.
         server: address of the OpenAI-compatible server, for "server:MODEL".
-        sampling: temperature and the like, of a language model; by default nothing is left to chance.
+        examples: worked dialogues of scripted players in a language model's prompt, for each role; they are
+            about questions and costs of the training (see `clarify_env.registry.for_training`).
+        sampling: temperature, max_tokens and the like of a language model, and its device and dtype; by
+            default nothing is left to chance.
 
     Raises:
         ClarifyError: nobody has this name (the nearest is suggested), or they do not know this game.
@@ -77,8 +87,9 @@ def load_team(
         team = roster.teams[name](env, knobs)
         if set(wanted) <= set(team):
             return {player: team[player] for player in wanted}
-    if (model := language_model(name, server, **sampling)) is not None:
-        return dict.fromkeys(wanted, model)
+    if is_language_model(name):
+        prompt = WithExamples(worked(for_training(env), wanted, examples)) if examples else None
+        return dict.fromkeys(wanted, _language_model(name, server, prompt, sampling))
     kind, _, rest = name.partition(":")
     if (Path(name) / "config.json").is_file():
         kind, rest = "run", name

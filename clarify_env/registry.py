@@ -191,10 +191,28 @@ def make(id: str, *, costs: CostSampler | None = None, **kwargs: Any) -> GameEnv
     env = build(costs=costs, **options)
     if ":" in id:
         env.name = env.metadata["name"] = id
-    if isinstance(costs, FixedCosts):
-        prices = {f"{name}_cost": value for name, value in costs.costs._asdict().items()}
-        env.made_with = {**options, **prices}
+    fixed = costs.costs._asdict() if isinstance(costs, FixedCosts) else {}
+    env.made_with = {**options, **{f"{name}_cost": value for name, value in fixed.items()}}
     return env
+
+
+def for_training(env: GameEnv[Any]) -> GameEnv[Any]:
+    """The same game with the questions and the costs that policies are trained on.
+
+    Args:
+        env: as `make` made it, with whatever questions and costs.
+
+    Raises:
+        ClarifyError: `make` did not make it.
+    """
+    if env.made_with is None or env.name not in registry:
+        raise ClarifyError(
+            f"{env!r}: was not made by clarify_env.make, so its training questions are unknown"
+        )
+    spec = registry[env.name]
+    left_out = {"split", *(f"{name}_cost" for name in spec.costs._fields)}
+    options = {name: value for name, value in env.made_with.items() if name not in left_out}
+    return make(env.name, costs=spec.seen, **options)
 
 
 def make_vec(id: str, num_envs: int, **kwargs: Any) -> VectorEnv:

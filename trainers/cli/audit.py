@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import clarify_env
-from clarify_env.agents.catalog import NAMES, load
+from clarify_env.agents.catalog import NAMES, is_language_model, load
 from clarify_env.trainers.cli.options import (
     DataDir,
     Env,
@@ -15,11 +15,13 @@ from clarify_env.trainers.cli.options import (
     Seed,
     Threads,
     app,
+    check_sampling,
     console,
     given,
     knobs,
     options,
     trainer,
+    with_sampling,
 )
 from clarify_env.trainers.loggers import Bars
 
@@ -29,6 +31,7 @@ from clarify_env.trainers.loggers import Bars
     "clarify-env audit FOLDER --tasks 50 --env ambigqa-v0 --data-dir DIR  |  "
     "clarify-env audit server:MODEL --server http://localhost:8000/v1"
 )
+@with_sampling
 def audit(
     context: typer.Context,
     user: Annotated[
@@ -45,15 +48,13 @@ def audit(
     out: Annotated[
         Path | None, typer.Option(help="File of the report; default: runs/audit-USER-ENV.json.")
     ] = None,
-    temperature: Annotated[float, typer.Option(help="Of a language model's sampling.", min=0.0)] = 1.0,
-    server: Annotated[
-        str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
-    ] = None,
-    max_tokens: Annotated[int, typer.Option(help="Most tokens of its message.", min=1)] = 60,
     knob: Knobs = None,
     threads: Threads = 1,
+    *,
+    sampling: dict[str, Any],
 ) -> None:
     """Probe a user: how often does it leak, answer, contradict itself, or pick the wrong branch?"""
+    check_sampling(sampling, [user])
     auditing, report = trainer("evaluation.audit"), trainer("reporting.tables")
     chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
     chosen = clarify_env.registry[env].held_out({**options(data_dir, env_option=env_option), **chosen})
@@ -61,8 +62,9 @@ def audit(
     total = len(auditing.drawn(game, tasks, intents, seed))
     if user != "scripted":
         trainer("evaluation.parallel").set_threads(threads)
-    sampling = {"temperature": temperature, "max_tokens": max_tokens}
-    player = load(user, game, "user", knobs=knobs(knob), server=server, **sampling)
+    if is_language_model(user):
+        sampling = {"temperature": 1.0, "max_tokens": 60, **sampling}  # probed as it talks
+    player = load(user, game, "user", knobs=knobs(knob), **sampling)
     with Bars(console) as bars:
         found = auditing.audit(
             game,

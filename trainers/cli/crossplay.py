@@ -8,7 +8,7 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents.catalog import NAMES, load, load_team
+from clarify_env.agents.catalog import NAMES, is_language_model, load, load_team
 from clarify_env.agents.roster import others_of, roster_of, teams_of
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
@@ -19,11 +19,13 @@ from clarify_env.trainers.cli.options import (
     Seed,
     Threads,
     app,
+    check_sampling,
     console,
     given,
     levels,
     options,
     trainer,
+    with_sampling,
 )
 from clarify_env.trainers.loggers import Bars
 
@@ -32,6 +34,7 @@ from clarify_env.trainers.loggers import Bars
     epilog="Examples: clarify-env crossplay RUN_A RUN_B optimal  |  "
     "clarify-env crossplay RUN --users scripted,noisy:0.1,embed,small --eval-tasks 50"
 )
+@with_sampling
 def crossplay(
     context: typer.Context,
     targets: Annotated[
@@ -52,10 +55,9 @@ def crossplay(
     split: Annotated[str, typer.Option(help="The questions to play.")] = "validation",
     eval_tasks: Annotated[int, typer.Option("--eval-tasks", help="Questions to play.", min=1)] = 100,
     costs: CostLevels = None,
-    server: Annotated[
-        str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
-    ] = None,
     threads: Threads = 1,
+    *,
+    sampling: dict[str, Any],
 ) -> None:
     """Play everybody with partners that they were not trained with: does a score hold away from home?"""
     crossing, runs = trainer("evaluation.crossplay"), trainer("run_directory")
@@ -83,15 +85,17 @@ def crossplay(
             f"crossplay {env}: this game has one player, so that there is nobody to cross it with"
         )
     names = users.split(",") if users else roster.partners or teams_of(game)
-    made = {_shown(name): load_team(name, game, seats, server=server) for name in names}
+    check_sampling(sampling, [*targets, *names])
+    made = {_shown(name): load_team(name, game, seats, **sampling) for name in names}
     askers: dict[str, Agent] = {}
     own: dict[str, str] = {}
     identity = {_shown(n): _identity(Path(n.removeprefix("run:"))) for n in [*targets, *names] if _is_run(n)}
+    identity |= {n: f"{n} {sampling}" for n in [*targets, *names] if is_language_model(n)}
     for name in targets:
         shown = _shown(name)
         if shown in askers:
             raise ClarifyError(f"crossplay: two players are called {shown!r}; rename a run directory")
-        askers[shown] = load(name, game, player, server=server)
+        askers[shown] = load(name, game, player, **sampling)
         if name in trained or name == teams[-1]:
             told = trained[name].rollout.knobs if name in trained else {}
             mine = {seat: a for seat, a in others_of(game, told).items() if seat not in roster.trained}

@@ -13,10 +13,12 @@ from clarify_env.trainers.cli.options import (
     Knobs,
     Seed,
     app,
+    check_sampling,
     game_of,
     knobs,
     options,
     trainer,
+    with_sampling,
 )
 
 
@@ -24,6 +26,7 @@ from clarify_env.trainers.cli.options import (
     epilog="Examples: clarify-env demo  |  clarify-env demo runs/move-scorer-synthetic-v0-seed0  |  "
     "clarify-env demo small --samples 16  |  clarify-env demo optimal --env ambigqa-v0 --data-dir DIR"
 )
+@with_sampling
 def demo(
     context: typer.Context,
     target: Annotated[
@@ -33,18 +36,21 @@ def demo(
     data_dir: DataDir = None,
     seed: Seed = 0,
     samples: Annotated[int, typer.Option(help="Messages drawn of a language model.", min=1, max=256)] = 8,
-    server: Annotated[str | None, typer.Option(help="Address of the server of server:MODEL.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Default: the first free one from 7860.", min=1)] = None,
     knob: Knobs = None,
+    *,
+    sampling: dict[str, Any],
 ) -> None:
     """Serve a page to try a policy on: move the costs, see what it prefers, answer it to the end."""
+    check_sampling(sampling, [target])
     name, own = game_of(context, target)
     game = make(name, **registry[name].held_out({**own, **options(data_dir)}))
     module = trainer("reporting.playground")
     module.check_playable(game)
     told = knobs(knob)
-    asker: Any = load(target, game, "asker", knobs=told, server=server)
-    asker = asker.with_(temperature=1.0) if hasattr(asker, "temperature") else asker
+    asker: Any = load(target, game, "asker", knobs=told, **sampling)
+    if hasattr(asker, "temperature") and "temperature" not in sampling:
+        asker = asker.with_(temperature=1.0)
     play = module.Playground(game, asker, UserModel(**told), samples, seed)
     trainer("reporting.playground_page").serve(play, target, host, port)

@@ -18,6 +18,7 @@ from clarify_env.trainers.cli.options import (
     Tasks,
     Threads,
     app,
+    check_sampling,
     console,
     game_of,
     given,
@@ -25,6 +26,7 @@ from clarify_env.trainers.cli.options import (
     options,
     trainer,
     wandb_logger,
+    with_sampling,
     written,
 )
 from clarify_env.trainers.loggers import Bars
@@ -33,8 +35,10 @@ from clarify_env.trainers.reporting.summary import results
 
 @app.command(
     epilog="Examples: clarify-env evaluate runs/move-scorer-synthetic-v0-seed0  |  "
-    "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200 --report"
+    "clarify-env evaluate optimal --env ambigqa-v0 --data-dir DIR --eval-tasks 200 --report  |  "
+    "clarify-env evaluate model:FOLDER --examples 3 --eval-tasks 20"
 )
+@with_sampling
 def evaluate(
     context: typer.Context,
     target: Annotated[
@@ -57,19 +61,19 @@ def evaluate(
     checkpoint: Annotated[int | None, typer.Option(help="Iteration of a run; 0 is the start.", min=0)] = None,
     knob: Knobs = None,
     eval_tasks: Tasks = None,
-    server: Annotated[
-        str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
-    ] = None,
     threads: Threads = 1,
     processes: Processes = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html as well: figures and every transcript.")
     ] = False,
     no_wandb: NoWandb = False,
+    *,
+    sampling: dict[str, Any],
 ) -> None:
     """Measure a team over the cost grid, beside the scripted teams and the optimum where it is known."""
     evaluation, runs = trainer("evaluation.evaluate"), trainer("run_directory")
     trainer("evaluation.parallel").set_threads(threads)
+    check_sampling(sampling, [target])
     chosen = options(data_dir, split=split, env_option=env_option)
     told = knobs(knob)
     folder = Path(target.removeprefix("run:"))
@@ -100,7 +104,7 @@ def evaluate(
             out = out or Path("runs") / f"{Path(target.rpartition(':')[2]).name}-{game}"
             _not_a_run(out, folder)
             summary = evaluation.evaluate_agent(
-                target, game, out, knobs=told, seed=seed, server=server, **common
+                target, game, out, knobs=told, seed=seed, sampling=sampling, **common
             )
     for logger in wandb_logger(no_wandb):
         logger.start(runs.RunDirectory(out), {"evaluated": target, "env": summary["env"]})

@@ -8,11 +8,21 @@ import typer
 
 import clarify_env
 from clarify_env.agent import Agent
-from clarify_env.agents.catalog import NAMES, load_team
+from clarify_env.agents.catalog import NAMES, is_language_model, load_team
 from clarify_env.agents.roster import roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.cli.options import EnvOptions, Seed, Threads, app, console, options, trainer
+from clarify_env.trainers.cli.options import (
+    EnvOptions,
+    Seed,
+    Threads,
+    app,
+    check_sampling,
+    console,
+    options,
+    trainer,
+    with_sampling,
+)
 from clarify_env.trainers.loggers import Bars
 
 Players = Callable[[GameEnv[Any]], Mapping[str, Agent]]
@@ -23,6 +33,7 @@ Players = Callable[[GameEnv[Any]], Mapping[str, Agent]]
     "clarify-env isotoken pingeval-chess-v0 --agent pieces,counts --controls silent  |  "
     "clarify-env isotoken pingeval-names-v0 --agent model:FOLDER --env-option records=9"
 )
+@with_sampling
 def isotoken(
     env: Annotated[str, typer.Argument(help="A game that takes `turns` and `budget`.")],
     agent: Annotated[
@@ -39,10 +50,9 @@ def isotoken(
     split: Annotated[str, typer.Option(help="The tasks to play.")] = "validation",
     out: Annotated[Path | None, typer.Option(help="Folder; default: runs/isotoken-GAME.")] = None,
     seed: Seed = 0,
-    server: Annotated[
-        str | None, typer.Option(help="Address of the server of server:MODEL, as http://localhost:8000/v1.")
-    ] = None,
     threads: Threads = 1,
+    *,
+    sampling: dict[str, Any],
 ) -> None:
     """Spread a fixed budget of words over few or many turns, beside controls that take the messages away."""
     evaluation, shown = trainer("evaluation.isotoken"), trainer("reporting.tables")
@@ -59,15 +69,16 @@ def isotoken(
 
     listed = _numbers(turns)
     names = agent.split(",")
+    check_sampling(sampling, names)
     game = make(max(listed))  # with a mistake in its options, or in a name, nothing is played
-    made = {Path(name).name: _players(name, game, server) for name in names}
+    made = {Path(name).name: _players(name, game, sampling) for name in names}
     if len(made) < len(names):
         raise ClarifyError(f"--agent {agent}: two of these have the same name")
     out = out or Path("runs") / f"isotoken-{env}"
     chosen_controls = [] if controls == "none" else controls.split(",")
     result: dict[str, Any] = {
         "env": env, "options": chosen, "budget": budget, "turns": listed, "episodes": episodes, "seed": seed,
-        "rows": [],
+        "sampling": sampling, "rows": [],
     }  # fmt: skip
     with Bars(console) as bars:
         rows = evaluation.isotoken(
@@ -88,8 +99,9 @@ def _numbers(text: str) -> list[int]:
         raise ClarifyError(f"--turns {text!r}: whole numbers with commas, such as 2,4,8,16") from None
 
 
-def _players(name: str, game: GameEnv[Any], server: str | None) -> Players:
+def _players(name: str, game: GameEnv[Any], sampling: Mapping[str, Any]) -> Players:
     """Who plays every seat of a game: a scripted team made for each, anybody else made once."""
-    made = load_team(name, game, game.possible_agents, server=server)
+    more = sampling if is_language_model(name) else {}
+    made = load_team(name, game, game.possible_agents, **more)
     scripted = name in roster_of(game.game).teams
     return lambda env: load_team(name, env, env.possible_agents) if scripted else made

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
 from importlib import import_module
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from clarify_env.agents.catalog import is_language_model
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.config import PARTS, Config
 
@@ -199,6 +200,56 @@ def wandb_logger(
     return [
         trainer("loggers").WandbLogger(project, entity, name, lambda said: console.print(said, markup=False))
     ]
+
+
+# How a language model plays that a command names: the settings of its sampling, with their helps.
+_SAMPLING: dict[str, tuple[type[Any], str, float | None]] = {
+    "server": (str, "Address of the server of server:MODEL, as http://localhost:8000/v1.", None),
+    "examples": (int, "Worked dialogues of the scripted players in the prompt, for each role.", 0),
+    "temperature": (float, "Of the sampling; default: 0, nothing is left to chance.", 0.0),
+    "max_tokens": (int, "Most tokens of a message.", 1),
+    "device": (str, "Such as cuda:1; default: a GPU where there is one.", None),
+    "dtype": (str, "Such as float32; default: bfloat16 on a GPU.", None),
+}
+
+
+def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of language models; `sampling` has those that were given."""
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "sampling"]
+    more = []
+    for name, (kind, about, low) in _SAMPLING.items():
+        shape: Any = kind | None
+        option = typer.Option(
+            "--" + name.replace("_", "-"), help=about, min=low, rich_help_panel="Language models"
+        )
+        annotation = Annotated[shape, option]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        more.append(inspect.Parameter(name, keyword, default=None, annotation=annotation))
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        told = {name: values.pop(name) for name in _SAMPLING}
+        command(sampling={name: value for name, value in told.items() if value is not None}, **values)
+
+    ordered = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *more]
+    run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in ordered}
+    return run
+
+
+def check_sampling(sampling: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raises ClarifyError where an option of language models says nothing to any of these agents."""
+    listed = list(names)
+    for option in sampling:
+        kind = "server:" if option == "server" else ""
+        if not any(is_language_model(name) and name.startswith(kind) for name in listed):
+            wanted = (
+                "server:MODEL" if kind else "a language model that is named, such as small or model:FOLDER"
+            )
+            raise ClarifyError(
+                f"--{option.replace('_', '-')} {sampling[option]}: of {wanted}, and there is only "
+                f"{', '.join(listed)}"
+            )
 
 
 def written(folder: Path) -> None:

@@ -25,11 +25,13 @@ from clarify_env.trainers.cli.options import (
     Knobs,
     Seed,
     app,
+    check_sampling,
     console,
     game_of,
     knobs,
     levels,
     options,
+    with_sampling,
 )
 
 
@@ -42,7 +44,7 @@ def play_by_hand(
     task: str | None = None,
     episodes: int = 1,
     seed: int = 0,
-    server: str | None = None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> None:
     """Play episodes in the terminal.
 
@@ -57,7 +59,7 @@ def play_by_hand(
         task: position or id of the question; None to draw it.
         episodes: how many, >= 1.
         seed: of everything random.
-        server: address of the OpenAI-compatible server, for an agent "server:MODEL".
+        sampling: of a language model, as `load_team` takes it.
 
     Raises:
         ClarifyError: an unknown name, or the input ends before the episode does.
@@ -70,9 +72,9 @@ def play_by_hand(
     if agent == "human" and open_seats:
         raise ClarifyError(f"--agent human with --as {who}: to play it yourself use --as {open_seats[0]}")
     if agent not in (None, "human") and open_seats:
-        others |= load_team(str(agent), env, open_seats, knobs=knobs, server=server)
+        others |= load_team(str(agent), env, open_seats, knobs=knobs, **(sampling or {}))
     elif agent not in (None, "human", *teams_of(env)):
-        load_team(str(agent), env, roster.trained, knobs=knobs, server=server)  # an unknown name is told
+        load_team(str(agent), env, roster.trained, knobs=knobs, **(sampling or {}))  # an unknown name is told
 
     def write(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -141,6 +143,7 @@ def envs() -> None:
     epilog="Examples: clarify-env play  |  clarify-env play --as user --agent optimal --costs turn=0.02  |  "
     "clarify-env play --as nobody --agent always-ask --seed 7"
 )
+@with_sampling
 def play(
     context: typer.Context,
     env: Env = "synthetic-v0",
@@ -164,8 +167,9 @@ def play(
         str | None, typer.Option(help="train or validation, the default, where the game has splits.")
     ] = None,
     episodes: Annotated[int, typer.Option(help="How many to play.", min=1)] = 1,
-    server: Annotated[str | None, typer.Option(help="Address of the server of server:MODEL.")] = None,
     knob: Knobs = None,
+    *,
+    sampling: dict[str, Any],
 ) -> None:
     """Play an episode by hand, as any player, and see what the best play would have earned."""
     prices: dict[str, Any] = {}
@@ -173,9 +177,10 @@ def play(
         if len(values) > 1:
             raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
         prices[f"{name}_cost"] = values[0]
+    check_sampling(sampling, [agent or "scripted players"])
     env, own = game_of(context, agent)
     chosen = clarify_env.registry[env].held_out(
         {**own, **options(data_dir, split=split, env_option=env_option)}
     )
     game = clarify_env.make(env, **prices, **chosen)
-    play_by_hand(game, console, who, agent, knobs(knob), task, episodes, seed, server)
+    play_by_hand(game, console, who, agent, knobs(knob), task, episodes, seed, sampling)

@@ -220,6 +220,7 @@ def evaluate(
     parallel: int = 256,
     processes: int = 1,
     watcher: Logger | None = None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Evaluate a team; writes summary.json, questions.parquet, the episodes and the pictures.
 
@@ -238,6 +239,7 @@ def evaluate(
         parallel: episodes under way at the same time.
         processes: that share the work; they change no number.
         watcher: told of the progress.
+        sampling: how a language model among the team samples, for the summary.
 
     Returns:
         The content of summary.json.
@@ -271,6 +273,7 @@ def evaluate(
         "questions": len(questions),
         "seed": seed,
         "knobs": dict(knobs or {}),
+        "sampling": dict(sampling or {}),
         **failure_summary(failures, measured),
         **nested(counts),
         "yardstick": yard.name,
@@ -428,18 +431,18 @@ def evaluate_agent(
     tasks: int | None = None,
     seed: int = 0,
     env_options: Mapping[str, Any] | None = None,
-    server: str | None = None,
+    sampling: Mapping[str, Any] | None = None,
     processes: int | None = None,
     watcher: Logger | None = None,
 ) -> Summary:
     """Evaluate agents by their name, as the players that are trained, on the validation questions.
 
-    See `clarify_env.agents.catalog.load_team`. By default all cores share the work; a language model is
-    evaluated in this process.
+    See `clarify_env.agents.catalog.load_team`, which takes `sampling` too. By default all cores share the
+    work; a language model is evaluated in this process.
     """
     options = registry[env_id].held_out(env_options or {})
     env = make(env_id, **options)
-    team = load_team(name, env, knobs=knobs, server=server)
+    team = load_team(name, env, knobs=knobs, **(sampling or {}))
     slow = any(hasattr(agent, "prompt") for agent in team.values())  # messages take long, and share no work
     return evaluate(
         env,
@@ -452,5 +455,6 @@ def evaluate_agent(
         seed=seed,
         parallel=256 if slow else SCRIPTED,
         processes=processes or (1 if slow else default_processes()),
+        sampling=sampling,
         watcher=watcher,
     )
