@@ -174,6 +174,7 @@ class Loop(ABC):
         if self.run is None or (last := self.run.last()) is None:
             return 0
         self.load(self.run.checkpoint(last))
+        self.teachers = {}  # whoever was imitated is in the checkpoint
         return last
 
     def load(self, checkpoint: Path, learners: Mapping[str, Learner] | None = None) -> None:
