@@ -1,6 +1,7 @@
 """Loads and checks a causal language model with its tokenizer, and turns chats into token ids."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,6 +94,8 @@ class LanguageModel:
         folder = SMALL if str(path) == "small" else Path(path)
         name = str(path)
         source, extra = _source(folder, name)
+        if extra and find_spec("gguf") is None:
+            raise ClarifyError(f"{name}: a GGUF file needs gguf: pip install 'clarify_env[gguf]'")
         shown = logging.get_verbosity()
         bars = logging.is_progress_bar_enabled()
         logging.set_verbosity_error()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from clarify_env.agent import Observation
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import canonical
 from clarify_env.moves import TextMove
 
 CUT = "[cut here: too long]"
@@ -36,7 +35,7 @@ def fit(observation: Observation, length: Callable[[Observation], int], limit: i
     before = str(observation.get("context", "")).split()
     turns = tuple(observation.get("transcript", ()))
     longest = max((len(t.move.text.split()) for t in turns if isinstance(t.move, TextMove)), default=0)
-    notes = canonical(observation.get("notes", ()))
+    notes = tuple(sorted(observation.get("notes", ()), key=lambda note: (-note.weight, note.text)))
     cuts: list[tuple[str, int, Callable[[int], object]]] = [
         ("document", len(words), lambda n: " ".join([*words[:n], CUT])),
         ("context", len(before), lambda n: " ".join([CUT, *before[len(before) - n :]])),

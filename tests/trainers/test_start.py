@@ -66,7 +66,7 @@ def test_a_run_that_was_stopped_after_its_warm_start_ends_in_the_same_bits(tmp_p
 
 
 def test_an_unknown_teacher_is_told_before_a_directory_is_made(tmp_path):
-    with pytest.raises(ClarifyError, match="'optimol'.*did you mean 'optimal'"):
+    with pytest.raises(ClarifyError, match=r"'optimol'.*did you mean 'optimal'"):
         list(experiment.train(TINY.changed(warm_start="optimol"), RunDirectory(tmp_path / "run")))
     assert list(tmp_path.iterdir()) == []
 
@@ -102,7 +102,9 @@ def test_messages_that_are_no_moves_are_told_once_with_three_of_them(caplog):
     with caplog.at_level(logging.WARNING):
         found = heard(Babbler(), 30)
     (line,) = caplog.messages
-    assert line.startswith("8 of 8 messages of the asker were no moves, such as 'message 1', 'message 2', 'mes")
+    assert line.startswith(
+        "8 of 8 messages of the asker were no moves, such as 'message 1', 'message 2', 'mes"
+    )
     assert "examples=3" in line
     assert found.shares() == {"asker": 1.0}
 
@@ -134,7 +136,7 @@ def test_a_run_without_an_example_stops_and_says_why(tmp_path, monkeypatch):
     config = TINY.changed(warm_start="", start_share=0.0)
     monkeypatch.setattr(experiment, "ScorerLearner", Mute)
     run = RunDirectory(tmp_path / "run")
-    with pytest.raises(ClarifyError, match="nothing to learn from.*24 of 24 messages.*'message 1'"):
+    with pytest.raises(ClarifyError, match=r"nothing to learn from.*24 of 24 messages.*'message 1'"):
         list(experiment.train(config, run))
     assert len(list(read_episodes(run.episodes("iteration-000")))) == 24, "what was said can be read"
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from clarify_env.agents.catalog import load
-from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.registry import make, registry
 from clarify_env.trainers.cli.options import (
     DataDir,
@@ -52,5 +51,5 @@ def demo(
     asker: Any = load(target, game, "asker", knobs=told, **sampling)
     if hasattr(asker, "temperature") and "temperature" not in sampling:
         asker = asker.with_(temperature=1.0)
-    play = module.Playground(game, asker, UserModel(**told), samples, seed)
+    play = module.Playground(game, asker, module.UserModel(**told), samples, seed)
     trainer("reporting.playground_page").serve(play, target, host, port)

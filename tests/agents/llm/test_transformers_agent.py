@@ -197,6 +197,14 @@ def test_bad_models_and_devices_are_named(tmp_path):
             TransformersAgent("small", device="cuda")
 
 
+def test_without_gguf_a_gguf_file_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "model.gguf").touch()
+    monkeypatch.setattr("clarify_env.agents.llm.model.find_spec", lambda name: None)
+    for path in (tmp_path, tmp_path / "model.gguf"):
+        with pytest.raises(ClarifyError, match=r"needs gguf: pip install 'clarify_env\[gguf\]'"):
+            LanguageModel.load(path)
+
+
 def test_a_template_without_a_system_role_gets_the_rules_in_the_first_message(tmp_path):
     folder = copy_of_small(tmp_path)
     template = (folder / "chat_template.jinja").read_text()
