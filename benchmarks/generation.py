@@ -25,8 +25,8 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.games.clarification.game import SEEN
-from clarify_env.replay import seen, states
 from clarify_env.rollout import rollout
+from clarify_env.simulate import seen, states
 
 
 def play(agent, env, dialogues, batch):

@@ -1,15 +1,115 @@
-"""Playing on from any state of a game: the one step that all simulation is made of."""
+"""From the record of an episode back to the states of its game, and playing on from any of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from clarify_env.agent import Observation
 from clarify_env.env import GameEnv, read_action
+from clarify_env.episode import Episode, prices
 from clarify_env.errors import ClarifyError
-from clarify_env.game import Paid, Stop
-from clarify_env.moves import Move
+from clarify_env.game import Game, Paid, Stop, StopReason
+from clarify_env.moves import Move, Pass
 from clarify_env.rollout import Player, decide
+
+
+class Choice(NamedTuple):
+    """One decision of an episode: the state before it, the move, and what its agent attached to it."""
+
+    state: Any
+    move: Move
+    trace: Any
+
+
+def failed(episode: Episode) -> bool:
+    """Whether a player could not decide, so that the episode says nothing about how well it was played."""
+    return episode.stop == StopReason.FAILED
+
+
+def pins(game: Game[Any], setup: dict[str, Any], costs: Any) -> dict[str, Any]:
+    """The options of `Game.start` that bring back what nature chose, at these costs."""
+    chosen = {name: setup[name] for name in game.options if setup.get(name, []) != []}
+    return {**chosen, "costs": costs}
+
+
+def states(game: Game[Any], episode: Episode) -> Iterator[Any]:
+    """The state before each step of an episode: as `rollout` handed it on, else by playing it again."""
+    if episode.states is not None:
+        yield from episode.states
+        return
+    costs = game.costs_type(**episode.costs)
+    state = game.start(np.random.default_rng(0), pins(game, episode.setup, costs))
+    for k in range(len(episode.steps)):
+        if k:
+            state, _ = game.apply(state, dict(episode.steps[k - 1].moves))
+        yield state
+
+
+def choices(game: Game[Any], episode: Episode, player: str) -> Iterator[Choice]:
+    """The decisions of `player`, in order; without a last one that was no move at all.
+
+    An episode that failed has none: what it shows is cut off at random, not chosen.
+    """
+    if failed(episode):
+        return
+    for step, state in zip(episode.steps, states(game, episode), strict=True):
+        moves = dict(step.moves)
+        if player in moves:
+            yield Choice(state, moves[player], dict(step.traces).get(player))
+
+
+def credited(
+    game: Game[Any],
+    episode: Episode,
+    player: str,
+    terms: Sequence[str] | None = None,
+    costs: Any = None,
+) -> list[tuple[Choice, float]]:
+    """The decisions of `player`, each with the reward that was paid from it to its next one, or to the end.
+
+    A last message that was no move counts too, as a `Pass` with its trace: it was sampled, and it cost the
+    accuracy. What was paid before the first decision is nobody's credit here.
+
+    Args:
+        game: that was played.
+        episode: one that failed has no decisions.
+        player: whose decisions.
+        terms: of the reward that count, by default all.
+        costs: that price them, by default the episode's own.
+    """
+    per_unit = prices(episode.terms, costs._asdict() if costs else episode.costs)
+    found: list[tuple[Choice, float]] = []
+    if failed(episode):
+        return found
+    for step, state in zip(episode.steps, states(game, episode), strict=True):
+        if player in game.legal(state):
+            move = dict(step.moves).get(player, Pass())
+            found.append((Choice(state, move, dict(step.traces).get(player)), 0.0))
+        if found:
+            choice, reward = found[-1]
+            paid = [(name, quantity) for name, quantity in step.paid if terms is None or name in terms]
+            found[-1] = choice, reward + sum(per_unit[name] * quantity for name, quantity in paid)
+    return found
+
+
+def seen(game: Game[Any], state: Any, player: str, costs: Any = None) -> Observation:
+    """What `player` observes in `state`, or would under other costs."""
+    observation = game.view(state, player)
+    if costs is not None:
+        observation["costs"] = np.array(costs, dtype=np.float64)
+    return observation
+
+
+def point(game: Game[Any], state: Any, player: str) -> Hashable:
+    """What `player` knows in `state` but for the costs, the same whatever the order of what it is shown."""
+    observed = game.observe(state, player)
+    held = [
+        (name, tuple(sorted(map(repr, value))) if isinstance(value, tuple) else repr(value))
+        for name, value in observed.items()
+        if name not in ("transcript", "costs")
+    ]
+    return (state.history, *held)
 
 
 class Advanced(NamedTuple):

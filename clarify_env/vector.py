@@ -5,7 +5,7 @@ from typing import Any
 
 from clarify_env.env import GameEnv, check_action
 from clarify_env.errors import ClarifyError
-from clarify_env.seeding import child_seed
+from clarify_env.rollout import child_seed
 
 _Batch = dict[str, list[Any]]
 

@@ -10,7 +10,7 @@ import clarify_env
 from clarify_env import Agent, ClarifyError, Decision, Failed, read_episodes, rollout, write_episodes
 from clarify_env.agents import AlwaysAsk, AlwaysEnumerate, Random, ScriptedUser
 from clarify_env.games.clarification import SEEN, Answer, Ask, Costs
-from clarify_env.replay import choices
+from clarify_env.simulate import choices
 from clarify_env.trainers import experiment
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.algorithms.selection import Batch, grouped, make_rule

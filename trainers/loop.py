@@ -23,9 +23,8 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make
-from clarify_env.replay import failed
-from clarify_env.rollout import rollout
-from clarify_env.seeding import child_seed
+from clarify_env.rollout import child_seed, rollout
+from clarify_env.simulate import failed
 from clarify_env.storage import write_episodes
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.config import AlgorithmConfig, Config

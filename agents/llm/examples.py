@@ -12,8 +12,8 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
-from clarify_env.replay import choices, seen
 from clarify_env.rollout import Player, rollout
+from clarify_env.simulate import choices, seen
 
 LOOKED_THROUGH = 64  # scripted episodes among which the dialogues are chosen
 

@@ -10,8 +10,8 @@ from clarify_env import Agent, ClarifyError, Decision, Episode, rollout
 from clarify_env.agents import Random, Script, ScriptedUser
 from clarify_env.costs import CostRange
 from clarify_env.games.clarification import Answer, Ask, Select, UserModel
-from clarify_env.replay import choices, states
-from clarify_env.seeding import child_seed
+from clarify_env.rollout import child_seed
+from clarify_env.simulate import choices, states
 
 COSTS = CostRange(turn=(0.0, 0.5), word=(0.0, 0.1))
 PLAYERS = {"asker": Random(), "user": ScriptedUser(UserModel(noise=0.2, vagueness=0.2))}

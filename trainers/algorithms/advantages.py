@@ -12,7 +12,7 @@ import numpy as np
 from clarify_env.arrays import Floats
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
-from clarify_env.replay import Choice
+from clarify_env.simulate import Choice
 from clarify_env.trainers.learners import Example
 
 

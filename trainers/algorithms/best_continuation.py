@@ -28,9 +28,8 @@ from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move
-from clarify_env.replay import Choice, choices, seen
-from clarify_env.seeding import child_seed
-from clarify_env.simulate import Advanced, advance
+from clarify_env.rollout import child_seed
+from clarify_env.simulate import Advanced, Choice, advance, choices, seen
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.learners import Example
 

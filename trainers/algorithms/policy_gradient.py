@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.replay import credited
+from clarify_env.simulate import credited
 from clarify_env.trainers.algorithms.advantages import Played, by_key, returns_to_go
 from clarify_env.trainers.algorithms.losses import kl
 from clarify_env.trainers.algorithms.selection import Batch

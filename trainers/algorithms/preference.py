@@ -23,8 +23,8 @@ from torch import Tensor
 
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.moves import Move
-from clarify_env.replay import Choice, choices, credited, point, seen
-from clarify_env.seeding import child_seed
+from clarify_env.rollout import child_seed
+from clarify_env.simulate import Choice, choices, credited, point, seen
 from clarify_env.trainers.algorithms.advantages import returns_to_go
 from clarify_env.trainers.algorithms.best_continuation import (
     BestContinuation,

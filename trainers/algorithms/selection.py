@@ -30,7 +30,7 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games import load_object
-from clarify_env.replay import Choice, choices, failed, seen
+from clarify_env.simulate import Choice, choices, failed, seen
 from clarify_env.trainers.learners import Example
 
 

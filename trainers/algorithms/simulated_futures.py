@@ -23,9 +23,8 @@ from clarify_env.episode import prices
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import StopReason
 from clarify_env.moves import Move
-from clarify_env.replay import Choice, point
-from clarify_env.seeding import child_seed
-from clarify_env.simulate import advance
+from clarify_env.rollout import child_seed
+from clarify_env.simulate import Choice, advance, point
 from clarify_env.trainers.algorithms.advantages import Played
 from clarify_env.trainers.algorithms.best_continuation import Sampled
 from clarify_env.trainers.algorithms.losses import row_sums

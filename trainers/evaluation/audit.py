@@ -23,7 +23,7 @@ from clarify_env.game import StopReason
 from clarify_env.games.clarification.game import Ask, ClarificationGame, Enumerate, Interpretation, Task
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.moves import Move
-from clarify_env.seeding import child_seed
+from clarify_env.rollout import child_seed
 from clarify_env.simulate import advance
 from clarify_env.trainers.evaluation.audit_rules import LEAK, MEASURES, PROBES, Probe, Verdict, judge
 from clarify_env.trainers.evaluation.statistics import interval

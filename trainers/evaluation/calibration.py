@@ -21,8 +21,8 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.csp.game import CollaborationGame, State
 from clarify_env.games.csp.records import CONFIDENCE, Sure, Unsure
-from clarify_env.replay import failed
 from clarify_env.rollout import rollout
+from clarify_env.simulate import failed
 
 
 def _pair(who: str, confidence_N: ArrayLike, right_N: ArrayLike) -> tuple[Floats, Floats]:

@@ -25,8 +25,8 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import Game, StopReason, Turn, altered
 from clarify_env.moves import TextMove
-from clarify_env.replay import failed
 from clarify_env.rollout import rollout
+from clarify_env.simulate import failed
 from clarify_env.storage import write_episodes
 from clarify_env.trainers.loggers import Logger
 

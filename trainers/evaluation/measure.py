@@ -23,8 +23,8 @@ from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
-from clarify_env.replay import failed, pins
 from clarify_env.rollout import rollout
+from clarify_env.simulate import failed, pins
 from clarify_env.storage import row, writing
 from clarify_env.trainers.evaluation.parallel import in_order
 

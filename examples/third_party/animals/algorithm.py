@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any, ClassVar
 
 from clarify_env.episode import Episode
-from clarify_env.replay import choices, failed, seen
+from clarify_env.simulate import choices, failed, seen
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.learners import Example, Learner
 from clarify_env.trainers.loop import Loop

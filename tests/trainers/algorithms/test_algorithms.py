@@ -10,8 +10,8 @@ import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import OptimalAsker, ScriptedUser
 from clarify_env.games.clarification import SEEN, Costs
-from clarify_env.replay import credited
 from clarify_env.rollout import rollout
+from clarify_env.simulate import credited
 from clarify_env.trainers import algorithms
 from clarify_env.trainers.algorithms.policy_gradient import PolicyGradient, sampled_logprobs
 from clarify_env.trainers.algorithms.rloo import RLOO

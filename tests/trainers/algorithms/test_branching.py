@@ -12,7 +12,7 @@ from clarify_env.env import GameEnv
 from clarify_env.games.clarification import SEEN, Answer, Ask, Select
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.scripted_user import UserModel
-from clarify_env.replay import choices, credited
+from clarify_env.simulate import choices, credited
 from clarify_env.trainers.algorithms.advantages import Played
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import Start, advantages, futures, possible

@@ -16,8 +16,8 @@ from clarify_env.agents import ScriptedUser
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.game import SEEN, Answer
-from clarify_env.replay import choices, seen
 from clarify_env.rollout import rollout
+from clarify_env.simulate import choices, seen
 from clarify_env.trainers.algorithms.policy_gradient import sampled_logprobs
 from clarify_env.trainers.config import recipe
 from clarify_env.trainers.evaluation.evaluate import load_run
