@@ -14,6 +14,9 @@ from clarify_env.agents.llm.model import LanguageModel
 _STRIDE = 32  # widths are multiples of this: sums then run in the same order whatever the neighbours' lengths
 
 
+Kept = list[tuple[torch.Tensor, torch.Tensor]]  # of each layer the keys_H_T_D and values_H_T_D of a sequence
+
+
 class _Layer(CacheLayerMixin):  # type: ignore[misc]
     """Keys and values of one layer; `owner` says which rows and positions are written."""
 
@@ -24,14 +27,14 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Nothing: `ensure` allocates."""
 
-    def ensure(self, like: torch.Tensor, rows: int, width: int) -> None:
-        """Make room for so many rows of so many tokens; what was there is kept."""
+    def ensure(self, keys: torch.Tensor, values: torch.Tensor, rows: int, width: int) -> None:
+        """Make room for so many rows of so many tokens such as these; what was there is kept."""
         old = self.keys
         if old is not None and old.shape[0] >= rows and old.shape[2] >= width:
             return
         have = (0, 0) if old is None else (old.shape[0], old.shape[2])
-        shape = (max(rows, have[0]), like.shape[1], max(width, have[1]), like.shape[3])
-        for name in ("keys", "values"):
+        for name, like in (("keys", keys), ("values", values)):
+            shape = (max(rows, have[0]), like.shape[1], max(width, have[1]), like.shape[3])
             # zeros: what no dialogue has written yet is masked, but must be finite
             grown = torch.zeros(shape, dtype=like.dtype, device=like.device)
             if old is not None:
@@ -43,7 +46,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write the new tokens of the rows that are read now; returns what these rows may attend to."""
         owner = self.owner
-        self.ensure(key_states, owner.rows, owner.capacity)
+        self.ensure(key_states, value_states, owner.rows, owner.capacity)
         assert self.keys is not None
         assert self.values is not None
         at, positions, width = owner.at_B, owner.positions_B_T, owner.width
@@ -110,9 +113,9 @@ class KVCache:
             input_ids=ids_B_T.clamp(min=0),
             attention_mask=mask_B_1_T_W,
             position_ids=positions_B_T,
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self.model.cache_argument: self.cache},
         ).logits
         return logits_B_1_V[:, -1]
 
@@ -123,18 +126,17 @@ class KVCache:
                 assert kept is not None
                 kept[target] = kept[source]
 
-    def take(self, row: int, length: int) -> torch.Tensor:
-        """A copy of the keys and values of a row's first tokens, kept_L_2_H_T_D."""
-        return torch.stack(
-            [torch.stack([x.keys[row, :, :length], x.values[row, :, :length]]) for x in self.layers]
-        )
+    def take(self, row: int, length: int) -> Kept:
+        """A copy of the keys and values of a row's first tokens."""
+        held = [(layer.keys, layer.values) for layer in self.layers]
+        return [(keys[row, :, :length].clone(), values[row, :, :length].clone()) for keys, values in held]
 
-    def put(self, row: int, kept_L_2_H_T_D: torch.Tensor, length: int) -> None:
+    def put(self, row: int, kept: Kept, length: int) -> None:
         """Write the first `length` kept tokens into a row."""
         self.capacity = max(self.capacity, -(-length // _STRIDE) * _STRIDE)
-        for layer, kept in zip(self.layers, kept_L_2_H_T_D, strict=True):
-            layer.ensure(kept[0][None], self.rows, self.capacity)
+        for layer, (keys_H_T_D, values_H_T_D) in zip(self.layers, kept, strict=True):
+            layer.ensure(keys_H_T_D[None], values_H_T_D[None], self.rows, self.capacity)
             assert layer.keys is not None
             assert layer.values is not None
-            layer.keys[row, :, :length] = kept[0, :, :length]
-            layer.values[row, :, :length] = kept[1, :, :length]
+            layer.keys[row, :, :length] = keys_H_T_D[:, :length]
+            layer.values[row, :, :length] = values_H_T_D[:, :length]

@@ -1,5 +1,6 @@
 """Loads and checks a causal language model with its tokenizer, and turns chats into token ids."""
 
+import inspect
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,9 +21,6 @@ _PROBE: list[Message] = [
     {"role": "assistant", "content": "<ask>Which year?</ask>"},
     {"role": "user", "content": "The first."},
 ]
-
-
-_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 class Rewritten(NamedTuple):
@@ -46,8 +44,7 @@ class LanguageModel:
         name: what error messages call it.
 
     Raises:
-        ClarifyError: the tokenizer has no chat template or no end token, or the model has layers without a
-            key-value cache.
+        ClarifyError: the tokenizer has no chat template or no end token, or the model does not run.
     """
 
     def __init__(self, model: Any, tokenizer: Any, name: str = "model") -> None:
@@ -62,17 +59,21 @@ class LanguageModel:
             raise ClarifyError(f"{name}: its tokenizer has no end token (eos_token), so no message would end")
         self.stop = int(tokenizer.eos_token_id)
         self.stop_ids = frozenset({self.stop, *(int(end) for end in listed if end is not None)})
-        config = model.config.get_text_config()
-        kinds = set(getattr(config, "layer_types", None) or [])
-        if kinds - _ATTENTION or not hasattr(config, "num_hidden_layers"):
-            odd = ", ".join(sorted(kinds - _ATTENTION)) or type(model).__name__
-            raise ClarifyError(f"{name}: has layers without a key-value cache ({odd}); take a transformer")
-        self.layers = int(config.num_hidden_layers)
-        self.context = int(getattr(config, "max_position_embeddings", 2048))
-        if kinds - {"full_attention"}:
-            self.context = min(self.context, int(config.sliding_window or self.context))
+        config = model.config.get_text_config(decoder=True)
+        self.context = int(getattr(config, "max_position_embeddings", None) or 2048)
+        # Up to so many tokens every layer sees all of them, and the order in which they are held is free.
+        self.window = min(self.context, *_windows(config))
+        # What a forward calls the keys and values; the older name goes in transformers 5.40.
+        named = inspect.signature(model.forward).parameters
+        self.cache_argument = "cache" if "cache" in named else "past_key_values"
         self._fold_system = not self._takes_system()
         self.rewritten = self._rewriting()
+        self.layers = int(getattr(config, "num_hidden_layers", 0))
+        # What `self_check` finds, once asked: why rows share no batch, messages no row, or why the caches
+        # of transformers are wrong as well; "" where none of that is so.
+        self.slow: str | None = None
+        self.unpacked: str | None = None
+        self.uncached: str | None = None
 
     @classmethod
     def load(
@@ -170,6 +171,13 @@ class LanguageModel:
                 at = next(i for i, (a, b) in enumerate(zip(before, after + "\0", strict=False)) if a != b)
                 return Rewritten(before[at : at + 60], after[at : at + 60])
         return None
+
+
+def _windows(config: Any) -> list[int]:
+    """The widths of those layers that see no more than so many tokens."""
+    named = ("sliding_window", "attention_chunk_size", "attention_window_size", "window_size")
+    found = [getattr(config, name, None) for name in named]
+    return [width for width in found if isinstance(width, int) and width > 0] or [1 << 30]
 
 
 def pick_device(device: str | None) -> torch.device:

@@ -2,10 +2,12 @@
 
 A row of the batch whose message is complete goes to a dialogue that waits. Keys and values are found again by
 token ids: of a prompt that begins like an earlier one, as at the next turn of a dialogue or with the same
-rules, only the rest is computed.
+rules, only the rest is computed. Where an architecture is not made for that, prompts of the same length are
+sampled together through transformers' own caches.
 """
 
-from collections import OrderedDict
+import logging
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,10 +15,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from clarify_env.agents.llm.kv_cache import KVCache
+from clarify_env.agents.llm.kv_cache import Kept, KVCache
 from clarify_env.agents.llm.model import LanguageModel
+from clarify_env.agents.llm.self_check import caches_trouble, check_causal, rows_trouble
 from clarify_env.errors import ClarifyError
+
+_log = logging.getLogger(__name__)
+
 
 _BLOCK = 16  # prefixes are found by blocks of so many tokens
 
@@ -61,7 +68,7 @@ class PrefixCache:
     def __init__(self, tokens: int) -> None:
         self.most = tokens
         self.held = 0
-        self._kept: OrderedDict[int, tuple[list[int], torch.Tensor, list[int]]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[list[int], Kept, list[int]]] = OrderedDict()
         self._found: dict[int, int] = {}  # hash of a prefix of whole blocks: the last sequence that has it
         self._next = 0
 
@@ -71,7 +78,7 @@ class PrefixCache:
         self._found.clear()
         self.held = 0
 
-    def longest(self, ids: Sequence[int]) -> tuple[int, torch.Tensor | None]:
+    def longest(self, ids: Sequence[int]) -> tuple[int, Kept | None]:
         """How many first tokens of `ids` are known, and the keys and values of a sequence that has them.
 
         The last token never counts as known, since its logits are needed.
@@ -87,13 +94,13 @@ class PrefixCache:
                     return common, kept
         return 0, None
 
-    def add(self, ids: list[int], kept_L_2_H_T_D: torch.Tensor) -> None:
+    def add(self, ids: list[int], kept: Kept) -> None:
         """Remember the keys and values of a sequence."""
         hashes = _hashes(ids)
         if not hashes or len(ids) > self.most:
             return
         key, self._next = self._next, self._next + 1
-        self._kept[key] = (ids, kept_L_2_H_T_D, hashes)
+        self._kept[key] = (ids, kept, hashes)
         self._found.update(dict.fromkeys(hashes, key))
         self.held += len(ids)
         while self.held > self.most:
@@ -135,8 +142,23 @@ class Generator:
         self.model = model
         self.rows = rows
         self.memory = PrefixCache(memory)
+        self.slow = self._slow()
         self.read_tokens = 0  # prompt tokens that went through the model
         self.reused_tokens = 0  # prompt tokens whose keys and values were known
+
+    def _slow(self) -> str:
+        """Why rows and memory are not used for this model, or "" where they are."""
+        if self.model.slow is None:
+            check_causal(self.model)
+            self.model.slow = rows_trouble(self.model)
+            if self.model.slow:
+                _log.warning(
+                    "%s: is sampled through transformers' own caches, which is slower, since rows that share "
+                    "a batch do not suit it (%s)",
+                    self.model.name,
+                    self.model.slow,
+                )
+        return self.model.slow
 
     @torch.inference_mode()
     def sample(
@@ -159,8 +181,10 @@ class Generator:
         Raises:
             ClarifyError: out of memory, with the setting to lower.
         """
+        longest = max(map(len, prompts), default=0) + limit
+        how = self._plain if self.slow or longest > self.model.window else self._sample
         try:
-            return self._sample(prompts, rngs, limit, temperature, top_p)
+            return how(prompts, rngs, limit, temperature, top_p)
         except torch.OutOfMemoryError:
             self.memory.clear()
             raise ClarifyError(
@@ -218,6 +242,51 @@ class Generator:
                 logits_B_V = cache.read(ids_B_1, ends_B, len(active))
         return [sampled for sampled in done if sampled is not None]
 
+    def _plain(
+        self,
+        prompts: Sequence[list[int]],
+        rngs: Sequence[np.random.Generator],
+        limit: int,
+        temperature: float,
+        top_p: float,
+    ) -> list[Completion]:
+        """By transformers' own generation, which knows each architecture; prompts of one length together.
+
+        Where even its caches are wrong, everything is read anew for each token.
+        """
+        groups: dict[int, list[int]] = defaultdict(list)
+        for k, prompt in enumerate(prompts):
+            groups[len(prompt)].append(k)
+        draws_N_T = [rng.random(limit) for rng in rngs]
+        done: dict[int, Completion] = {}
+        if self.model.uncached is None:
+            self.model.uncached = caches_trouble(self.model)
+        settings = GenerationConfig(
+            max_new_tokens=limit,
+            use_cache=not self.model.uncached,
+            do_sample=False,
+            eos_token_id=sorted(self.model.stop_ids),
+            pad_token_id=self.model.stop,
+        )
+        for length, listed in groups.items():
+            for at in range(0, len(listed), self.rows):
+                part = listed[at : at + self.rows]
+                ids_B_T = torch.tensor([prompts[k] for k in part], device=self.model.device)
+                drawing = _Drawing(length, np.array([draws_N_T[k] for k in part]), temperature, top_p)
+                found_B_T = self.model.model.generate(
+                    ids_B_T,
+                    attention_mask=torch.ones_like(ids_B_T),
+                    generation_config=settings,
+                    logits_processor=LogitsProcessorList([drawing]),
+                )
+                self.read_tokens += ids_B_T.numel()
+                for b, k in enumerate(part):
+                    ids = found_B_T[b, length:].tolist()
+                    ends = [t for t, token in enumerate(ids) if token in self.model.stop_ids]
+                    count = ends[0] + 1 if ends else len(ids)
+                    done[k] = Completion(ids[:count], [step[b] for step in drawing.logprobs[:count]])
+        return [done[k] for k in range(len(prompts))]
+
     def _prefill(self, cache: KVCache, first: int, rows: Sequence[_Row]) -> torch.Tensor:
         """Read prompts into the rows from `first` on; returns logits_B_V after each."""
         device = self.model.device
@@ -267,6 +336,28 @@ def _parts(news: Sequence[int]) -> list[list[int]]:
         else:
             parts.append([k])
     return parts
+
+
+class _Drawing(LogitsProcessor):  # type: ignore[misc]
+    """Draws each token as `_draw` does, and leaves transformers no other to choose.
+
+    Args:
+        begin: tokens of a prompt.
+        draws_B_T: the draws of each message.
+        temperature, top_p: as of `Generator.sample`.
+    """
+
+    def __init__(self, begin: int, draws_B_T: NDArray[np.float64], temperature: float, top_p: float) -> None:
+        self.begin, self.draws_B_T = begin, draws_B_T
+        self.temperature, self.top_p = temperature, top_p
+        self.logprobs: list[list[float]] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        draws = self.draws_B_T[:, input_ids.shape[1] - self.begin].tolist()
+        tokens, logprobs = _draw(scores, draws, self.temperature, self.top_p)
+        self.logprobs.append(logprobs)
+        at_B_1 = torch.tensor(tokens, device=scores.device)[:, None]
+        return torch.full_like(scores, -torch.inf).scatter(-1, at_B_1, 0.0)
 
 
 def _draw(

@@ -228,4 +228,6 @@ def _described(source: str, name: str) -> LanguageModel:
         raise ClarifyError(f"{name}: no language model: {str(error).strip().splitlines()[0]}") from None
     with suppress(OSError):  # where there is none, the config says where messages end
         model.generation_config = GenerationConfig.from_pretrained(source)
-    return LanguageModel(model, tokenizer, name)
+    described = LanguageModel(model, tokenizer, name)
+    described.slow = ""  # it is vLLM that reads
+    return described

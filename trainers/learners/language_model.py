@@ -4,6 +4,7 @@ What a language model learns from in one step: which examples, and whether they 
 """
 
 import copy
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,11 +16,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from clarify_env.agents.llm.self_check import probe_ids, trouble
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.learners import Example, Experience, Loss, Scored
 from clarify_env.trainers.learners.distributed import add_up, join, share
 from clarify_env.trainers.learners.packing import Item, Packed, pack, parted
+
+_log = logging.getLogger(__name__)
+
 
 SORTED = 4  # steps whose examples are sorted together
 
@@ -63,8 +68,12 @@ class LanguageLearner:
     anneals the learning rate to zero, so that weights are all that a checkpoint needs. What four steps
     draw is shared out among them by what the prompts begin with, so that more of it is read only once.
 
+    Log-probabilities are those of the model's own forward under the agent's temperature, without dropout, so
+    that they are what was sampled by. Several messages share a row only where `self_check` finds that this
+    changes nothing.
+
     Args:
-        agent: the policy to train.
+        agent: the policy to train; it samples at a temperature above 0, from all tokens.
         gradient_steps: minibatches of an update, >= 1.
         batch: examples of a minibatch, >= 1.
         learning_rate: the highest of a call.
@@ -73,6 +82,9 @@ class LanguageLearner:
             passes of a step. Lower it where memory is short.
         bf16: compute in bfloat16 (weights and optimiser stay as they are).
         lora: rank of low-rank adapters (peft) that are trained in place of the weights; 0 for none.
+
+    Raises:
+        ClarifyError: the agent cuts its distribution off, or its model's forward cannot be trained through.
     """
 
     def __init__(
@@ -86,6 +98,11 @@ class LanguageLearner:
         bf16: bool = False,
         lora: int = 0,
     ) -> None:
+        if agent.temperature == 0.0 or agent.top_p != 1.0:
+            raise ClarifyError(
+                f"temperature={agent.temperature!r}, top_p={agent.top_p!r}: a policy is trained as it is "
+                "sampled; give a temperature above 0, and top_p=1"
+            )
         self.agent = agent
         self.gradient_steps = gradient_steps
         self.batch = batch
@@ -94,9 +111,11 @@ class LanguageLearner:
         self.microbatch_tokens = microbatch_tokens
         self.bf16 = bf16
         self.lora = lora
+        if agent.model.unpacked is None:
+            agent.model.unpacked = self._unpacked()
         if lora and not hasattr(agent.model.model, "peft_config"):
             agent.model.model = _adapted(agent.model.model, lora)
-        self.critic = torch.nn.Linear(agent.model.model.config.hidden_size, 1)
+        self.critic = torch.nn.Linear(agent.model.model.config.get_text_config(decoder=True).hidden_size, 1)
         torch.nn.init.zeros_(self.critic.weight)
         torch.nn.init.zeros_(self.critic.bias)
         self.critic.to(agent.model.device)
@@ -135,12 +154,11 @@ class LanguageLearner:
         return Item(tuple(prompt), tuple(ids)), sampled
 
     def experience(self, examples: Sequence[Example]) -> Experience:
-        """The examples as tokens; what the agent recorded counts where it draws from the model as it is."""
+        """The examples as tokens, with what the agent recorded."""
         encoded = [self.item(example) for example in examples]
-        as_is = self.agent.temperature == self.agent.top_p == 1.0
         recorded = [
             torch.tensor(example.trace["logprobs"], dtype=torch.float64)
-            if as_is and sampled and "logprobs" in example.trace
+            if sampled and "logprobs" in example.trace
             else None
             for example, (_, sampled) in zip(examples, encoded, strict=True)
         ]
@@ -194,17 +212,15 @@ class LanguageLearner:
         losses: list[float] = []
         norms: list[float] = []
         tokens = read = differ = 0
-        model = self.agent.model.model
         rank, size = join()
         share(parameter.data for parameter in parameters)
-        model.train()
         try:
             for step, rows in enumerate(steps):
                 warm = min(1.0, (step + 1) / max(1.0, 0.05 * len(steps)))
                 for group in adam.param_groups:
                     group["lr"] = rate * warm * (1.0 - step / len(steps))
                 chosen = [batch.encoded[e][0]._replace(row=k) for k, e in enumerate(rows)]
-                parts = parted(chosen, unit, self.width, self.microbatch_tokens)
+                parts = parted(chosen, unit, self._width(chosen), self.microbatch_tokens)
                 rows_B = torch.tensor(rows)
                 count = sum(len(item.message) for item in chosen)
                 differ += differing(parts, chosen)
@@ -237,7 +253,6 @@ class LanguageLearner:
                 f"{self.agent.model.name}: out of memory in training with microbatch_tokens="
                 f"{self.microbatch_tokens}; lower it, or train adapters (lora=16); the run can be resumed"
             ) from None
-        model.eval()
         self.agent.generator.memory.clear()
         used = {e for rows in steps for e in rows}
         return {
@@ -258,7 +273,7 @@ class LanguageLearner:
         with torch.no_grad():
             parts = [
                 self._scored(packed.to(self.agent.model.device), rows_E)
-                for packed in pack(items, self.width, self.microbatch_tokens)
+                for packed in pack(items, self._width(items), self.microbatch_tokens)
             ]
         owners_N = torch.cat([part.rows_B[part.rows_N] for part in parts])
         order_N = owners_N.argsort(stable=True)
@@ -277,23 +292,86 @@ class LanguageLearner:
 
     def _scored(self, packed: Packed, rows_B: torch.Tensor) -> Scored:
         """The rows of a part under the current policy; `rows_B` are those of the whole minibatch."""
-        model, device = self.agent.model.model, self.agent.model.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
-            hidden_R_T_D = model.get_decoder()(
-                input_ids=packed.ids_R_T,
-                attention_mask=packed.mask(torch.bfloat16 if self.bf16 else self.agent.model.model.dtype),
-                position_ids=packed.positions_R_T,
-                use_cache=False,
-            ).last_hidden_state
-            hidden_N_D = hidden_R_T_D.flatten(0, 1)[packed.from_N]
-            logits_N_V = model.get_output_embeddings()(hidden_N_D)
-        logits_N_V = logits_N_V if logits_N_V.dtype == torch.float64 else logits_N_V.float()
+        device = self.agent.model.device
+        logits_N_V, hidden_N_D = self._forward(packed)
+        if self.agent.temperature != 1.0:
+            logits_N_V = logits_N_V / self.agent.temperature
         logprobs_N = -torch.nn.functional.cross_entropy(logits_N_V, packed.targets_N, reduction="none")
         held_B, rows_N = torch.unique(packed.rows_N, return_inverse=True)
         order_N = rows_N.argsort(stable=True)
         first_B = torch.searchsorted(rows_N[order_N], torch.arange(len(held_B), device=rows_N.device))
         values_B = self.critic(hidden_N_D.detach()[order_N][first_B].float())[:, 0]
         return Scored(rows_B.to(device)[held_B], logprobs_N[order_N], rows_N[order_N], values_B)
+
+    def _forward(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
+        """logits_N_V of the model's own forward at the trained places, and what its output layer reads there.
+
+        Where the output layer is a module that reads the hidden states, it is given those places alone.
+        """
+        described, model, device = self.agent.model, self.agent.model.model, self.agent.model.device
+        inputs: dict[str, Any] = {"input_ids": packed.ids_R_T, "use_cache": False}
+        own_rows = bool((packed.group_R_T <= 0).all() and (packed.branch_R_T <= 1).all())
+        if own_rows and (described.unpacked != "" or packed.ids_R_T.shape[1] > described.window):
+            inputs["attention_mask"] = (packed.group_R_T >= 0).long()
+        else:
+            inputs["attention_mask"] = packed.mask(torch.bfloat16 if self.bf16 else model.dtype)
+            inputs["position_ids"] = packed.positions_R_T
+        read: list[torch.Tensor] = []
+
+        def narrow(module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            if not args or args[0].shape[:-1] != packed.ids_R_T.shape:
+                return None
+            read.append(args[0].flatten(0, 1)[packed.from_N])
+            return (read[0][None], *args[1:])
+
+        hook = (model.get_output_embeddings() or model).register_forward_pre_hook(narrow)
+        try:
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+                made = model(**inputs)
+                if not read:
+                    made = model(**inputs, output_hidden_states=True)
+        finally:
+            hook.remove()
+        narrowed = bool(read) and made.logits.shape[1] == len(packed.from_N)
+        logits_N_V = made.logits[0] if narrowed else made.logits.flatten(0, 1)[packed.from_N]
+        hidden_N_D = read[0] if read else made.hidden_states[-1].flatten(0, 1)[packed.from_N]
+        return logits_N_V if logits_N_V.dtype == torch.float64 else logits_N_V.float(), hidden_N_D
+
+    def _width(self, items: Sequence[Item]) -> int:
+        """Tokens of a row: 1 where each message has to have a row of its own."""
+        longest = max(len(item.prompt) + len(item.message) for item in items)
+        return 1 if self.agent.model.unpacked or longest > self.agent.model.window else self.width
+
+    def _unpacked(self) -> str:
+        """Why messages cannot share rows, or "" where they can.
+
+        Raises:
+            ClarifyError: messages in rows of their own are not read as the model itself reads them either.
+        """
+        model = self.agent.model
+        items = [
+            Item(tuple(ids[:-3]), tuple(ids[-3:]), k)
+            for k, ids in enumerate(probe_ids(model))
+            if len(ids) > 3
+        ]
+
+        def difference(width: int, full: bool) -> float:
+            worst = 0.0
+            for packed in pack(items, width, 1 << 20):
+                logits_N_V, _ = self._forward(packed)
+                first = {row: n for n, row in reversed(list(enumerate(packed.rows_N.tolist())))}
+                for row, n in first.items():
+                    found_T_V = torch.log_softmax(logits_N_V[n : n + 3].double(), dim=-1)
+                    wanted_T_V = own_logprobs(model, items[row].prompt + items[row].message)[-4:-1]
+                    worst = max(worst, nats_apart(found_T_V, wanted_T_V, full))
+            return worst
+
+        why = trouble(model, lambda full: difference(1 << 20, full))
+        if why and (worse := trouble(model, lambda full: difference(1, full))):
+            raise ClarifyError(f"{model.name}: cannot be trained, {worse}")
+        if why:
+            _log.warning("%s: each message is trained in a row of its own, since %s", model.name, why)
+        return why
 
     def save(self, folder: Path) -> None:
         """Write what is trained, the weights or the adapters; raises OSError where that fails."""

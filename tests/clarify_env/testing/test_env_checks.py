@@ -40,7 +40,7 @@ def test_costs_drawn_per_episode_pass():
     env = clarify_env.make("synthetic-v0", size=40, costs=CostRange(turn=(0.0, 0.5), word=(0.0, 0.1)))
     env.reset(seed=3)
     before = env.episode()
-    assert set(check_env(env)) == set(NAMES) - {"processes"}, "a sampler cannot be written down"
+    assert set(check_env(env)) == set(NAMES)
     assert env.episode() == before, "the environment that is given is left alone"
 
 

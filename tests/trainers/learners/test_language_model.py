@@ -127,8 +127,24 @@ def test_recorded_log_probabilities_are_used_and_others_computed_once(learner, e
 
     learner.microbatch_tokens = learner.width = 64  # several parts a minibatch
     learner.step(batch, loss, [[3, 1], [0, 2, 2]])
-    learner.agent = learner.agent.with_(temperature=0.5)
-    assert learner.experience(found).recorded == [None] * len(found), "drawn from another distribution"
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.7])
+def test_log_probabilities_are_those_that_the_agent_samples_by(env, temperature):
+    agent = TransformersAgent("small", device="cpu", temperature=temperature)
+    learner = LanguageLearner(agent, gradient_steps=4, batch=8, learning_rate=1e-3)
+    batch = learner.experience(examples(learner, env, 4))
+    for recorded, computed in zip(batch.recorded, learner.logprobs(batch).by_row(), strict=True):
+        ratio = (computed.double() - recorded).exp()
+        assert ratio.tolist() == pytest.approx([1.0] * len(ratio), abs=1e-3)
+
+
+@pytest.mark.parametrize("cut", [{"temperature": 0.0}, {"top_p": 0.9}])
+def test_a_policy_that_cuts_its_distribution_off_is_not_trained(cut):
+    with pytest.raises(
+        ClarifyError, match=r"trained as it is sampled; give a temperature above 0, and top_p=1"
+    ):
+        LanguageLearner(TransformersAgent("small", device="cpu", **cut))
 
 
 def test_a_move_that_was_not_sampled_is_written_by_the_prompt(learner, env):
