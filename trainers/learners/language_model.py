@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from clarify_env.agents.llm.self_check import probe_ids, trouble
+from clarify_env.agents.llm.self_check import nats_apart, own_logprobs, probe_ids, trouble
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.learners import Example, Experience, Loss, Scored
@@ -349,11 +349,8 @@ class LanguageLearner:
             ClarifyError: messages in rows of their own are not read as the model itself reads them either.
         """
         model = self.agent.model
-        items = [
-            Item(tuple(ids[:-3]), tuple(ids[-3:]), k)
-            for k, ids in enumerate(probe_ids(model))
-            if len(ids) > 3
-        ]
+        listed = [tuple(ids) for ids in probe_ids(model) if len(ids) > 3]
+        items = [Item(ids[:-3], ids[-3:], k) for k, ids in enumerate(listed)]
 
         def difference(width: int, full: bool) -> float:
             worst = 0.0
