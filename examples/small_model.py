@@ -64,6 +64,7 @@ def build_tokenizer(texts):
         unk_token="<|unk|>",
         additional_special_tokens=["<|user|>", "<|assistant|>"],
         chat_template=TEMPLATE,
+        rules_in_weights=True,  # it is trained without them
         model_max_length=1024,
     )
 

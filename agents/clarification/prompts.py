@@ -8,7 +8,8 @@ stand there as its prompt writes them, without what else it wrote around them.
 from collections.abc import Callable, Sequence
 
 from clarify_env.agent import Observation
-from clarify_env.agents.llm.prompt import Message, TaggedPrompt, aloud, say, system
+from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say, system
+from clarify_env.agents.llm.thoughts import aloud
 from clarify_env.codec import decode, encode
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import Ask, Enumerate, Reply, Select, canonical

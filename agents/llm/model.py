@@ -1,38 +1,20 @@
 """Loads and checks a causal language model with its tokenizer, and turns chats into token ids."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
+from clarify_env.agents.llm.chat_template import ChatTemplate
 from clarify_env.agents.llm.prompt import Message
 from clarify_env.errors import ClarifyError
 
 SMALL = Path(__file__).parent / "small"  # the model that ships with the package
-
-
-_PROBE: list[Message] = [
-    {"role": "user", "content": "Which one?"},
-    {"role": "assistant", "content": "<ask>Which year?</ask>"},
-    {"role": "user", "content": "The first."},
-]
-
-
-class Rewritten(NamedTuple):
-    """How a chat template changes an earlier turn when the next one is rendered.
-
-    Args:
-        before: the text from the first difference on, as the model saw and wrote it.
-        after: the text from there on when the next turn is rendered.
-    """
-
-    before: str
-    after: str
 
 
 class LanguageModel:
@@ -42,23 +24,29 @@ class LanguageModel:
         model: a causal language model of transformers.
         tokenizer: with a chat template and an end token.
         name: what error messages call it.
+        chat_template_kwargs: options of the chat template, such as {"enable_thinking": False}.
 
     Raises:
-        ClarifyError: the tokenizer has no chat template or no end token, or the model does not run.
+        ClarifyError: the tokenizer has no end token, or no chat template that keeps all text.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str = "model") -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        name: str = "model",
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
-        if not tokenizer.chat_template:
-            raise ClarifyError(f"{name}: its tokenizer has no chat template; take an instruction-tuned model")
+        self.template = ChatTemplate(tokenizer, name, chat_template_kwargs)
+        self.stop = self.template.stop
         ends = model.generation_config.eos_token_id
         listed = ends if isinstance(ends, list) else [ends]
-        if tokenizer.eos_token_id is None:
-            raise ClarifyError(f"{name}: its tokenizer has no end token (eos_token), so no message would end")
-        self.stop = int(tokenizer.eos_token_id)
-        self.stop_ids = frozenset({self.stop, *(int(end) for end in listed if end is not None)})
+        self.stop_ids = frozenset(
+            {self.stop, int(tokenizer.eos_token_id), *(int(end) for end in listed if end is not None)}
+        )
         config = model.config.get_text_config(decoder=True)
         self.context = int(getattr(config, "max_position_embeddings", None) or 2048)
         # Up to so many tokens every layer sees all of them, and the order in which they are held is free.
@@ -66,8 +54,7 @@ class LanguageModel:
         # What a forward calls the keys and values; the older name goes in transformers 5.40.
         named = inspect.signature(model.forward).parameters
         self.cache_argument = "cache" if "cache" in named else "past_key_values"
-        self._fold_system = not self._takes_system()
-        self.rewritten = self._rewriting()
+        self.rewritten = self.template.rewritten
         self.layers = int(getattr(config, "num_hidden_layers", 0))
         # What `self_check` finds, once asked: why rows share no batch, messages no row, or why the caches
         # of transformers are wrong as well; "" where none of that is so.
@@ -77,7 +64,11 @@ class LanguageModel:
 
     @classmethod
     def load(
-        cls, path: str | Path, device: str | None = None, dtype: str | torch.dtype | None = None
+        cls,
+        path: str | Path,
+        device: str | None = None,
+        dtype: str | torch.dtype | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> "LanguageModel":
         """Load the model of a folder or hub id.
 
@@ -86,6 +77,7 @@ class LanguageModel:
                 "small" for the model that ships with clarify_env.
             device: such as "cpu" or "cuda"; by default a GPU where there is one.
             dtype: such as "float32"; by default bfloat16 on a GPU and float32 on the CPU.
+            chat_template_kwargs: options of the chat template.
 
         Raises:
             ClarifyError: there is no such model or device, or `LanguageModel` refuses it.
@@ -113,7 +105,7 @@ class LanguageModel:
             if bars:
                 logging.enable_progress_bar()
         try:
-            return cls(model.to(where), tokenizer, name)
+            return cls(model.to(where), tokenizer, name, chat_template_kwargs)
         except torch.OutOfMemoryError:
             raise ClarifyError(
                 f"{name}: does not fit on {where}; give dtype='bfloat16' or device='cpu'"
@@ -127,12 +119,7 @@ class LanguageModel:
 
     def text(self, chat: Sequence[Message]) -> str:
         """The chat as the model's template writes it, up to where the model's turn begins."""
-        if self._fold_system and chat and chat[0]["role"] == "system":
-            rules, first, *rest = chat
-            joined = {"role": "user", "content": f"{rules['content']}\n\n{first['content']}"}
-            chat = [joined, *rest]
-        text: str = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True)
-        return text
+        return self.template.text(chat)
 
     def prompt_ids(self, chat: Sequence[Message]) -> list[int]:
         """Token ids of the chat up to where the model's turn begins."""
@@ -141,36 +128,14 @@ class LanguageModel:
 
     def message_ids(self, text: str) -> list[int]:
         """Token ids of a message that the model did not sample, its stop token included."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        said = self.template.harmless(text)
+        ids: list[int] = self.tokenizer(said, add_special_tokens=False)["input_ids"]
         return [*ids, self.stop]
 
     def message(self, ids: Sequence[int]) -> str:
-        """Text of sampled ids, without the stop token."""
-        kept = list(ids[:-1]) if ids and ids[-1] in self.stop_ids else list(ids)
-        text: str = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return text
-
-    def _takes_system(self) -> bool:
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [{"role": "system", "content": "Rules."}, _PROBE[0]], tokenize=False
-            )
-        except Exception:  # a template says no with an exception of its own
-            return False
-        return bool(text)
-
-    def _rewriting(self) -> Rewritten | None:
-        """Where the template changes earlier turns of a chat, or None where it never does."""
-        for chat in (
-            _PROBE,
-            [_PROBE[0], {"role": "assistant", "content": "First.<answer>a</answer>"}, _PROBE[2]],
-        ):
-            before = self.text(chat[:1]) + chat[1]["content"]
-            after = self.text(chat)
-            if not after.startswith(before):
-                at = next(i for i, (a, b) in enumerate(zip(before, after + "\0", strict=False)) if a != b)
-                return Rewritten(before[at : at + 60], after[at : at + 60])
-        return None
+        """Text of sampled ids, without the stop token; with the mark of a thought that the prompt opened."""
+        kept = ids[:-1] if ids and ids[-1] in self.stop_ids else ids
+        return self.template.opens + self.template.readable(kept)
 
 
 def _windows(config: Any) -> list[int]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from clarify_env.agents.llm.prompt import Message
+from clarify_env.agents.llm.prompt import Message, fold_system
 from clarify_env.errors import ClarifyError
 
 _log = logging.getLogger(__name__)
@@ -237,17 +237,6 @@ def _without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _folded(messages: Sequence[Message]) -> list[Message]:
-    """The chat without a system message: the rules begin the first message of the user."""
-    rules, *rest = messages
-    if rules["role"] != "system":
-        return list(messages)
-    if not rest or rest[0]["role"] != "user":
-        return [{"role": "user", "content": rules["content"]}, *rest]
-    joined = f"{rules['content']}\n\n{rest[0]['content']}"
-    return [{"role": "user", "content": joined}, *rest[1:]]
-
-
 class ChatServer:
     """Sends requests to a server, repeats them where that can help, and counts them.
 
@@ -395,7 +384,7 @@ class ChatServer:
         return found
 
     async def _once(self, messages: Sequence[Message], seed: int, without: set[str]) -> Answered:
-        chat = _folded(messages) if "system message" in without else list(messages)
+        chat = fold_system(messages) if "system message" in without else list(messages)
         request: dict[str, Any] = {"model": self.model, "messages": chat, **self.request}
         if "max_tokens" in without:
             request["max_completion_tokens"] = request.pop("max_tokens")

@@ -7,19 +7,16 @@ may leave out a thought or cut a message that is too long. Where the message is 
 player is told the reason, so it must not quote what is private.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from clarify_env.agent import Decision, NoMove, Observation
+from clarify_env.agents.llm.thoughts import aloud, escaped
 from clarify_env.codec import decode, encode
 from clarify_env.errors import Unreadable
 from clarify_env.moves import Move
 
 Message = dict[str, str]  # "role" and "content"
-
-
-_TAG = "think|thinking|thought|reasoning"
 
 
 class Prompt(Protocol):
@@ -70,7 +67,7 @@ class TaggedPrompt:
 
     def write(self, move: Move, observation: Observation) -> str:
         """The move as a tagged block."""
-        return encode(move)
+        return escaped(encode(move))
 
 
 def say(role: str, content: str) -> Message:
@@ -83,20 +80,22 @@ def system(rules: str) -> list[Message]:
     return [say("system", rules)] if rules else []
 
 
-def aloud(text: str) -> str:
-    """A message without its thoughts, which stand in <think>, <thinking>, <thought> or <reasoning> tags.
-
-    A thought may lack its opening tag, which some chat templates put before the message, or its closing tag,
-    where the limit of tokens cut it off.
-    """
-    said = re.sub(rf"(?is)<({_TAG})>.*?</\1>", "", text)
-    said = re.split(rf"(?i)</(?:{_TAG})>", said)[-1]
-    return re.split(rf"(?i)<(?:{_TAG})>", said)[0].strip()
+def fold_system(chat: Sequence[Message]) -> list[Message]:
+    """The chat without a system message: the rules begin the first message of the user."""
+    if not chat or chat[0]["role"] != "system":
+        return list(chat)
+    rules, *rest = chat
+    if not rest or rest[0]["role"] != "user":
+        return [say("user", rules["content"]), *rest]
+    return [say("user", f"{rules['content']}\n\n{rest[0]['content']}"), *rest[1:]]
 
 
 def decision(prompt: Prompt, text: str, observation: Observation, trace: Any) -> Decision:
-    """What a message of the model decides; `NoMove` where `prompt` cannot read it."""
+    """What a message of the model decides; `NoMove` where `prompt` cannot read it.
+
+    The prompt reads what is said aloud; thoughts stay in the record of the message.
+    """
     try:
-        return Decision(prompt.read(text, observation), text, trace)
+        return Decision(prompt.read(aloud(text), observation), text, trace)
     except Unreadable as error:
         return Decision(NoMove(str(error)), text, trace)

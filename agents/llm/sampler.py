@@ -20,6 +20,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from clarify_env.agents.llm.kv_cache import Kept, KVCache
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.agents.llm.self_check import caches_trouble, check_causal, rows_trouble
+from clarify_env.agents.llm.thoughts import ThoughtLimit
 from clarify_env.errors import ClarifyError
 
 _log = logging.getLogger(__name__)
@@ -168,6 +169,7 @@ class Generator:
         limit: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        thoughts: ThoughtLimit | None = None,
     ) -> list[Completion]:
         """A message for each prompt, in order.
 
@@ -177,6 +179,7 @@ class Generator:
             limit: most tokens of a message, >= 1.
             temperature: of the softmax, >= 0; 0 takes the likeliest token.
             top_p: the likeliest tokens that together reach this probability are drawn from, in (0, 1].
+            thoughts: ends those that grow too long.
 
         Raises:
             ClarifyError: out of memory, with the setting to lower.
@@ -184,7 +187,7 @@ class Generator:
         longest = max(map(len, prompts), default=0) + limit
         how = self._plain if self.slow or longest > self.model.window else self._sample
         try:
-            return how(prompts, rngs, limit, temperature, top_p)
+            return how(prompts, rngs, limit, temperature, top_p, thoughts)
         except torch.OutOfMemoryError:
             self.memory.clear()
             raise ClarifyError(
@@ -199,6 +202,7 @@ class Generator:
         limit: int,
         temperature: float,
         top_p: float,
+        thoughts: ThoughtLimit | None,
     ) -> list[Completion]:
         done: list[Completion | None] = [None] * len(prompts)
         waiting = [
@@ -219,6 +223,7 @@ class Generator:
             tokens, logprobs = _draw(
                 logits_B_V, [row.draws[len(row.ids)] for row in active], temperature, top_p
             )
+            tokens, logprobs = _ended(thoughts, [row.ids for row in active], tokens, logprobs)
             for row, token, logprob in zip(active, tokens, logprobs, strict=True):
                 row.ids.append(token)
                 row.logprobs.append(logprob)
@@ -249,6 +254,7 @@ class Generator:
         limit: int,
         temperature: float,
         top_p: float,
+        thoughts: ThoughtLimit | None,
     ) -> list[Completion]:
         """By transformers' own generation, which knows each architecture; prompts of one length together.
 
@@ -272,7 +278,9 @@ class Generator:
             for at in range(0, len(listed), self.rows):
                 part = listed[at : at + self.rows]
                 ids_B_T = torch.tensor([prompts[k] for k in part], device=self.model.device)
-                drawing = _Drawing(length, np.array([draws_N_T[k] for k in part]), temperature, top_p)
+                drawing = _Drawing(
+                    length, np.array([draws_N_T[k] for k in part]), temperature, top_p, thoughts
+                )
                 found_B_T = self.model.model.generate(
                     ids_B_T,
                     attention_mask=torch.ones_like(ids_B_T),
@@ -344,20 +352,43 @@ class _Drawing(LogitsProcessor):  # type: ignore[misc]
     Args:
         begin: tokens of a prompt.
         draws_B_T: the draws of each message.
-        temperature, top_p: as of `Generator.sample`.
+        temperature, top_p, thoughts: as of `Generator.sample`.
     """
 
-    def __init__(self, begin: int, draws_B_T: NDArray[np.float64], temperature: float, top_p: float) -> None:
+    def __init__(
+        self,
+        begin: int,
+        draws_B_T: NDArray[np.float64],
+        temperature: float,
+        top_p: float,
+        thoughts: ThoughtLimit | None,
+    ) -> None:
         self.begin, self.draws_B_T = begin, draws_B_T
-        self.temperature, self.top_p = temperature, top_p
+        self.temperature, self.top_p, self.thoughts = temperature, top_p, thoughts
         self.logprobs: list[list[float]] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         draws = self.draws_B_T[:, input_ids.shape[1] - self.begin].tolist()
         tokens, logprobs = _draw(scores, draws, self.temperature, self.top_p)
+        if self.thoughts:
+            written = input_ids[:, self.begin :].tolist()
+            tokens, logprobs = _ended(self.thoughts, written, tokens, logprobs)
         self.logprobs.append(logprobs)
         at_B_1 = torch.tensor(tokens, device=scores.device)[:, None]
         return torch.full_like(scores, -torch.inf).scatter(-1, at_B_1, 0.0)
+
+
+def _ended(
+    thoughts: ThoughtLimit | None, rows: Sequence[list[int]], tokens: list[int], logprobs: list[float]
+) -> tuple[list[int], list[float]]:
+    """The next tokens and their log-probabilities, but where a thought has to end: there that is certain."""
+    if thoughts is None:
+        return tokens, logprobs
+    forced = [thoughts.forced(ids) for ids in rows]
+    return (
+        [token if must is None else must for token, must in zip(tokens, forced, strict=True)],
+        [p if must is None else 0.0 for p, must in zip(logprobs, forced, strict=True)],
+    )
 
 
 def _draw(

@@ -1,7 +1,7 @@
 """`TransformersAgent`: a causal language model of Hugging Face transformers plays any player."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.agents.llm.prompt import Prompt, decision
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.llm.sampler import Completion, Generator
+from clarify_env.agents.llm.thoughts import ThoughtLimit
 from clarify_env.agents.llm.truncation import fit
 from clarify_env.errors import ClarifyError
 
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 _STATS = (
     "messages", "format_failures", "retries", "unfinished", "shortened_prompts",
-    "prompt_tokens", "read_tokens", "reused_tokens", "sampled_tokens",
+    "prompt_tokens", "read_tokens", "reused_tokens", "sampled_tokens", "thinking_tokens",
 )  # fmt: skip
 
 
@@ -29,7 +30,8 @@ class TransformersAgent(Agent):
 
     A decision's trace holds the sampled token ids, the stop token included, and their log-probabilities
     under the distribution that they were drawn from; of a message cut off by max_tokens also `finish`:
-    "length". `stats` counts messages, format failures and tokens.
+    "length", and of one with a thought `thinking_tokens`, how many tokens that has. `stats` counts messages,
+    format failures and tokens.
 
     Args:
         model: a loaded `LanguageModel`, a folder, a GGUF file, a hub id, or "small" (the default) for the
@@ -38,6 +40,9 @@ class TransformersAgent(Agent):
         temperature: of sampling, >= 0; 0 always takes the likeliest token.
         top_p: share of the probability that is drawn from, in (0, 1].
         max_tokens: the most tokens of a message, >= 1.
+        max_thinking_tokens: the most tokens of a thought, which is then ended, >= 1; by default any number.
+        chat_template_kwargs: options of the chat template, such as {"enable_thinking": False}, for a model
+            that is loaded here.
         format_retries: how often a message that is no move is sampled again, >= 0.
         rows: how many messages are sampled at the same time; lower it where memory is short.
         memory: how many tokens' keys and values are kept for later turns, >= 0.
@@ -57,6 +62,8 @@ class TransformersAgent(Agent):
         temperature: float = 1.0,
         top_p: float = 1.0,
         max_tokens: int = 160,
+        max_thinking_tokens: int | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         format_retries: int = 0,
         rows: int = 256,
         memory: int = 100_000,
@@ -72,11 +79,28 @@ class TransformersAgent(Agent):
                 f"max_tokens={max_tokens!r}, format_retries={format_retries!r}, memory={memory!r}: "
                 "at least 1, 0 and 0"
             )
-        self.model = model if isinstance(model, LanguageModel) else LanguageModel.load(model, device, dtype)
+        if isinstance(model, LanguageModel):
+            if chat_template_kwargs is not None:
+                raise ClarifyError(
+                    f"chat_template_kwargs={chat_template_kwargs!r}: {model.name} is loaded; "
+                    "give them to LanguageModel.load"
+                )
+            self.model = model
+        else:
+            self.model = LanguageModel.load(model, device, dtype, chat_template_kwargs)
         if max_tokens >= self.model.context:
             raise ClarifyError(
                 f"max_tokens={max_tokens}: {self.model.name} has a context of {self.model.context} tokens"
             )
+        if max_thinking_tokens is not None and not 1 <= max_thinking_tokens < max_tokens:
+            raise ClarifyError(
+                f"max_thinking_tokens={max_thinking_tokens!r}: at least 1, and less than max_tokens="
+                f"{max_tokens}"
+            )
+        self.max_thinking_tokens = max_thinking_tokens
+        self._thoughts: ThoughtLimit | None = None
+        if max_thinking_tokens is not None:
+            self._thoughts = self.model.template.thought_limit(max_thinking_tokens)
         self.prompt = prompt or RolePrompt()
         self.temperature = temperature
         self.top_p = top_p
@@ -99,6 +123,7 @@ class TransformersAgent(Agent):
             "temperature": self.temperature,
             "top_p": self.top_p,
             "max_tokens": self.max_tokens,
+            "max_thinking_tokens": self.max_thinking_tokens,
             "format_retries": self.format_retries,
             "rows": self.generator.rows,
             "memory": self.generator.memory.most,
@@ -146,10 +171,12 @@ class TransformersAgent(Agent):
         if self.temperature == 0.0:
             which = [first.setdefault(tuple(prompt), len(first)) for prompt in prompts]
             own = [list(prompt) for prompt in first]
-            answers = self.generator.sample(own, rngs[: len(own)], self.max_tokens, 0.0)
+            answers = self.generator.sample(own, rngs[: len(own)], self.max_tokens, 0.0, 1.0, self._thoughts)
             sampled = [answers[k] for k in which]
         else:
-            sampled = self.generator.sample(prompts, rngs, self.max_tokens, self.temperature, self.top_p)
+            sampled = self.generator.sample(
+                prompts, rngs, self.max_tokens, self.temperature, self.top_p, self._thoughts
+            )
         self.stats["prompt_tokens"] += sum(map(len, prompts))
         self.stats["sampled_tokens"] += sum(len(s.ids) for s in sampled)
         self.stats["read_tokens"] = self.generator.read_tokens
@@ -160,7 +187,10 @@ class TransformersAgent(Agent):
         trace: dict[str, Any] = {"ids": sampled.ids, "logprobs": [round(p, 6) for p in sampled.logprobs]}
         if cut := sampled.ids[-1] not in self.model.stop_ids:
             trace["finish"] = "length"
+        if thought := self.model.template.thinking_tokens(sampled.ids):
+            trace["thinking_tokens"] = thought
         made = decision(self.prompt, self.model.message(sampled.ids), observation, trace)
+        self.stats["thinking_tokens"] += thought
         self.stats["unfinished"] += cut
         self.stats["format_failures"] += isinstance(made.move, NoMove)
         return made

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 from clarify_env.agents.llm.model import SMALL, LanguageModel
 from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.agents.llm.sampler import Completion, Generator
+from clarify_env.agents.llm.thoughts import ThoughtLimit
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 
@@ -42,12 +43,15 @@ class Engine(Generator):
         limit: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        thoughts: ThoughtLimit | None = None,
     ) -> list[Completion]:
         """A message for each prompt, in order; each generator gives one draw, the seed of its message.
 
         Raises:
             ClarifyError: vLLM sent back another number of messages, or one without its stop token.
         """
+        if thoughts is not None:
+            raise ClarifyError(f"max_thinking_tokens={thoughts.most}: not with vLLM; leave it out")
         settings = [
             vllm.SamplingParams(
                 temperature=temperature,
@@ -93,6 +97,7 @@ class VLLMAgent(TransformersAgent):
         temperature: of sampling, >= 0; 0 always takes the likeliest token.
         top_p: share of the probability that is drawn from, in (0, 1].
         max_tokens: most tokens of a message, >= 1.
+        chat_template_kwargs: options of the chat template, such as {"enable_thinking": False}.
         format_retries: how often a message that is no move is sampled again, >= 0.
         context: tokens of prompt and message together (vLLM's max_model_len); by default the model's own.
         seed: of the agent's own generator.
@@ -110,6 +115,7 @@ class VLLMAgent(TransformersAgent):
         temperature: float = 1.0,
         top_p: float = 1.0,
         max_tokens: int = 160,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         format_retries: int = 0,
         context: int | None = None,
         seed: int | None = None,
@@ -120,7 +126,9 @@ class VLLMAgent(TransformersAgent):
             raise ClarifyError(
                 f"VLLMAgent({sorted(fixed)[0]}=...): is not for choosing; context sets the length"
             )
-        described = _described(str(SMALL if str(model) == "small" else model), str(model))
+        described = _described(
+            str(SMALL if str(model) == "small" else model), str(model), chat_template_kwargs
+        )
         if context is not None:
             described.context = min(context, described.context)
         super().__init__(
@@ -217,7 +225,7 @@ class VLLMAgent(TransformersAgent):
         return self.generator
 
 
-def _described(source: str, name: str) -> LanguageModel:
+def _described(source: str, name: str, options: Mapping[str, Any] | None) -> LanguageModel:
     """Tokenizer, chat template, stop tokens and names of the weights, without the weights."""
     try:
         config = AutoConfig.from_pretrained(source)
@@ -228,6 +236,6 @@ def _described(source: str, name: str) -> LanguageModel:
         raise ClarifyError(f"{name}: no language model: {str(error).strip().splitlines()[0]}") from None
     with suppress(OSError):  # where there is none, the config says where messages end
         model.generation_config = GenerationConfig.from_pretrained(source)
-    described = LanguageModel(model, tokenizer, name)
+    described = LanguageModel(model, tokenizer, name, options)
     described.slow = ""  # it is vLLM that reads
     return described

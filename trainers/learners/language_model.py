@@ -103,6 +103,11 @@ class LanguageLearner:
                 f"temperature={agent.temperature!r}, top_p={agent.top_p!r}: a policy is trained as it is "
                 "sampled; give a temperature above 0, and top_p=1"
             )
+        if agent.max_thinking_tokens is not None:
+            raise ClarifyError(
+                f"max_thinking_tokens={agent.max_thinking_tokens}: ends thoughts by tokens that the policy "
+                "did not sample; train without it"
+            )
         self.agent = agent
         self.gradient_steps = gradient_steps
         self.batch = batch
