@@ -9,6 +9,7 @@ from clarify_env.codec import decode
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.moves import Move, TextMove
 from clarify_env.render import printable
+from clarify_env.text import clean
 
 
 class Person(Agent):
@@ -31,7 +32,7 @@ class Person(Agent):
         super().__init__(0)
         self.player = player
         self.kinds = tuple(kinds)
-        self.read = read
+        self.read: Callable[[str], str] = lambda question: clean(read(question))
         self.write = write
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:

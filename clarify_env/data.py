@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.text import clean
 
 VARIABLE = "CLARIFY_ENV_DATA"
 
@@ -77,6 +78,20 @@ def find_file(data_dir: str | os.PathLike[str] | None, folder: str, names: tuple
     )
 
 
+def parsed_json(text: str) -> Any:
+    """What a JSON text holds, its texts cleaned (see `text.clean`); raises as `json.loads` does."""
+    found = json.loads(text)
+    return _cleaned(found) if "\\u" in text or clean(text) != text else found
+
+
+def _cleaned(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {clean(key): _cleaned(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_cleaned(value) for value in found]
+    return clean(found) if isinstance(found, str) else found
+
+
 def read_json(path: Path) -> Any:
     """The JSON content of `path`; a ClarifyError names the file, line and column where it is malformed."""
     try:
@@ -84,7 +99,7 @@ def read_json(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise ClarifyError(f"{path}: cannot be read: {error}") from None
     try:
-        return json.loads(text)
+        return parsed_json(text)
     except RecursionError:
         raise ClarifyError(f"{path}: nested too deeply for a data file") from None
     except json.JSONDecodeError as error:

@@ -5,14 +5,15 @@ A corpus is a file or a folder of files, read in the order of their paths:
 - `.jsonl`: one passage a line, {"text": ...}, and with "title" too the title goes before the text.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from clarify_env.data import parsed_json
 from clarify_env.errors import ClarifyError
+from clarify_env.text import clean
 
 SUFFIXES = (".txt", ".jsonl")
 
@@ -37,13 +38,14 @@ def _passages(file: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ClarifyError(f"{file}: cannot be read: {error}") from None
     if file.suffix == ".txt":
+        text = clean(text)
         return [" ".join(part.split()) for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
     found = []
     for n, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parsed_json(line)
             title, body = row.get("title", ""), row["text"]
             if not isinstance(title, str) or not isinstance(body, str):
                 raise TypeError("title and text must be texts")

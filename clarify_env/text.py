@@ -18,6 +18,14 @@ REMEMBERED = 1_000  # characters of the longest text whose tokens are kept, so t
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
+_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Text from outside without what no UTF-8 file and no tokenizer takes: lone surrogates and NUL."""
+    return _UNCLEAN.sub("\ufffd", text)
+
+
 def words(text: str) -> int:
     """Number of whitespace-separated words of `text`, the unit of the word cost (arXiv 2512.04068)."""
     return len(text.split())

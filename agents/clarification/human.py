@@ -10,6 +10,7 @@ from clarify_env.errors import Unreadable
 from clarify_env.games.clarification.game import ARROW, Ask, Enumerate, Reply, Select
 from clarify_env.moves import Answer, Move
 from clarify_env.render import printable
+from clarify_env.text import clean
 
 HELP = f"""  ask Which one do you mean?              a question; costs one turn
   answer Port Arden                       one answer; costs its words
@@ -26,7 +27,7 @@ class Human(Agent):
 
     def __init__(self, read: Callable[[str], str] = input, write: Callable[[str], object] = print) -> None:
         super().__init__(0)
-        self.read = read
+        self.read: Callable[[str], str] = lambda question: clean(read(question))
         self.write = write
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from clarify_env.agents.llm.prompt import Message, fold_system, say
 from clarify_env.agents.llm.thoughts import PAIRS, ThoughtLimit, end_of_thought, is_mark, opened, split
 from clarify_env.errors import ClarifyError
+from clarify_env.text import clean
 
 # Templates that write today's date get this one: nothing but the observation enters a prompt.
 _DATE = "{% macro strftime_now(format) %}{{ '2024-07-26' if '-' in format else '26 Jul 2024' }}{% endmacro %}"
@@ -85,6 +86,7 @@ class ChatTemplate:
 
     def harmless(self, text: str) -> str:
         """The text with marks of the template and control tokens taken apart."""
+        text = clean(text)
         if self._marks is None:
             return text
         return self._marks.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text)
@@ -181,9 +183,8 @@ class ChatTemplate:
         """Text of sampled ids: without control tokens, but with marks of thoughts that are such tokens."""
         special = set(self.tokenizer.all_special_ids)
         if not special.intersection(ids):
-            text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
-            return text
-        text = self.tokenizer.decode(list(ids), skip_special_tokens=False)
+            return clean(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+        text = clean(self.tokenizer.decode(list(ids), skip_special_tokens=False))
         dropped = [token for token in self.tokenizer.all_special_tokens if not is_mark(token)]
         if "<|channel|>" in text:
             dropped = []  # `aloud` needs to see where a channel ends

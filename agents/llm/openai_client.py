@@ -18,6 +18,7 @@ import httpx
 
 from clarify_env.agents.llm.prompt import Message, fold_system
 from clarify_env.errors import ClarifyError
+from clarify_env.text import clean
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +50,6 @@ _FINISHES = {
     "interrupted": "error abort network_error insufficient_system_resource",
 }
 _FINISH = {word: finish for finish, words in _FINISHES.items() for word in words.split()}
-
-
-# What no UTF-8 file and no Parquet column takes: lone surrogates, NUL.
-_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
 
 
 # Codes of errors by which the request's own content was filtered.
@@ -139,7 +136,7 @@ def _text(given: object) -> str:
         return ""
     if not isinstance(given, str):
         raise Fault("wrong_shape", "an answer whose message is no text", True)
-    return _UNCLEAN.sub("\ufffd", given)
+    return clean(given)
 
 
 def _parts(content: object) -> dict[str, str]:

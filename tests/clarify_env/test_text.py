@@ -1,10 +1,18 @@
 """Words, tokens and token F1 against values computed by hand."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_env.text import best_f1, exact_match, overlap, token_f1, tokens, words
+import clarify_env
+from clarify_env.agents.clarification.human import Human
+from clarify_env.data import read_json
+from clarify_env.games.clarification import Ask
+from clarify_env.retrieval import Passages
+from clarify_env.text import best_f1, clean, exact_match, overlap, token_f1, tokens, words
+from clarify_env.trainers.reporting.playground import read_task
 
 texts = st.text(st.sampled_from("abtheANxy .,'-é東\n"), max_size=20)
 
@@ -87,3 +95,27 @@ def test_exact_match():
 def test_words_are_separated_by_space():
     assert words("  one two\tthree\nfour-five ") == 4
     assert words("") == 0
+
+
+UNCLEAN = "a\ud83d b\x00"
+
+
+def test_text_from_outside_is_cleaned_at_every_door(tmp_path):
+    wanted = "a\ufffd b\ufffd"
+    assert clean(UNCLEAN) == wanted
+    assert clean("A plain text: \U0001f600, \u00e9.") == "A plain text: \U0001f600, \u00e9."
+    data = {UNCLEAN: [UNCLEAN, 1, {"x": UNCLEAN}], "y": None}
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    assert read_json(tmp_path / "data.json") == {wanted: [wanted, 1, {"x": wanted}], "y": None}
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"title": UNCLEAN, "text": UNCLEAN}))
+    assert Passages.read(tmp_path / "corpus.jsonl").texts == (f"{wanted}: {wanted}",)
+    env = clarify_env.make("synthetic-v0")
+    observation = env.reset(seed=0)[0]["asker"]
+    person = Human(read=lambda question: f"ask {UNCLEAN}?", write=lambda line: None)
+    assert person.move(observation, None) == Ask(f"{wanted}?")
+    task = read_task(UNCLEAN, f"{UNCLEAN} => {UNCLEAN}")
+    assert (task.question, task.interpretations[0].text, task.interpretations[0].answers) == (
+        wanted,
+        wanted,
+        (wanted,),
+    )

@@ -28,6 +28,7 @@ from clarify_env.games.clarification.game import (
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.moves import Answer, Move, Pass
 from clarify_env.rollout import decide
+from clarify_env.text import clean
 
 MOST_MEANINGS = 8
 
@@ -48,6 +49,7 @@ def read_task(question: str, notes: str, context: str = "") -> Task:
     Raises:
         ClarifyError: the question is empty, there are no notes or too many, or a line has another form.
     """
+    question, notes, context = map(clean, (question, notes, context))
     if not question.strip():
         raise ClarifyError("the question is empty; type one, or take one from the game")
     lines = [line.strip() for line in notes.splitlines() if line.strip()]
@@ -195,7 +197,7 @@ def typed(point: DialogueState, text: str) -> Move:
     """
     ((kind,),) = point.env.game.legal(point.env.game_state).values()
     message = point.observation["transcript"][-1].move
-    text = text.strip()
+    text = clean(text).strip()
     if isinstance(message, Enumerate) and text.isdecimal() and 1 <= int(text) <= len(message.options):
         text = message.options[int(text) - 1][1]
     elif isinstance(message, Answer) and not text:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from clarify_env.data import find_file, read_json
+from clarify_env.data import find_file, parsed_json, read_json
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.games.csp.records import Question, Retriever
 from clarify_env.retrieval import Passages
@@ -70,7 +70,7 @@ def _lines(path: Path) -> list[Any]:
     for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if line.strip():
             try:
-                rows.append(json.loads(line))
+                rows.append(parsed_json(line))
             except (ValueError, RecursionError) as error:
                 raise ClarifyError(f"{path}: line {n} is no JSON: {error}") from None
     return rows
