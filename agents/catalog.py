@@ -28,6 +28,8 @@ def _language_model(name: str, server: str | None, prompt: Prompt | None, sampli
     """The language model of this name, which plays any player."""
     sampling = {"temperature": 0.0, **sampling}
     kind, _, which = name.partition(":")
+    if kind != "server" and "constrain" in sampling:
+        raise ClarifyError(f"constrain={sampling['constrain']!r}: is told to a server, and {name} is none")
     if kind != "server":
         from clarify_env.agents.llm.transformers_agent import TransformersAgent
 

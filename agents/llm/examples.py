@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from clarify_env.agent import Agent, Observation
-from clarify_env.agents.llm.prompt import Message, Prompt, say
+from clarify_env.agents.llm.prompt import Message, Prompt, say, tags_of
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.env import GameEnv
@@ -63,6 +63,10 @@ class WithExamples:
     def read(self, text: str, observation: Observation) -> Move:
         """As the prompt reads it."""
         return self.prompt.read(text, observation)
+
+    def tags(self, observation: Observation) -> Sequence[str]:
+        """As those of the prompt."""
+        return tags_of(self.prompt, observation)
 
     def write(self, move: Move, observation: Observation) -> str:
         """As the prompt writes it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from clarify_env.agent import Agent, Decision, Failed, NoMove, Observation
 from clarify_env.agents.llm.event_loop import Background
 from clarify_env.agents.llm.openai_client import OF_ONE_REQUEST, Answered, ChatServer, Fault
-from clarify_env.agents.llm.prompt import Message, Prompt, decision
+from clarify_env.agents.llm.prompt import Message, Prompt, decision, tags_of
 from clarify_env.agents.llm.role_prompt import RolePrompt
-from clarify_env.errors import ClarifyError, nearest
+from clarify_env.errors import ClarifyError, choose, nearest
 
 _STATS = (
     "messages", "format_failures", "format_retries", "unfinished", "refusals", "filtered", "failed",
@@ -21,6 +21,25 @@ _STATS = (
 
 
 _HOSTED = "https://api.openai.com/v1"
+
+
+def _regex(tags: Sequence[str]) -> str:
+    """What matches a message of one block with one of these tags."""
+    return "|".join(f"<{tag}>[^<]+</{tag}>" for tag in tags)
+
+
+def _grammar(tags: Sequence[str]) -> str:
+    """The same in the form of llama.cpp's grammars."""
+    blocks = " | ".join(f'"<{tag}>" text "</{tag}>"' for tag in tags)
+    return f"root ::= {blocks}\ntext ::= [^<]+"
+
+
+# How servers are told what a message has to look like, each by fields of its own.
+CONSTRAINED: dict[str, Callable[[Sequence[str]], dict[str, Any]]] = {
+    "vllm": lambda tags: {"structured_outputs": {"regex": _regex(tags)}},
+    "sglang": lambda tags: {"regex": _regex(tags)},
+    "llama.cpp": lambda tags: {"grammar": _grammar(tags)},
+}
 
 
 # Ends of a message that leave no move of the model to read, and how they are told.
@@ -66,6 +85,8 @@ class OpenAIAgent(Agent):
         logprobs: whether to ask for log-probabilities.
         fold_system: whether the rules begin the first message of the user from the start; by default only
             once the server has refused a system message.
+        constrain: the kind of server, "vllm" (0.12 or newer), "sglang" or "llama.cpp", which writes nothing
+            but one block with a tag that the prompt reads; by default messages are free.
         extra: further fields of the request's body, such as {"top_p": 0.9}.
         seed: of the agent's own generator.
 
@@ -91,6 +112,7 @@ class OpenAIAgent(Agent):
         format_retries: int = 0,
         logprobs: bool = False,
         fold_system: bool = False,
+        constrain: str | None = None,
         extra: Mapping[str, Any] | None = None,
         seed: int | None = None,
     ) -> None:
@@ -118,6 +140,7 @@ class OpenAIAgent(Agent):
         if not url.startswith(("http://", "https://")):
             shown = url.rpartition("@")[2]  # without a user and password
             raise ClarifyError(f"OpenAIAgent: base_url {shown!r} does not begin with http:// or https://")
+        self.constrain = constrain and CONSTRAINED[choose("constrain", constrain, CONSTRAINED)]
         self.prompt = prompt or RolePrompt()
         self.concurrency = concurrency
         self.max_tokens = max_tokens
@@ -202,10 +225,12 @@ class OpenAIAgent(Agent):
 
     async def _decide(self, chat: list[Message], observation: Observation, seed: int) -> Decision:
         """The decision of one dialogue."""
+        tags = tags_of(self.prompt, observation) if self.constrain else ()
+        form = self.constrain(tags) if self.constrain and tags else {}
         for again in range(self.format_retries + 1):
             own = seed if not again else int(np.random.default_rng((seed, again)).integers(2**31))
             try:
-                answered = await self.server.ask(chat, own)
+                answered = await self.server.ask(chat, own, form)
             except Fault as fault:
                 return Decision(self._failed(fault))
             self._lost = 0

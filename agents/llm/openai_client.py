@@ -316,11 +316,19 @@ class ChatServer:
             await self._client.aclose()
             self._client = None
 
-    async def ask(self, messages: Sequence[Message], seed: int) -> Answered:
-        """The model's next message; raises `Fault` where no try brought one."""
+    async def ask(
+        self, messages: Sequence[Message], seed: int, more: Mapping[str, Any] | None = None
+    ) -> Answered:
+        """The model's next message; raises `Fault` where no try brought one.
+
+        Args:
+            messages: the chat.
+            seed: of the request.
+            more: further fields of this request's body.
+        """
         for tried in range(self.retries + 1):
             try:
-                return await self._adapted(messages, seed)
+                return await self._adapted(messages, seed, more or {})
             except Fault as fault:
                 pause = fault.wait if fault.wait is not None else self._pause(tried, seed)
                 if not fault.again or tried == self.retries or pause > self.longest_wait:
@@ -351,18 +359,18 @@ class ChatServer:
         """Seconds before the next try: doubled at each, and a little different for each request."""
         return min(self.backoff * 2.0**tried, 8.0) * (0.75 + 0.25 * (seed % 997) / 997)
 
-    async def _adapted(self, messages: Sequence[Message], seed: int) -> Answered:
+    async def _adapted(self, messages: Sequence[Message], seed: int, more: Mapping[str, Any]) -> Answered:
         """The message, asked for without what this server says that it does not take; that is remembered."""
         without = set(self.left_out)
         while True:
             try:
-                answered = await self._once(messages, seed, without)
+                answered = await self._once(messages, seed, without, more)
                 break
             except Fault as fault:
-                more = self._refused(fault, messages) - without
-                if not more:
+                refused = self._refused(fault, messages) - without
+                if not refused:
                     raise
-                without |= more
+                without |= refused
         for name in sorted(without - self.left_out):
             self.left_out.add(name)
             _log.warning("%s takes no %s from now on: %s", self.url, name, _LEFT_OUT[name])
@@ -380,13 +388,15 @@ class ChatServer:
                 found.add("max_tokens")
         return found
 
-    async def _once(self, messages: Sequence[Message], seed: int, without: set[str]) -> Answered:
+    async def _once(
+        self, messages: Sequence[Message], seed: int, without: set[str], more: Mapping[str, Any]
+    ) -> Answered:
         chat = fold_system(messages) if "system message" in without else list(messages)
         request: dict[str, Any] = {"model": self.model, "messages": chat, **self.request}
         if "max_tokens" in without:
             request["max_completion_tokens"] = request.pop("max_tokens")
         wanted = {"seed": seed, "logprobs": True}
-        request |= {name: wanted[name] for name in self.asked - without} | self.extra
+        request |= {name: wanted[name] for name in self.asked - without} | self.extra | dict(more)
         self.stats["requests"] += 1
         try:
             data = await self._call("POST", "chat/completions", request)

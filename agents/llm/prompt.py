@@ -65,9 +65,20 @@ class TaggedPrompt:
             raise Unreadable(f"no move in {text[:80]!r}; expected one of {expected}")
         return move
 
+    def tags(self, observation: Observation) -> Sequence[str]:
+        """The tags of a message's one block, for servers that constrain what is written."""
+        return [kind.kind for kind in self.kinds]
+
     def write(self, move: Move, observation: Observation) -> str:
         """The move as a tagged block."""
         return escaped(encode(move))
+
+
+def tags_of(prompt: Prompt, observation: Observation) -> Sequence[str]:
+    """The tags that a message has one block of, where the prompt says which; otherwise none."""
+    asked = getattr(prompt, "tags", None)  # no part of the protocol: a prompt may have any form
+    found: Sequence[str] = asked(observation) if asked else ()
+    return found
 
 
 def say(role: str, content: str) -> Message:

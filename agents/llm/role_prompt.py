@@ -1,9 +1,9 @@
 """A prompt for every player of every game, chosen by the role that the observation states."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clarify_env.agent import Observation
-from clarify_env.agents.llm.prompt import Message, Prompt
+from clarify_env.agents.llm.prompt import Message, Prompt, tags_of
 from clarify_env.agents.roster import prompt_of
 from clarify_env.errors import ClarifyError
 from clarify_env.moves import Move
@@ -34,6 +34,10 @@ class RolePrompt:
     def read(self, text: str, observation: Observation) -> Move:
         """The move of the player on turn."""
         return self._of(observation).read(text, observation)
+
+    def tags(self, observation: Observation) -> Sequence[str]:
+        """The tags of the player on turn; none where its messages have another form."""
+        return tags_of(self._of(observation), observation)
 
     def write(self, move: Move, observation: Observation) -> str:
         """The message of the player on turn."""

@@ -205,6 +205,11 @@ def wandb_logger(
 # How a language model plays that a command names: the settings of its sampling, with their helps.
 _SAMPLING: dict[str, tuple[type[Any], str, float | None]] = {
     "server": (str, "Address of the server of server:MODEL, as http://localhost:8000/v1.", None),
+    "constrain": (
+        str,
+        "Kind of that server, which is told the form of a move: vllm, sglang or llama.cpp.",
+        None,
+    ),
     "examples": (int, "Worked dialogues of the scripted players in the prompt, for each role.", 0),
     "temperature": (float, "Of the sampling; default: 0, nothing is left to chance.", 0.0),
     "max_tokens": (int, "Most tokens of a message.", 1),
@@ -241,7 +246,7 @@ def check_sampling(sampling: Mapping[str, Any], names: Iterable[str]) -> None:
     """Raises ClarifyError where an option of language models says nothing to any of these agents."""
     listed = list(names)
     for option in sampling:
-        kind = "server:" if option == "server" else ""
+        kind = "server:" if option in ("server", "constrain") else ""
         if not any(is_language_model(name) and name.startswith(kind) for name in listed):
             wanted = (
                 "server:MODEL" if kind else "a language model that is named, such as small or model:FOLDER"

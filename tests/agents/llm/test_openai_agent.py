@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import clarify_env
 from clarify_env import ClarifyError, Failed, NoMove, rollout
 from clarify_env.agents import OpenAIAgent, ScriptedUser
 from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.agents.llm.examples import WithExamples, worked
 from clarify_env.games.clarification import SEEN, Answer
 
 pytest.importorskip("httpx")
@@ -216,3 +218,39 @@ def test_no_thread_outlives_an_interruption_or_the_end(start, how):
     assert ("KeyboardInterrupt" in told) == (how == "interrupted")
     assert "Warning" not in told
     assert "Exception ignored" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("vllm", lambda body: body["structured_outputs"]["regex"]),
+        ("sglang", lambda body: body["regex"]),
+        ("llama.cpp", lambda body: body["grammar"]),
+    ],
+)
+def test_a_server_is_told_the_form_of_a_move_where_it_takes_one(start, kind, field):
+    env = clarify_env.make("synthetic-v0")
+    dialogues = worked(env, ["asker", "user"], 1)
+    server, agent = start(constrain=kind, prompt=WithExamples(dialogues))
+    list(rollout(env, {"asker": agent, "user": agent}, 4, seed=1))
+    by_role = {"asker": [], "user": []}
+    for body in server.bodies:
+        asked = body["messages"][0]["content"].startswith("You answer")
+        by_role["asker" if asked else "user"].append(body)
+    for body in by_role["asker"]:
+        form = field(body)
+        if kind == "llama.cpp":
+            assert form.startswith('root ::= "<ask>" text "</ask>" | ')
+            continue
+        assert re.fullmatch(form, "<ask>Which one?</ask>")
+        assert re.fullmatch(form, "<enumerate>\na => b\nc => d\n</enumerate>")
+        assert not re.fullmatch(form, "Sure! <ask>Which one?</ask>")
+        assert not re.fullmatch(form, "<ask>a</ask><ask>b</ask>")
+    assert by_role["user"]
+    for body in by_role["user"]:  # whose messages have no tags
+        assert not {"structured_outputs", "regex", "grammar"} & set(body)
+
+
+def test_an_unknown_kind_of_server_is_told(start):
+    with pytest.raises(ClarifyError, match="unknown constrain 'vlm'; did you mean 'vllm'"):
+        start(constrain="vlm")
