@@ -10,28 +10,30 @@
 - one at a time: the rollout with a single dialogue under way.
 Tokens are those of the messages that the rollout sampled. The ratio of read to distinct tokens says how much
 of a dialogue was read twice: distinct are the tokens of each dialogue's last prompt. SmolLM2's prompts have
-the worked dialogues of `smollm2_ambigqa.py`, without which it writes no moves.
+three worked dialogues, without which it writes no moves. With --vllm, vLLM plays the same episodes too.
 """
 
 import argparse
 import time
 
 import torch
-from smollm2_ambigqa import EXAMPLES, gguf
+from language_model_ambigqa import gguf
 from transformers import GenerationConfig
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
-from clarify_env.agents.clarification.prompts import AskerPrompt
+from clarify_env.agents.llm.examples import WithExamples, worked
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.games.clarification.game import SEEN
+from clarify_env.registry import for_training
 from clarify_env.rollout import rollout
 from clarify_env.simulate import seen, states
 
 
 def play(agent, env, dialogues, batch):
     """Episodes, seconds, and sampled tokens."""
-    agent.generator.memory.clear()
+    if hasattr(agent.generator, "memory"):
+        agent.generator.memory.clear()
     start = time.perf_counter()
     episodes = list(rollout(env, {"asker": agent, "user": ScriptedUser()}, dialogues, seed=1, batch=batch))
     seconds = time.perf_counter() - start
@@ -103,15 +105,16 @@ def main():
     parser.add_argument("--max-tokens", type=int, default=96)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--no-paged", action="store_true", help="leave generate_batch out")
+    parser.add_argument("--examples", action="store_true", help="three worked dialogues in the prompt")
+    parser.add_argument("--vllm", action="store_true", help="by vLLM too; takes a folder of transformers")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     env = clarify_env.make("synthetic-v0", costs=SEEN, split="validation")
     own = given.model == "smollm2"
+    prompt = WithExamples(worked(for_training(env), ["asker"], 3)) if own or given.examples else None
     agent = TransformersAgent(
-        gguf() if own else given.model,
-        AskerPrompt(examples=EXAMPLES if own else ()),
-        device=given.device,
-        max_tokens=given.max_tokens,
+        gguf() if own else given.model, prompt, device=given.device, max_tokens=given.max_tokens
     )
     model, stop = agent.model.model, agent.model.stop
     play(agent, env, 8, 8)
@@ -124,7 +127,7 @@ def main():
         raw = generate(model, rounds)
         for name, value in (("rollout", seconds), ("generate", raw)):
             best[name] = min(best.get(name, value), value)
-    paged = generate_batch(model, rounds, stop)
+    paged = "not measured" if given.no_paged else generate_batch(model, rounds, stop)
     _, alone, few = play(agent, env, given.alone, 1)
     rate = tokens / best["rollout"]
     print(f"{given.model} on {agent.model.device}, {given.dialogues} dialogues, {tokens} tokens sampled")
@@ -137,6 +140,13 @@ def main():
     print(
         f"  one at a time     {few / alone:9.0f} tokens/s   rollout / one at a time {rate * alone / few:.1f}"
     )
+    if given.vllm:
+        from clarify_env.agents import VLLMAgent
+
+        served = VLLMAgent(given.model, prompt, max_tokens=given.max_tokens, gpu_memory_utilization=0.5)
+        play(served, env, 8, 8)
+        _, seconds, tokens = play(served, env, given.dialogues, given.dialogues)
+        print(f"  vllm              {tokens / seconds:9.0f} tokens/s")
     print(f"  read / distinct tokens {read / distinct:.2f} ({read} / {distinct})")
 
 

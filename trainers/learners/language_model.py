@@ -298,7 +298,7 @@ class LanguageLearner:
     def _scored(self, packed: Packed, rows_B: torch.Tensor) -> Scored:
         """The rows of a part under the current policy; `rows_B` are those of the whole minibatch."""
         device = self.agent.model.device
-        logits_N_V, hidden_N_D = self._forward(packed)
+        logits_N_V, hidden_N_D = self._forward(packed, self.bf16)
         if self.agent.temperature != 1.0:
             logits_N_V = logits_N_V / self.agent.temperature
         logprobs_N = -torch.nn.functional.cross_entropy(logits_N_V, packed.targets_N, reduction="none")
@@ -308,7 +308,7 @@ class LanguageLearner:
         values_B = self.critic(hidden_N_D.detach()[order_N][first_B].float())[:, 0]
         return Scored(rows_B.to(device)[held_B], logprobs_N[order_N], rows_N[order_N], values_B)
 
-    def _forward(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward(self, packed: Packed, bf16: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """logits_N_V of the model's own forward at the trained places, and what its output layer reads there.
 
         Where the output layer is a module that reads the hidden states, it is given those places alone.
@@ -319,7 +319,7 @@ class LanguageLearner:
         if own_rows and (described.unpacked != "" or packed.ids_R_T.shape[1] > described.window):
             inputs["attention_mask"] = (packed.group_R_T >= 0).long()
         else:
-            inputs["attention_mask"] = packed.mask(torch.bfloat16 if self.bf16 else model.dtype)
+            inputs["attention_mask"] = packed.mask(torch.bfloat16 if bf16 else model.dtype)
             inputs["position_ids"] = packed.positions_R_T
         read: list[torch.Tensor] = []
 
@@ -331,7 +331,7 @@ class LanguageLearner:
 
         hook = (model.get_output_embeddings() or model).register_forward_pre_hook(narrow)
         try:
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 made = model(**inputs)
                 if not read:
                     made = model(**inputs, output_hidden_states=True)
@@ -360,7 +360,7 @@ class LanguageLearner:
         def difference(width: int, full: bool) -> float:
             worst = 0.0
             for packed in pack(items, width, 1 << 20):
-                logits_N_V, _ = self._forward(packed)
+                logits_N_V, _ = self._forward(packed, bf16=False)
                 first = {row: n for n, row in reversed(list(enumerate(packed.rows_N.tolist())))}
                 for row, n in first.items():
                     found_T_V = torch.log_softmax(logits_N_V[n : n + 3].double(), dim=-1)
