@@ -5,6 +5,7 @@ Written against vLLM 0.33 and never run on a GPU; see docs/servers.md.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -23,18 +24,29 @@ from clarify_env.agents.llm.thoughts import ThoughtLimit
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 
+_ADAPTERS = count(1)
+
 
 class Engine(Generator):
     """`Generator.sample` by vLLM.
 
     Args:
         model: for its stop tokens and its name.
-        llm: a `vllm.LLM` of the same model, with logprobs_mode="processed_logprobs".
+        llm: a `vllm.LLM` of the same model, with logprobs_mode="processed_logprobs"; several may share one.
+        adapter: folder of a low-rank adapter in peft's form that is applied, or None.
     """
 
-    def __init__(self, model: LanguageModel, llm: Any) -> None:
+    def __init__(self, model: LanguageModel, llm: Any, adapter: str | Path | None = None) -> None:
         super().__init__(model, memory=0)
         self.llm = llm
+        self.request: dict[str, Any] = {}
+        if adapter is not None:
+            from vllm.lora.request import LoRARequest
+
+            if not (Path(adapter) / "adapter_config.json").is_file():
+                raise ClarifyError(f"{adapter}: no adapter of peft; it has no adapter_config.json")
+            number = next(_ADAPTERS)  # a new one each time: vLLM keeps what it has read under a number
+            self.request = {"lora_request": LoRARequest(f"adapter-{number}", number, str(adapter))}
 
     def sample(
         self,
@@ -65,7 +77,7 @@ class Engine(Generator):
             for rng in rngs
         ]
         inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        outputs = self.llm.generate(inputs, settings, use_tqdm=False)
+        outputs = self.llm.generate(inputs, settings, use_tqdm=False, **self.request)
         if len(outputs) != len(prompts):
             raise ClarifyError(
                 f"{self.model.name}: vLLM sent {len(outputs)} messages for {len(prompts)} prompts"
@@ -99,6 +111,8 @@ class VLLMAgent(TransformersAgent):
         max_tokens: most tokens of a message, >= 1.
         chat_template_kwargs: options of the chat template, such as {"enable_thinking": False}.
         format_retries: how often a message that is no move is sampled again, >= 0.
+        adapter: folder of a low-rank adapter in peft's form, as `LanguageLearner.export` writes it; agents made
+            by `with_(adapter=...)` share one engine, each with an adapter of its own (max_loras of `vllm.LLM`).
         context: tokens of prompt and message together (vLLM's max_model_len); by default the model's own.
         seed: of the agent's own generator.
         engine: further arguments of `vllm.LLM`, such as gpu_memory_utilization or tensor_parallel_size.
@@ -117,6 +131,7 @@ class VLLMAgent(TransformersAgent):
         max_tokens: int = 160,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         format_retries: int = 0,
+        adapter: str | Path | None = None,
         context: int | None = None,
         seed: int | None = None,
         **engine: Any,
@@ -141,6 +156,8 @@ class VLLMAgent(TransformersAgent):
             seed=seed,
         )
         self.stats["refreshes"] = 0
+        if adapter is not None:
+            engine = {"enable_lora": True, **engine}
         try:
             llm = vllm.LLM(
                 model=str(SMALL if str(model) == "small" else model),
@@ -151,16 +168,19 @@ class VLLMAgent(TransformersAgent):
             )
         except (ValueError, RuntimeError, OSError) as error:
             raise ClarifyError(f"{model}: vLLM: {str(error).strip().splitlines()[0]}") from None
-        self.generator = Engine(described, llm)
+        self.generator = Engine(described, llm, adapter)
 
     def with_(self, **changes: Any) -> Self:
-        """An agent with the same engine and other settings, such as temperature=0.0."""
+        """An agent with the same engine and other settings, such as temperature=0.0 or another adapter."""
         twin = object.__new__(type(self))
+        adapter = changes.pop("adapter", None)
         own = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
         given = {"prompt": self.prompt, "format_retries": self.format_retries, **own, **changes}
         TransformersAgent.__init__(twin, self.model, **given)
         twin.stats["refreshes"] = 0
         twin.generator = self.generator
+        if adapter is not None:
+            twin.generator = Engine(self.model, self._engine.llm, adapter)
         return twin
 
     def refresh(self, weights: Mapping[str, torch.Tensor] | str | Path) -> None:
@@ -170,13 +190,17 @@ class VLLMAgent(TransformersAgent):
 
         Args:
             weights: a state dict with the names of transformers, or a folder of safetensors files, such as
-                a checkpoint of a run.
+                a checkpoint of a run; or the folder of an adapter, which replaces this agent's alone.
 
         Raises:
             ClarifyError: a weight is missing or unknown; adapters have to be merged first.
         """
         if not isinstance(weights, Mapping):
-            self._reload(Path(weights))
+            if (Path(weights) / "adapter_config.json").is_file():
+                self.generator = Engine(self.model, self._engine.llm, weights)
+                self.stats["refreshes"] += 1
+            else:
+                self._reload(Path(weights))
             return
         with TemporaryDirectory(prefix="clarify_env-") as folder:
             tensors: dict[int, tuple[str, torch.Tensor]] = {}

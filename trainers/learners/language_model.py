@@ -384,6 +384,14 @@ class LanguageLearner:
         except SafetensorError as error:
             raise OSError(str(error).splitlines()[0]) from None
 
+    def export(self, folder: Path) -> None:
+        """Write the model as transformers loads it, or of one with adapters these in peft's form.
+
+        vLLM takes either (`VLLMAgent`), and so does anything else that knows the two forms.
+        """
+        self.agent.model.model.save_pretrained(folder)
+        self.agent.model.tokenizer.save_pretrained(folder)
+
     def load(self, folder: Path) -> None:
         """Raises ClarifyError where the file is missing or does not fit the model."""
         path = folder / WEIGHTS

@@ -36,18 +36,40 @@ class SamplingParams:
     detokenize: bool = True
 
 
+@dataclass(frozen=True)
+class LoRARequest:
+    """What names an adapter to the engine."""
+
+    lora_name: str
+    lora_int_id: int
+    lora_path: str
+
+
 class LLM:
     """Says one of `MESSAGES` by the seed; remembers what it was asked."""
 
-    def __init__(self, model, *, max_model_len, enable_prefix_caching, logprobs_mode, seed=0):
+    def __init__(
+        self,
+        model,
+        *,
+        max_model_len,
+        enable_prefix_caching,
+        logprobs_mode,
+        seed=0,
+        enable_lora=False,
+        max_loras=1,
+    ):
         assert logprobs_mode == "processed_logprobs"
         assert enable_prefix_caching
         self.model, self.max_model_len = model, max_model_len
         self.words = LanguageModel.load(SMALL, "cpu")
         self.loaded, self.calls, self.reset, self.drop_stop = [], [], True, False
+        self.enable_lora, self.max_loras, self.adapters = enable_lora, max_loras, []
 
-    def generate(self, prompts, sampling_params=None, *, use_tqdm=True):
+    def generate(self, prompts, sampling_params=None, *, use_tqdm=True, lora_request=None):
         assert not use_tqdm
+        assert lora_request is None or self.enable_lora
+        self.adapters.append(lora_request)
         self.calls.append((prompts, sampling_params))
         return [self.answer(*pair) for pair in zip(prompts, sampling_params, strict=True)]
 
@@ -82,6 +104,10 @@ def agent_of(monkeypatch):
     fake = ModuleType("vllm")
     fake.LLM, fake.SamplingParams = LLM, SamplingParams
     monkeypatch.setitem(sys.modules, "vllm", fake)
+    lora = ModuleType("vllm.lora.request")
+    lora.LoRARequest = LoRARequest
+    monkeypatch.setitem(sys.modules, "vllm.lora", ModuleType("vllm.lora"))
+    monkeypatch.setitem(sys.modules, "vllm.lora.request", lora)
     monkeypatch.delitem(sys.modules, "clarify_env.agents.llm.vllm_agent", raising=False)
     yield importlib.import_module("clarify_env.agents.llm.vllm_agent").VLLMAgent
     sys.modules.pop("clarify_env.agents.llm.vllm_agent", None)
@@ -172,6 +198,44 @@ def test_a_greedy_copy_shares_the_engine_and_is_certain(agent_of):
     assert set(decision.trace["logprobs"]) == {0.0}
     ((_, params),) = agent.generator.llm.calls
     assert (params[0].temperature, params[0].max_tokens) == (0.0, 50)
+
+
+def test_two_adapters_on_one_base_are_served_by_one_engine(agent_of, tmp_path):
+    from clarify_env.trainers.learners.language_model import LanguageLearner
+
+    for name in ("asker", "user"):
+        LanguageLearner(TransformersAgent("small", device="cpu"), lora=4).export(tmp_path / name)
+        assert (tmp_path / name / "adapter_model.safetensors").is_file()
+    asker = agent_of(adapter=tmp_path / "asker", max_loras=2)
+    user = asker.with_(adapter=tmp_path / "user")
+    llm = asker.generator.llm
+    assert (user.generator.llm, llm.enable_lora, llm.max_loras) == (llm, True, 2)
+    env = clarify_env.make("synthetic-v0")
+    list(rollout(env, {"asker": asker, "user": user}, 6, seed=1))
+    used = {request.lora_path: request.lora_int_id for request in llm.adapters}
+    assert set(used) == {str(tmp_path / "asker"), str(tmp_path / "user")}
+    assert len(set(used.values())) == 2
+    user.refresh(tmp_path / "user")
+    user.act(observed(1), rngs(1))
+    assert llm.adapters[-1].lora_path == str(tmp_path / "user")
+    assert llm.adapters[-1].lora_int_id not in used.values(), "new weights under a new number"
+    asker.act(observed(1), rngs(1))
+    assert llm.adapters[-1].lora_int_id == used[str(tmp_path / "asker")]
+    assert llm.loaded == [], "the base is left alone"
+    with pytest.raises(ClarifyError, match="no adapter of peft"):
+        asker.with_(adapter=tmp_path)
+
+
+def test_a_policy_is_exported_as_transformers_loads_it(tmp_path):
+    from clarify_env.trainers.learners.language_model import LanguageLearner
+
+    LanguageLearner(TransformersAgent("small", device="cpu")).export(tmp_path)
+    again = TransformersAgent(tmp_path, device="cpu")
+    state = TransformersAgent("small", device="cpu").model.model.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in again.model.model.state_dict().items())
+    assert [again.prompt_ids(o) for o in observed(2)] == [
+        TransformersAgent("small", device="cpu").prompt_ids(o) for o in observed(2)
+    ]
 
 
 def test_misuse_is_told_in_one_line(agent_of):
