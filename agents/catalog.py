@@ -36,11 +36,11 @@ def _language_model(name: str, server: str | None, prompt: Prompt | None, sampli
         return TransformersAgent(which or name, prompt, **sampling)
     from clarify_env.agents.llm.openai_agent import OpenAIAgent
 
-    for where in ("device", "dtype"):
+    for where in ("device", "dtype", "max_thinking_tokens"):
         if where in sampling:
-            raise ClarifyError(
-                f"{where}={sampling[where]!r}: {name} runs where its server runs; leave it out"
-            )
+            raise ClarifyError(f"{where}={sampling[where]!r}: {name} runs as its server does; leave it out")
+    if options := sampling.pop("chat_template_kwargs", None):
+        sampling["extra"] = {"chat_template_kwargs": options}
     agent = OpenAIAgent(which, server, prompt=prompt, **sampling)
     agent.check()
     return agent

@@ -94,6 +94,9 @@ class PolicyConfig(Checked):
     )
     temperature: float = setting(1.0, "Of a language model's sampling in training.", low=0)
     device: str = setting("", "Of a language model, such as cuda:1; default: a GPU where there is one.")
+    chat_template_kwargs: dict[str, Any] = setting(
+        dict, "Of a language model's chat template, as enable_thinking=false; once an option."
+    )
     max_completion_length: int = setting(96, "Most tokens of a language model's message.", low=1)
     lora: int = setting(0, "Rank of a language model's adapters; 0 trains all its weights.", low=0)
     bf16: bool = setting(False, "Train a language model in bfloat16 arithmetic.")
@@ -300,6 +303,7 @@ ONLY_TOKENS = (
     "examples",
     "temperature",
     "device",
+    "chat_template_kwargs",
     "max_completion_length",
     "lora",
     "bf16",

@@ -40,6 +40,7 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
         max_tokens=policy.max_completion_length,
         rows=policy.rows,
         device=policy.device or None,
+        chat_template_kwargs=policy.chat_template_kwargs,
         seed=config.seed,
     )
     return LanguageLearner(

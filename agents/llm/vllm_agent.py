@@ -111,8 +111,9 @@ class VLLMAgent(TransformersAgent):
         max_tokens: most tokens of a message, >= 1.
         chat_template_kwargs: options of the chat template, such as {"enable_thinking": False}.
         format_retries: how often a message that is no move is sampled again, >= 0.
-        adapter: folder of a low-rank adapter in peft's form, as `LanguageLearner.export` writes it; agents made
-            by `with_(adapter=...)` share one engine, each with an adapter of its own (max_loras of `vllm.LLM`).
+        adapter: folder of a low-rank adapter in peft's form, as `LanguageLearner.export` writes it; agents
+            made by `with_(adapter=...)` share one engine, each with an adapter of its own (see max_loras of
+            `vllm.LLM`).
         context: tokens of prompt and message together (vLLM's max_model_len); by default the model's own.
         seed: of the agent's own generator.
         engine: further arguments of `vllm.LLM`, such as gpu_memory_utilization or tensor_parallel_size.

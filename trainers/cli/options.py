@@ -142,6 +142,10 @@ _SEVERAL: dict[str, tuple[str, Callable[[list[str]], dict[str, Any]]]] = {
     "costs": ("--costs", levels),
     "knobs": ("--knob", knobs),
     "env_options": ("--env-option", lambda given: pairs(given, "--env-option", "knowledge=document")),
+    "chat_template_kwargs": (
+        "--chat-template-option",
+        lambda given: pairs(given, "--chat-template-option", "enable_thinking=false"),
+    ),
     "options": ("--algorithm-option", lambda given: pairs(given, "--algorithm-option", "clip_range=0.1")),
 }
 
@@ -213,6 +217,12 @@ _SAMPLING: dict[str, tuple[type[Any], str, float | None]] = {
     "examples": (int, "Worked dialogues of the scripted players in the prompt, for each role.", 0),
     "temperature": (float, "Of the sampling; default: 0, nothing is left to chance.", 0.0),
     "max_tokens": (int, "Most tokens of a message.", 1),
+    "max_thinking_tokens": (int, "Most tokens of a thought, which is then ended.", 1),
+    "chat_template_kwargs": (
+        list[str],
+        "Of its chat template, as enable_thinking=false; once an option.",
+        None,
+    ),
     "device": (str, "Such as cuda:1; default: a GPU where there is one.", None),
     "dtype": (str, "Such as float32; default: bfloat16 on a GPU.", None),
 }
@@ -224,9 +234,8 @@ def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
     more = []
     for name, (kind, about, low) in _SAMPLING.items():
         shape: Any = kind | None
-        option = typer.Option(
-            "--" + name.replace("_", "-"), help=about, min=low, rich_help_panel="Language models"
-        )
+        flag = _SEVERAL[name][0] if name in _SEVERAL else "--" + name.replace("_", "-")
+        option = typer.Option(flag, help=about, min=low, rich_help_panel="Language models")
         annotation = Annotated[shape, option]
         keyword = inspect.Parameter.KEYWORD_ONLY
         more.append(inspect.Parameter(name, keyword, default=None, annotation=annotation))
@@ -234,7 +243,9 @@ def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**values: Any) -> None:
         told = {name: values.pop(name) for name in _SAMPLING}
-        command(sampling={name: value for name, value in told.items() if value is not None}, **values)
+        given = {name: value for name, value in told.items() if value not in (None, [])}
+        given |= {name: _SEVERAL[name][1](value) for name, value in given.items() if name in _SEVERAL}
+        command(sampling=given, **values)
 
     ordered = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *more]
     run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]

@@ -66,8 +66,10 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("demo --examples 1", "--examples 1: of a language model"),
         (
             "evaluate server:x --server http://localhost:1/v1 --device cpu",
-            "device='cpu': server:x runs where",
+            "device='cpu': server:x runs as its server does",
         ),
+        ("evaluate small --max-thinking-tokens 9", "max_thinking_tokens=9: small has no token that begins a"),
+        ("evaluate small --chat-template-option x", "--chat-template-option 'x': write it as NAME=VALUE"),
         ("evaluate human", "unknown agent or run directory 'human'"),
         ("evaluate .", ".: no run directory; it has no config.json"),
         ("evaluate optimal --knob noise=nan", "--knob noise=nan: a number, as in noise=0.1"),
