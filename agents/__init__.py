@@ -9,7 +9,7 @@ from clarify_env.games import load_object
 
 if TYPE_CHECKING:
     from clarify_env.agents.catalog import load
-    from clarify_env.agents.clarification import ASKERS, FIXED, make_asker
+    from clarify_env.agents.clarification import FIXED
     from clarify_env.agents.clarification.embedding_matcher import EmbeddingMatcher
     from clarify_env.agents.clarification.human import Human
     from clarify_env.agents.clarification.move_scorer import MoveScorer
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from clarify_env.agents.script import Script
 
 _WHERE = {
-    "ASKERS": "clarification",
     "FIXED": "clarification",
     "AlwaysAnswer": "clarification.scripted",
     "AlwaysAsk": "clarification.scripted",
@@ -43,7 +42,6 @@ _WHERE = {
     "TransformersAgent": "llm.transformers_agent",
     "VLLMAgent": "llm.vllm_agent",
     "load": "catalog",
-    "make_asker": "clarification",
 }
 _EXTRAS = {  # of clarify_env, which install what they need
     "EmbeddingMatcher": "embed",
@@ -61,7 +59,6 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "ASKERS",
     "FIXED",
     "AlwaysAnswer",
     "AlwaysAsk",
@@ -77,5 +74,4 @@ __all__ = [
     "TransformersAgent",
     "VLLMAgent",
     "load",
-    "make_asker",
 ]

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 import clarify_env
-from clarify_env.agents import ScriptedUser, make_asker
+from clarify_env.agents import ScriptedUser, load
 from clarify_env.games.clarification import SEEN, UNSEEN
 from clarify_env.trainers.evaluation.evaluate import evaluate_agent
 from clarify_env.trainers.evaluation.measure import SCRIPTED, jobs, measure, pick_questions
@@ -50,7 +50,7 @@ def main() -> None:
     torch.set_num_threads(1)
     env = clarify_env.make(chosen.game, split="validation")
     questions, cells = pick_questions(env, chosen.questions), [*SEEN, *UNSEEN]
-    agents = {"asker": make_asker(chosen.agent), "user": ScriptedUser()}
+    agents = {"asker": load(chosen.agent, env, "asker"), "user": ScriptedUser()}
     print(f"{'stage':<22} " + " ".join(f"{f'{n} proc.: s':>12} {'CPU s':>7}" for n in chosen.processes))
     with tempfile.TemporaryDirectory() as folder:
         stages: dict[str, Callable[[int], Any]] = {

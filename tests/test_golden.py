@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import clarify_env
-from clarify_env.agents import FIXED, ScriptedUser, make_asker
+from clarify_env.agents import FIXED, ScriptedUser, load
 from clarify_env.costs import CostGrid
 from clarify_env.render import ansi
 
@@ -23,7 +23,7 @@ NAMES = [*FIXED, "optimal"]
 def transcripts(name):
     """Eight episodes of the asker `name` as plain text."""
     env = clarify_env.make("synthetic-v0", costs=CostGrid(turn=(0.02, 0.2), word=(0.005, 0.04)), size=60)
-    players = {"asker": make_asker(name), "user": ScriptedUser()}
+    players = {"asker": load(name, env, "asker"), "user": ScriptedUser()}
     episodes = clarify_env.rollout(env, players, 8, seed=5)
     return "\n\n".join(re.sub("\x1b\\[[0-9;]*m", "", ansi(episode)) for episode in episodes) + "\n"
 

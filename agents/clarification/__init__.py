@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from clarify_env.agent import Agent
@@ -19,7 +18,7 @@ from clarify_env.agents.human import Person
 from clarify_env.agents.roster import Bound, Make, Roster, Team
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
-from clarify_env.errors import ClarifyError, choose
+from clarify_env.errors import ClarifyError
 from clarify_env.games import load_object
 from clarify_env.games.clarification.game import ClarificationGame, Costs
 from clarify_env.games.clarification.optimum import OUTCOME, Solver
@@ -81,22 +80,6 @@ USERS: dict[str, Make] = {
     "embed": _embed,
     **{kind: _unreliable(kind) for kind in KNOBS},
 }
-
-
-def make_asker(name: str, env: GameEnv[Any] | None = None, user: UserModel | None = None) -> Agent:
-    """The asker of this name.
-
-    Args:
-        name: one of `ASKERS`.
-        env: the game that it is to play: how many messages it allows, and how it grades; by default as
-            `synthetic-v0` does.
-        user: the scripted user that the optimal asker counts on; by default a perfect one.
-
-    Raises:
-        ClarifyError: no asker has this name.
-    """
-    knobs = {} if user is None else asdict(user)
-    return ASKERS[choose("agent", name, ASKERS)](env, knobs, "")
 
 
 def _known(env: GameEnv[Any]) -> bool:

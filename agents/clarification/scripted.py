@@ -67,27 +67,22 @@ def belief(
     """Probabilities of the notes, belief_N: their weights, and Bayes' rule for every reply.
 
     The notes that a reply fits best have likelihood 1, the others `DOUBT`; a reply that says nothing, or fits
-    none of them, changes nothing. The fit is token F1 with what the note adds to the question, or for notes
-    in text alone with what a truthful user who meant the note would have replied.
+    none of them, changes nothing. The fit is token F1 with what a truthful user who meant the note would have
+    replied; where that fits none, and the notes have facts, with what the note adds to the question.
     """
     weights = np.array([note.weight for note in notes])
     said = said_before(transcript)
     for k, (asked, reply) in enumerate(said):
         if reply not in SILENT:
-            truths = [_truth(note, question, asked, said[:k]) for note in notes]
+            truths = [_TRUTHFUL.replies(asked, question, n.text, n.facts, said[:k])[0][0] for n in notes]
             scores = np.array([token_f1(reply, truth) for truth in truths])
+            if scores.max() == 0.0 and notes[0].facts:
+                scores = np.array([token_f1(reply, added(note.text, question)) for note in notes])
             if scores.max() > 0.0:
                 weights = weights * np.where(scores >= scores.max() - 1e-9, 1.0, DOUBT)
     result: NDArray[np.float64] = weights / weights.sum()
     result.flags.writeable = False
     return result
-
-
-def _truth(note: Interpretation, question: str, asked: str, said: Said) -> str:
-    """What a truthful user who means `note` tells of it."""
-    if note.facts:
-        return added(note.text, question)
-    return _TRUTHFUL.replies(asked, question, note.text, (), said)[0][0]
 
 
 def likeliest(observation: Observation, who: str) -> Interpretation:
@@ -208,13 +203,17 @@ class OptimalAsker(Agent):
         """The best final message and the questions worth considering, with their values (`Solver.values`)."""
         question, notes, transcript, costs = _seen(observation)
         best, belief_N, asks = self._point(question, notes, transcript)
-        return best.values(belief_N, self.max_turns - 1 - asks, costs)
+        return best.values(belief_N, self._ahead(asks), costs)
 
     def _best_move(
         self, question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...], costs: Costs
     ) -> Move:
         best, belief_N, asks = self._point(question, notes, transcript)
-        return best.move(belief_N, self.max_turns - 1 - asks, costs)
+        return best.move(belief_N, self._ahead(asks), costs)
+
+    def _ahead(self, asks: int) -> int:
+        """How many questions more are thought of, after `asks` of them."""
+        return self.max_turns - 1 - asks
 
     def _point(
         self, question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...]
@@ -229,6 +228,34 @@ class OptimalAsker(Agent):
             elif isinstance(turn.move, Reply):
                 belief_N = best.posterior(belief_N, asked, turn.move.text)
         return best, belief_N, asks
+
+
+class Lookahead(OptimalAsker):
+    """Looks a few questions ahead: asks where the best final message after the replies is worth the price.
+
+    It is the optimal asker that believes it may put no more than `depth` questions, and thinks anew after
+    each reply. So it passes over a question that pays only together with more than it thinks of.
+
+    Args:
+        depth: questions that it thinks ahead, >= 1.
+        user, max_turns, seed, grade: as of `OptimalAsker`.
+    """
+
+    def __init__(
+        self,
+        depth: int = 1,
+        user: UserModel | None = None,
+        max_turns: int = 5,
+        seed: int | None = None,
+        grade: Grade = grade_text,
+    ) -> None:
+        super().__init__(user, max_turns, seed, grade)
+        if depth < 1:
+            raise ClarifyError(f"Lookahead(depth={depth!r}): at least one question ahead")
+        self.depth = depth
+
+    def _ahead(self, asks: int) -> int:
+        return min(self.depth, super()._ahead(asks))
 
 
 def _seen(

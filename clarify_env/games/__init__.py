@@ -20,6 +20,7 @@ GAMES = {
     "pingeval-chess-v0": "clarify_env.games.pingeval:CHESS_SPEC",
     "pingeval-names-v0": "clarify_env.games.pingeval:NAMES_SPEC",
     "synthetic-v0": "clarify_env.games.clarification:SYNTHETIC",
+    "synthetic-v1": "clarify_env.games.clarification:SYNTHETIC_V1",
 }
 
 

@@ -8,7 +8,6 @@ import pytest
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import (
-    ASKERS,
     FIXED,
     AlwaysAnswer,
     AlwaysAsk,
@@ -17,7 +16,7 @@ from clarify_env.agents import (
     Random,
     Script,
     ScriptedUser,
-    make_asker,
+    load,
 )
 from clarify_env.agents.clarification.scripted import DOUBT, belief
 from clarify_env.costs import FixedCosts
@@ -102,7 +101,10 @@ def test_always_ask_keeps_asking_a_user_who_says_nothing_but_only_what_it_has_no
 
 @pytest.mark.parametrize("name", [*FIXED, "optimal"])
 def test_moves_do_not_depend_on_the_order_of_the_notes(name):
-    episodes = [play(TOWN, make_asker(name), 1, order=order) for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0))]
+    episodes = [
+        play(TOWN, load(name, game(TOWN), "asker"), 1, order=order)
+        for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0))
+    ]
     assert len({tuple(episode.moves("asker")) for episode in episodes}) == 1
 
 
@@ -119,13 +121,7 @@ def test_agents_that_need_notes_say_so():
     observation = env.reset(seed=0)[0]["asker"]
     for name in ("always-answer", "always-enumerate", "always-ask", "optimal"):
         with pytest.raises(ClarifyError, match="knowledge='open'"):
-            make_asker(name).act([observation])
-
-
-def test_unknown_asker_names_the_nearest():
-    with pytest.raises(ClarifyError, match=r"unknown agent 'optimall'; did you mean 'optimal'\?"):
-        make_asker("optimall")
-    assert set(FIXED) < set(ASKERS)
+            load(name, env, "asker").act([observation])
 
 
 def test_belief_follows_the_replies_and_ignores_what_fits_no_note():

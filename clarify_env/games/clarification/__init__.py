@@ -1,5 +1,6 @@
-"""The clarification game: ask, list or answer, at a price (arXiv 2512.04068); four kinds of questions."""
+"""The clarification game: ask, list or answer, at a price (arXiv 2512.04068); five worlds of questions."""
 
+from clarify_env.costs import CostGrid
 from clarify_env.games.clarification.game import (
     SEEN,
     UNSEEN,
@@ -25,6 +26,13 @@ SYNTHETIC = GameSpec(
     unseen=UNSEEN,
     family="clarification",
 )
+SYNTHETIC_V1 = SYNTHETIC._replace(
+    id="synthetic-v1",
+    make="clarify_env.games.clarification.synthetic_v1:make_synthetic_v1",
+    costs=Costs(turn=0.05, word=0.03),
+    seen=CostGrid(of=Costs, turn=(0.01, 0.05, 0.15), word=(0.01, 0.03, 0.08)),
+    unseen=CostGrid(of=Costs, turn=(0.005, 0.02, 0.1, 0.2), word=(0.005, 0.02, 0.06, 0.12)),
+)
 ABGCOQA = SYNTHETIC._replace(id="abgcoqa-v0", make="clarify_env.games.clarification.abgcoqa:make_abgcoqa")
 AMBIGQA = SYNTHETIC._replace(id="ambigqa-v0", make="clarify_env.games.clarification.ambigqa:make_ambigqa")
 PACIFIC = SYNTHETIC._replace(id="pacific-v0", make="clarify_env.games.clarification.pacific:make_pacific")
@@ -35,6 +43,7 @@ __all__ = [
     "PACIFIC",
     "SEEN",
     "SYNTHETIC",
+    "SYNTHETIC_V1",
     "UNSEEN",
     "Answer",
     "Ask",

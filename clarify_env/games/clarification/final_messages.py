@@ -143,6 +143,9 @@ def _long_labels(meanings: Sequence[Interpretation], question: str) -> list[Labe
 MAX_ALIASES = 4  # assignments of aliases, by length, that are tried
 
 
+KEPT = 2048  # results of `best`: an asker meets the same beliefs at many costs
+
+
 MAX_JOINED = 16  # tokens of a text joined from the answers of a task with aliases
 
 
@@ -177,6 +180,7 @@ class FinalMessages:
         self.meanings = tuple(meanings)
         self.count = len(self.meanings)
         self.plans = plans(self.meanings, question)
+        self._best: dict[bytes, Floats] = {}
         written: list[str] = []
         by_meaning: list[list[tuple[str, ...]]] = []
         for meaning in self.meanings:
@@ -263,12 +267,19 @@ class FinalMessages:
             best_C_4: value, accuracy, words, and 1 for an enumeration, 0 for an answer; the value is at least
             0, that of saying nothing.
         """
+        key = belief_N.tobytes() + word_costs_C.tobytes()
+        if (kept := self._best.get(key)) is not None:
+            return kept
         texts = self.texts(belief_N)
         said_S_C_3 = _said(texts, word_costs_C)
         best: Floats = np.insert(said_S_C_3[-1], 3, 0.0, axis=1)
         for plan in self.plans:
             listed = np.insert(_listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1], 3, 1.0, axis=1)
             best = np.where(listed[:, :1] > best[:, :1] + 1e-12, listed, best)
+        if len(self._best) >= KEPT:
+            self._best.clear()
+        best.flags.writeable = False
+        self._best[key] = best
         return best
 
     def message(self, belief_N: Floats, word_cost: float) -> Answer | Enumerate:
