@@ -143,7 +143,7 @@ def _long_labels(meanings: Sequence[Interpretation], question: str) -> list[Labe
 MAX_ALIASES = 4  # assignments of aliases, by length, that are tried
 
 
-KEPT = 2048  # results of `best`: an asker meets the same beliefs at many costs
+MOST_REMEMBERED = 2048  # results of `best`: an asker meets the same beliefs at many costs
 
 
 MAX_JOINED = 16  # tokens of a text joined from the answers of a task with aliases
@@ -276,7 +276,7 @@ class FinalMessages:
         for plan in self.plans:
             listed = np.insert(_listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1], 3, 1.0, axis=1)
             best = np.where(listed[:, :1] > best[:, :1] + 1e-12, listed, best)
-        if len(self._best) >= KEPT:
+        if len(self._best) >= MOST_REMEMBERED:
             self._best.clear()
         best.flags.writeable = False
         self._best[key] = best

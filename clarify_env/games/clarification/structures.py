@@ -65,12 +65,12 @@ def _fill(rng: np.random.Generator, count: int, answers: int) -> list[int]:
     return [drawn[i] for i in rng.permutation(count)]
 
 
-def single(rng: np.random.Generator) -> Structure:
+def _single(rng: np.random.Generator) -> Structure:
     """One meaning."""
     return Structure([(0, 0, 0)], [0])
 
 
-def apart(*counts: int) -> Callable[[np.random.Generator], Structure]:
+def _apart(*counts: int) -> Callable[[np.random.Generator], Structure]:
     """As many answers as meanings, of which there are one of `counts`."""
 
     def make(rng: np.random.Generator) -> Structure:
@@ -84,14 +84,14 @@ def apart(*counts: int) -> Callable[[np.random.Generator], Structure]:
     return make
 
 
-def moot(rng: np.random.Generator) -> Structure:
+def _moot(rng: np.random.Generator) -> Structure:
     """Several meanings and one answer: nothing needs to be asked."""
     count = _pick(rng, (3, 4, 5, 6, 8))
     cells = _decoys(rng, _some(rng, _cells(2, 2, 3), count), int(rng.integers(2)))
     return Structure(cells, [0] * count)
 
 
-def key(rng: np.random.Generator) -> Structure:
+def _key(rng: np.random.Generator) -> Structure:
     """One attribute decides; two or three others are decoys."""
     answers = _pick(rng, (2, 3))
     each = max(2, _pick(rng, (4, 6, 8)) // answers)
@@ -100,7 +100,7 @@ def key(rng: np.random.Generator) -> Structure:
     return Structure(cells, [cell[0] for cell in cells])
 
 
-def cross(rows: int, columns: int) -> Callable[[np.random.Generator], Structure]:
+def _cross(rows: int, columns: int) -> Callable[[np.random.Generator], Structure]:
     """Two attributes decide jointly, by their sum; each alone tells nothing."""
 
     def make(rng: np.random.Generator) -> Structure:
@@ -110,19 +110,19 @@ def cross(rows: int, columns: int) -> Callable[[np.random.Generator], Structure]
     return make
 
 
-def cross223(rng: np.random.Generator) -> Structure:
+def _cross223(rng: np.random.Generator) -> Structure:
     """Two attributes decide jointly; a third of three values has nothing to do with it."""
     cells = _cells(2, 2, 3)
     return Structure(cells, [(a + b) % 2 for a, b, _ in cells])
 
 
-def switch(rng: np.random.Generator) -> Structure:
+def _switch(rng: np.random.Generator) -> Structure:
     """The first attribute says which of two others decides."""
     cells = _copies(rng, _cells(2, 2, 2), _pick(rng, (0, 1)))
     return Structure(cells, [c if a else b for a, b, c, *_ in cells])
 
 
-def switch3(rng: np.random.Generator) -> Structure:
+def _switch3(rng: np.random.Generator) -> Structure:
     """The first attribute says which of three others decides; twelve meanings."""
     while True:
         cells: Cells = []
@@ -135,19 +135,19 @@ def switch3(rng: np.random.Generator) -> Structure:
             return Structure(cells, [cell[1 + cell[0]] for cell in cells])
 
 
-def parity(rng: np.random.Generator) -> Structure:
+def _parity(rng: np.random.Generator) -> Structure:
     """Three attributes decide jointly; two of them tell nothing."""
     cells = _copies(rng, _cells(2, 2, 2), _pick(rng, (0, 1)))
     return Structure(cells, [(a + b + c) % 2 for a, b, c, *_ in cells])
 
 
-def cube(rng: np.random.Generator) -> Structure:
-    """As `parity`, with three answers and twelve meanings."""
+def _cube(rng: np.random.Generator) -> Structure:
+    """As `_parity`, with three answers and twelve meanings."""
     cells = _cells(2, 2, 3)
     return Structure(cells, [sum(cell) % 3 for cell in cells])
 
 
-def linear(answers: int) -> Callable[[np.random.Generator], Structure]:
+def _linear(answers: int) -> Callable[[np.random.Generator], Structure]:
     """Eight meanings of three hidden bits; attributes and answer are sums of bits, none equal to the answer.
 
     One question tells nothing, a right pair or three of them settle it.
@@ -174,16 +174,16 @@ def _dot(u: Sequence[int], x: Sequence[int]) -> int:
     return sum(p * q for p, q in zip(u, x, strict=True)) % 2
 
 
-def hint22(rng: np.random.Generator) -> Structure:
-    """As `cross`, and a third attribute that goes with the answer more often than not."""
+def _hint22(rng: np.random.Generator) -> Structure:
+    """As `_cross`, and a third attribute that goes with the answer more often than not."""
     cells = [cell for cell in _cells(2, 2, 2) if cell[2] or rng.random() < 0.6]
     answers = [(a + b) % 2 for a, b, _ in cells]
     values = [(a, b, k if right else 1 - k) for (a, b, right), k in zip(cells, answers, strict=True)]
     return Structure(values, answers, hint=2)
 
 
-def hint33(rng: np.random.Generator) -> Structure:
-    """As `cross`, and a third attribute that goes with the answer in all meanings but two."""
+def _hint33(rng: np.random.Generator) -> Structure:
+    """As `_cross`, and a third attribute that goes with the answer in all meanings but two."""
     cells = _cells(3, 3)
     answers = [(a + b) % 3 for a, b in cells]
     told = list(answers)
@@ -192,14 +192,14 @@ def hint33(rng: np.random.Generator) -> Structure:
     return Structure([(*cell, k) for cell, k in zip(cells, told, strict=True)], answers)
 
 
-def random(rng: np.random.Generator) -> Structure:
+def _random(rng: np.random.Generator) -> Structure:
     """A table of two attributes, filled at random with a few answers."""
     cells = _cells(*((2, 3), (3, 3), (2, 4), (3, 4))[int(rng.integers(4))])
     answers = _fill(rng, len(cells), int(rng.integers(2, 5)))
     return Structure(_decoys(rng, cells, _pick(rng, (0, 1, 2))), answers)
 
 
-def patchy(rng: np.random.Generator) -> Structure:
+def _patchy(rng: np.random.Generator) -> Structure:
     """Four attributes, each known of some meanings only."""
     count = _pick(rng, (3, 4, 5, 6))
     while True:
@@ -211,24 +211,24 @@ def patchy(rng: np.random.Generator) -> Structure:
 
 # By name: how to draw one, and how many in a hundred questions are of it.
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Structure], int]] = {
-    "single": (single, 7),
-    "sure": (apart(2, 3, 4, 5), 6),
-    "moot": (moot, 9),
-    "key": (key, 7),
-    "few": (apart(2, 3, 4), 5),
-    "several": (apart(5, 6, 7, 8), 3),
-    "many": (apart(9, 10, 12), 3),
-    "linear2": (linear(2), 20),
-    "linear4": (linear(4), 7),
-    "parity": (parity, 5),
-    "cross223": (cross223, 4),
-    "cross33": (cross(3, 3), 6),
-    "cross34": (cross(3, 4), 2),
-    "switch": (switch, 4),
-    "switch3": (switch3, 2),
-    "cube": (cube, 2),
-    "hint22": (hint22, 3),
-    "hint33": (hint33, 2),
-    "random": (random, 3),
-    "patchy": (patchy, 5),
+    "single": (_single, 7),
+    "sure": (_apart(2, 3, 4, 5), 6),
+    "moot": (_moot, 9),
+    "key": (_key, 7),
+    "few": (_apart(2, 3, 4), 5),
+    "several": (_apart(5, 6, 7, 8), 3),
+    "many": (_apart(9, 10, 12), 3),
+    "linear2": (_linear(2), 20),
+    "linear4": (_linear(4), 7),
+    "parity": (_parity, 5),
+    "cross223": (_cross223, 4),
+    "cross33": (_cross(3, 3), 6),
+    "cross34": (_cross(3, 4), 2),
+    "switch": (_switch, 4),
+    "switch3": (_switch3, 2),
+    "cube": (_cube, 2),
+    "hint22": (_hint22, 3),
+    "hint33": (_hint33, 2),
+    "random": (_random, 3),
+    "patchy": (_patchy, 5),
 }

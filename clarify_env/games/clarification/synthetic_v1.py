@@ -35,6 +35,7 @@ from clarify_env.games.clarification.game import (
     Task,
 )
 from clarify_env.games.clarification.structures import FAMILIES, UNKNOWN, Structure
+from clarify_env.games.clarification.synthetic import DISTRACTORS
 
 # One word a value, no word twice; the last value of each is what the user says who does not know it.
 _VALUES = {
@@ -54,7 +55,7 @@ _VALUES = {
     "decade": "twenties thirties fifties seventies nineties unknown",
     "colour": "red blue green yellow violet unpainted",
 }
-DOMAINS = {name: tuple(values.split()) for name, values in _VALUES.items()}
+_DOMAINS = {name: tuple(values.split()) for name, values in _VALUES.items()}
 KINDS = {
     "person": ("profession", "country", "era", "language", "rank"),
     "rule": ("status", "season", "zone", "vehicle", "payment"),
@@ -68,7 +69,7 @@ _LAST = tuple(
     "Hale Berg Costa Dunn Evers Frost Grant Holt Iversen Kane Lund Marsh Nash Osei Price Rhodes".split()
 )
 _TITLES = tuple("Lighthouse Winterreise Heron Compass Meridian Foxglove Harvest Cathedral".split())
-_FORMS = tuple("permit licence pass certificate grant allowance".split())
+_PAPERS = tuple("permit licence pass certificate grant allowance".split())
 # Words of answers, by kind: a near-copy exchanges a word for another of its kind.
 _TOWNS = tuple(
     "Arden Velmor Oldmere Tarn Kessel Brill Ostrava Quill "
@@ -131,7 +132,7 @@ def _steps(rng: np.random.Generator, length: int) -> list[str]:
     return said if len(said) == length else [*said, _one(rng, _ADVERBS)]
 
 
-class Asked(NamedTuple):
+class Form(NamedTuple):
     """A form of question: with {} for the name, as a statement, what answers it, and in how many words."""
 
     question: str
@@ -141,34 +142,33 @@ class Asked(NamedTuple):
     most: int
 
 
-ASKED: dict[tuple[str, str], tuple[Asked, ...]] = {  # by kind of thing and length of its answers
+FORMS: dict[tuple[str, str], tuple[Form, ...]] = {  # by kind of thing and length of its answers
     ("person", "short"): (
-        Asked("In which town was {} born?", "was born in", _place, 1, 3),
-        Asked("Who taught {}?", "was taught by", _person, 1, 3),
-        Asked("When did {} die?", "died in", _date, 1, 3),
+        Form("In which town was {} born?", "was born in", _place, 1, 3),
+        Form("Who taught {}?", "was taught by", _person, 1, 3),
+        Form("When did {} die?", "died in", _date, 1, 3),
     ),
     ("person", "medium"): (
-        Asked("What is {} best known for?", "is best known for", _thing, 2, 6),
-        Asked("What did {} leave behind?", "left behind", _thing, 2, 6),
+        Form("What is {} best known for?", "is best known for", _thing, 2, 6),
+        Form("What did {} leave behind?", "left behind", _thing, 2, 6),
     ),
-    ("person", "long"): (Asked("What does the will of {} ask of us?", "asks us to", _steps, 5, 12),),
+    ("person", "long"): (Form("What does the will of {} ask of us?", "asks us to", _steps, 5, 12),),
     ("rule", "short"): (
-        Asked("Where do I hand in the {}?", "is handed in at", _place, 1, 3),
-        Asked("Who signs the {}?", "is signed by", _person, 1, 3),
-        Asked("Until when is the {} open?", "is open until", _date, 1, 3),
+        Form("Where do I hand in the {}?", "is handed in at", _place, 1, 3),
+        Form("Who signs the {}?", "is signed by", _person, 1, 3),
+        Form("Until when is the {} open?", "is open until", _date, 1, 3),
     ),
-    ("rule", "medium"): (Asked("What do I need for the {}?", "needs", _thing, 2, 6),),
-    ("rule", "long"): (Asked("How do I get the {}?", "is had so:", _steps, 5, 12),),
+    ("rule", "medium"): (Form("What do I need for the {}?", "needs", _thing, 2, 6),),
+    ("rule", "long"): (Form("How do I get the {}?", "is had so:", _steps, 5, 12),),
     ("work", "short"): (
-        Asked("Who translated {}?", "was translated by", _person, 1, 3),
-        Asked("When did {} appear?", "appeared in", _date, 1, 3),
-        Asked("Where was {} printed?", "was printed in", _place, 1, 3),
+        Form("Who translated {}?", "was translated by", _person, 1, 3),
+        Form("When did {} appear?", "appeared in", _date, 1, 3),
+        Form("Where was {} printed?", "was printed in", _place, 1, 3),
     ),
-    ("work", "medium"): (Asked("What does the cover of {} show?", "shows on its cover", _thing, 2, 6),),
-    ("work", "long"): (Asked("How can I borrow {}?", "is lent so:", _steps, 5, 12),),
+    ("work", "medium"): (Form("What does the cover of {} show?", "shows on its cover", _thing, 2, 6),),
+    ("work", "long"): (Form("How can I borrow {}?", "is lent so:", _steps, 5, 12),),
 }
 _LENGTHS = {"short": (1, 3, 0.45), "medium": (3, 5, 0.35), "long": (6, 12, 0.2)}  # words, share of questions
-DISTRACTORS = 4  # things of other names in a document
 
 
 def _exchanged(rng: np.random.Generator, word: str) -> str | None:
@@ -179,7 +179,7 @@ def _exchanged(rng: np.random.Generator, word: str) -> str | None:
     return None if kind is None else _one(rng, kind)
 
 
-def _near_copy(rng: np.random.Generator, said: list[str], form: Asked) -> list[str]:
+def _near_copy(rng: np.random.Generator, said: list[str], form: Form) -> list[str]:
     """The words with one exchanged for another of its kind, two of six or more, or with a name more."""
     prefixes = _PREFIXES if form.answer is _place else _GIVEN if form.answer is _person else ()
     if prefixes and len(said) < form.most and rng.random() < 0.4:
@@ -192,7 +192,7 @@ def _near_copy(rng: np.random.Generator, said: list[str], form: Asked) -> list[s
     return copied
 
 
-def _answers(rng: np.random.Generator, count: int, length: int, form: Asked, copies: float) -> list[str]:
+def _answers(rng: np.random.Generator, count: int, length: int, form: Form, copies: float) -> list[str]:
     """Different answers of about `length` words, no two of the same words.
 
     Args:
@@ -245,7 +245,7 @@ def _name(rng: np.random.Generator, kind: str) -> str:
     if kind == "person":
         return f"{_one(rng, _FIRST)} {_one(rng, _LAST)}"
     if kind == "rule":
-        return f"{_one(rng, _TOWNS)} {_one(rng, _FORMS)}"
+        return f"{_one(rng, _TOWNS)} {_one(rng, _PAPERS)}"
     return f"{_one(rng, _TITLES)} {rng.integers(2, 99)}"
 
 
@@ -259,7 +259,7 @@ class _Drawn(NamedTuple):
     task: Task
     kind: str
     name: str
-    form: Asked
+    form: Form
 
 
 def _draw(rng: np.random.Generator, id: str) -> _Drawn:
@@ -270,13 +270,13 @@ def _draw(rng: np.random.Generator, id: str) -> _Drawn:
     count, width = len(structure.answers_N), len(structure.values_N_A[0])
     names = [KINDS[kind][i] for i in rng.permutation(len(KINDS[kind]))[:width]]
     shown = {
-        name: rng.permutation(len(DOMAINS[name]) - 1) for name in names
+        name: rng.permutation(len(_DOMAINS[name]) - 1) for name in names
     }  # which values stand for 0, 1, ...
     sizes = list(_LENGTHS)
     size = sizes[int(rng.choice(len(sizes), p=[share for *_, share in _LENGTHS.values()]))]
     length = int(rng.integers(_LENGTHS[size][0], _LENGTHS[size][1] + 1))
     copies = float(rng.uniform(0.5, 1.0)) if rng.random() < 0.35 else 0.0
-    forms = ASKED[kind, size]
+    forms = FORMS[kind, size]
     form = forms[int(rng.integers(len(forms)))]
     answers = _answers(rng, max(structure.answers_N) + 1, length, form, copies)
     weights = _weights(rng, family, structure)
@@ -287,8 +287,8 @@ def _draw(rng: np.random.Generator, id: str) -> _Drawn:
         facts = tuple(
             Fact(
                 names[k],
-                DOMAINS[names[k]][-1 if value == UNKNOWN else shown[names[k]][value]],
-                DOMAINS[names[k]],
+                _DOMAINS[names[k]][-1 if value == UNKNOWN else shown[names[k]][value]],
+                _DOMAINS[names[k]],
             )
             for k in columns
             for value in (structure.values_N_A[i][k],)
@@ -313,7 +313,7 @@ def _document(drawn: _Drawn, rng: np.random.Generator) -> str:
 
 
 @lru_cache(maxsize=16)
-def tasks(
+def tasks_v1(
     split: str = "train", size: int | None = None, world: int = 0, documents: bool = False
 ) -> tuple[Task, ...]:
     """The questions of a split, each drawn from a generator of its own.
@@ -354,5 +354,7 @@ def make_synthetic_v1(
         max_turns: messages that the asker may send, >= 1.
         render_mode: None or "ansi".
     """
-    game = ClarificationGame(tasks(split, size, world, knowledge == "document"), costs, knowledge, max_turns)
+    game = ClarificationGame(
+        tasks_v1(split, size, world, knowledge == "document"), costs, knowledge, max_turns
+    )
     return GameEnv(game, "synthetic-v1", render_mode=render_mode)
