@@ -65,6 +65,7 @@ class Roster(NamedTuple):
         bound: computes what the best play yields, which is the 1 of a normalised score: from the environment
             and the players that the evaluated ones play with; None where it is not known for exactly these
             rules. The last team is its player. Without a bound the best team is the 1.
+        computed: other agents by name whose outcome is computed as that of the bound is.
         informed: the game with all that the teams and the bound play from, such as notes.
         partners: names of whom a trained player is crossed with; empty: the teams.
         person: builds a person in the terminal as a player, who writes with the third argument.
@@ -79,6 +80,7 @@ class Roster(NamedTuple):
     knobs: Callable[..., Any] | None = None
     fixed: tuple[str, ...] = ()
     bound: str | Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None] | None = None
+    computed: Mapping[str, Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None]] = {}
     informed: Informed = lambda env: env
     partners: tuple[str, ...] = ()
     person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from clarify_env.agent import Agent
@@ -10,10 +11,12 @@ from clarify_env.agents.clarification.scripted import (
     AlwaysAnswer,
     AlwaysAsk,
     AlwaysEnumerate,
+    Lookahead,
     OptimalAsker,
     Random,
     ScriptedUser,
 )
+from clarify_env.agents.cost_table import CostTable
 from clarify_env.agents.human import Person
 from clarify_env.agents.roster import Bound, Make, Roster, Team
 from clarify_env.arrays import Floats
@@ -36,14 +39,31 @@ def _always_ask(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: 
 
 
 def _optimal(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
-    user = UserModel(**knobs)
+    return OptimalAsker(UserModel(**knobs), **_rules(env, "optimal"))
+
+
+def _lookahead(depth: int) -> Make:
+    def make(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
+        return Lookahead(depth, UserModel(**knobs), **_rules(env, "lookahead"))
+
+    return make
+
+
+def _rules(env: GameEnv[Any] | None, who: str) -> dict[str, Any]:
+    """What these agents are told of the rules; raises ClarifyError where they have not these rules."""
     if env is None:
-        return OptimalAsker(user=user)
+        return {}
     if not _known(env):
         raise ClarifyError(
-            f"optimal: no optimum is known for the rules of {type(env.game).__name__}; play another agent"
+            f"{who}: no optimum is known for the rules of {type(env.game).__name__}; play another agent"
         )
-    return OptimalAsker(user=user, max_turns=env.game.max_turns, grade=env.game.grade)
+    return {"max_turns": env.game.max_turns, "grade": env.game.grade}
+
+
+def _cost_table(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
+    if env is None:
+        raise ClarifyError("cost-table: is made of a game's training questions; load it with env=...")
+    return CostTable.of(env, "asker", knobs)
 
 
 def _scripted(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
@@ -74,7 +94,14 @@ FIXED: dict[str, Make] = {
     "always-enumerate": _plain(AlwaysEnumerate),
     "always-ask": _always_ask,
 }
-ASKERS: dict[str, Make] = {**FIXED, "random": _plain(Random), "optimal": _optimal}
+LOOKAHEADS = {"lookahead": 1, "lookahead-2": 2}  # by name the questions that it thinks ahead
+ASKERS: dict[str, Make] = {
+    **FIXED,
+    "cost-table": _cost_table,
+    **{name: _lookahead(depth) for name, depth in LOOKAHEADS.items()},
+    "random": _plain(Random),
+    "optimal": _optimal,
+}
 USERS: dict[str, Make] = {
     "scripted": _scripted,
     "embed": _embed,
@@ -97,20 +124,26 @@ def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
     return twin
 
 
-def optimum_bound(env: GameEnv[Any], others: Mapping[str, Agent]) -> Bound | None:
-    """The expected outcome of optimal play with open notes; see `Solver.outcome`.
+# of one question at a time: the optimum and those who look ahead share it, then it is forgotten
+_solver = lru_cache(maxsize=1)(Solver)
+
+
+def optimum_bound(env: GameEnv[Any], others: Mapping[str, Agent], depth: int | None = None) -> Bound | None:
+    """The expected outcome of optimal play with open notes, or of a `Lookahead`; see `Solver.outcome`.
 
     It is with the scripted user of the same knobs; where the user is none, with the perfect one.
     """
     if not _known(env):
         return None
     game, found = env.game, getattr(others.get("user"), "model", None)
+    if depth is not None and not isinstance(found, UserModel):
+        return None  # who looks ahead counts on a scripted user, and may meet another
     user = found if isinstance(found, UserModel) else UserModel()
 
     def solve(question: int, cells: Sequence[Costs]) -> dict[str, Floats]:
         task = game.tasks[question]
-        best = Solver(task.question, task.interpretations, user, game.max_turns, game.grade)
-        return dict(zip(OUTCOME, best.outcome(cells).T, strict=True))
+        best = _solver(task.question, task.interpretations, user, game.max_turns, game.grade)
+        return dict(zip(OUTCOME, best.outcome(cells, depth).T, strict=True))
 
     exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
     return Bound("optimum" if exact else "ceiling", solve)
@@ -156,6 +189,7 @@ ROSTER = Roster(
     knobs=UserModel,
     fixed=tuple(FIXED),
     bound=optimum_bound,
+    computed={name: partial(optimum_bound, depth=depth) for name, depth in LOOKAHEADS.items()},
     informed=with_notes,
     partners=("scripted", "noisy:0.1", "vague:0.2"),
     person=_person,

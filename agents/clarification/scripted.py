@@ -100,7 +100,8 @@ class AlwaysAnswer(Agent):
         return Answer(likeliest(observation, "AlwaysAnswer").answers[0])
 
 
-def short_labels(notes: tuple[Interpretation, ...], question: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def short_labels(notes: tuple[Interpretation, ...], question: str) -> tuple[str, ...]:
     """For each note the fewest words, one or two of what it adds to the question, that no other note has.
 
     Where two words do not tell a note from the others, its label is all that it adds.
@@ -110,15 +111,11 @@ def short_labels(notes: tuple[Interpretation, ...], question: str) -> list[str]:
     labels = []
     for i, words in enumerate(held):
         others = [own for j, own in enumerate(every) if j != i]
-        single = next(([a] for a in words if not any(stem(a) in other for other in others)), None)
-        double = (
-            [a, b]
-            for a in words
-            for b in words
-            if a < b and not any(stem(a) in other and stem(b) in other for other in others)
-        )
+        spoken = {word: {j for j, own in enumerate(others) if stem(word) in own} for word in words}
+        single = next(([a] for a in words if not spoken[a]), None)
+        double = ([a, b] for a in words for b in words if a < b and not spoken[a] & spoken[b])
         labels.append(" ".join(single or next(double, list(words)) or list(tokens(notes[i].text)) or ["it"]))
-    return labels
+    return tuple(labels)
 
 
 class AlwaysEnumerate(Agent):

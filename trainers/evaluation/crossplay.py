@@ -201,7 +201,7 @@ def _yardstick(
     processes: int,
     watcher: Logger,
 ) -> tuple[Floats, Floats, str]:
-    """low_F_N and top_N of `Yardsticks` with this partner, and the name of the 1; NaN where that failed."""
+    """zero_F_N and top_N of `Yardsticks` with this partner, and the name of the 1; NaN where that failed."""
     kept = folder.load("fixed", name)
     if kept is None:
         try:
@@ -212,7 +212,7 @@ def _yardstick(
             nothing = np.full((1, len(questions)), np.nan)
             return nothing, nothing[0], ""
         every = range(len(cells))
-        low_F_N, top_N = found.low_F_N(every), found.top_N(every)
+        low_F_N, top_N = found.zero_F_N(every), found.top_N(every)
         if np.isfinite(low_F_N).any(axis=1).all():
             folder.keep("fixed", name, low=low_F_N.tolist(), top=top_N.tolist(), yardstick=found.name)
         return low_F_N, top_N, found.name

@@ -6,6 +6,7 @@ questions (all that is averaged within a question moves together).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,18 +96,19 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     """Reported numbers over the cells `at`, each with mean, low and high.
 
     `baseline` is the reward of the best single team of the yardstick's floor over these costs, chosen anew in
-    each resample; `normalized` = (reward - baseline) / (top - baseline), where the top is the optimum, or the
-    best team. Where the team before its training was measured too, `start` is its reward and `from_start`
-    = (reward - start) / (top - start).
+    each resample. `normalized` = (reward - zero) / (top - zero), where the zero is the cost table and the top
+    the optimum, or the best team; `from_single` is the same from the baseline, and where there is no table
+    `normalized` is that. Where the team before its training was measured too, `start` is its reward and
+    `from_start` = (reward - start) / (top - start).
     """
     measured = compared(measured)
     chosen, yard = list(at), measured.yard
     agent_M_N = measured.agent_N_C_M[:, chosen].mean(axis=1).T
-    top_N, low_F_N = yard.top_N(chosen), yard.low_F_N(chosen)
+    top_N, low_F_N, zero_F_N = yard.top_N(chosen), yard.low_F_N(chosen), yard.zero_F_N(chosen)
     reward_N, count = agent_M_N[0], len(top_N)
 
-    def normalized(weights: Floats) -> float:
-        base = float((low_F_N @ weights).max())
+    def way(from_F_N: Floats, weights: Floats) -> float:
+        base = float((from_F_N @ weights).max())
         span = float(top_N @ weights) - base
         return float(((reward_N @ weights) - base) / span) if span > 1e-9 else float("nan")
 
@@ -117,7 +119,9 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     if yard.optimum:
         result["optimum"] = mean_of(top_N)
     result["baseline"] = interval(lambda weights: float((low_F_N @ weights).max()), count, seed)
-    result["normalized"] = interval(normalized, count, seed)
+    result["normalized"] = interval(partial(way, zero_F_N), count, seed)
+    if yard.table:
+        result["from_single"] = interval(partial(way, low_F_N), count, seed)
     if measured.start_N_C_M is not None:
         start_N = measured.start_N_C_M[:, chosen, 0].mean(axis=1)
 
@@ -278,6 +282,7 @@ def evaluate(
         **nested(counts),
         "yardstick": yard.name,
         "floor": list(yard.floor),
+        "table": yard.table,
         "measures": list(measured.names),
         **{part: summarise(measured, at, seed) for part, at in parts.items() if at},
         "monotonicity": monotonicity(measured, env.game.terms),

@@ -276,7 +276,7 @@ def complete(*measured_N_C_M: Floats) -> NDArray[np.bool_]:
     Raises:
         ClarifyError: no question was.
     """
-    whole_N = np.all([np.isfinite(m).all(axis=(1, 2)) for m in measured_N_C_M], axis=0)
+    whole_N = np.all([np.isfinite(m[:, :, 0]).all(axis=1) for m in measured_N_C_M], axis=0)
     if not whole_N.any():
         raise ClarifyError(
             f"none of {len(whole_N)} questions was played at all costs: too many episodes failed; their "

@@ -274,8 +274,8 @@ def references(cells: Sequence[Cell], folder: Path, processes: int = 1) -> dict[
                 env, questions, costs, config.seed, knobs=config.rollout.knobs, processes=processes
             )
             every = range(len(costs))
-            low_F = np.nanmean(found.low_F_N(every), axis=1)
-            kept[key] = [float(low_F.max()), float(np.nanmean(found.top_N(every)))]
+            zero_F = np.nanmean(found.zero_F_N(every), axis=1)
+            kept[key] = [float(zero_F.max()), float(np.nanmean(found.top_N(every)))]
             write_json(path, kept)
     return {key: (floor, best) for key, (floor, best) in kept.items()}
 

@@ -6,33 +6,47 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clarify_env.agent import Agent
+from clarify_env.agents.cost_table import best_strategy, strategy_means
 from clarify_env.agents.roster import Bound, bound_of, roster_of, teams_of
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
 from clarify_env.game import Term
 from clarify_env.trainers.evaluation.measure import SCRIPTED, Watch, measure, measures_of
 from clarify_env.trainers.evaluation.parallel import in_order
 from clarify_env.trainers.loggers import Logger
+
+TABLE = "cost-table"
 
 
 class Yardsticks(NamedTuple):
     """What lies at 0 and at 1 of a normalised score, for N questions at C costs.
 
     Args:
-        teams: measured_N_C_M of each scripted team, but for the one that plays the bound.
+        teams: measured_N_C_M of each scripted team, but for the one that plays the bound; NaN where a
+            measure is not known.
         optimum: what the best play yields, values_N_C by name, "reward" first; empty where it is not known.
         floor: the teams the best of which is the 0: the fixed ones, or where the 1 is a team the first.
         name: of the 1: "optimum", "ceiling", or "best team: NAME".
+        table: of the cost table, which is the 0 of the score where there is one; "" where there is none.
     """
 
     teams: Mapping[str, Floats]
     optimum: Mapping[str, Floats]
     floor: tuple[str, ...]
     name: str
+    table: str = ""
 
     def low_F_N(self, at: Sequence[int]) -> Floats:
-        """Rewards of the teams whose best is the 0, by question, over the costs at these positions."""
-        return np.array([self.teams[name][:, at, 0].mean(axis=1) for name in self.floor])
+        """Rewards of the single strategies of the floor, by question, over the costs at these positions."""
+        return self._rewards(self.floor, at)
+
+    def zero_F_N(self, at: Sequence[int]) -> Floats:
+        """Rewards whose best is the 0: of the cost table, or where there is none as `low_F_N`."""
+        return self._rewards((self.table,) if self.table else self.floor, at)
+
+    def _rewards(self, names: Sequence[str], at: Sequence[int]) -> Floats:
+        return np.array([self.teams[name][:, at, 0].mean(axis=1) for name in names])
 
     def top_N(self, at: Sequence[int]) -> Floats:
         """The reward that is the 1, by question, over the costs at these positions."""
@@ -79,9 +93,14 @@ def yardsticks(
         others = {player: agent for player, agent in found[last].items() if player not in roster.trained}
     informed = roster.informed(env)
     bound = bound_of(informed, others)
-    optimum: dict[str, Floats] = {}
+    ahead = {name: play for name, compute in roster.computed.items() if (play := compute(informed, others))}
+    bounds = {**({} if bound is None else {bound.name: bound}), **ahead}
+    values: dict[str, dict[str, Floats]] = {}
+    if bounds:
+        watch = watcher.stage(next(iter(bounds)), len(questions))
+        values = solved(bounds, questions, cells, watch, processes)
+    optimum = {} if bound is None else values[bound.name]
     if bound is not None:
-        optimum = optima(bound, questions, cells, watcher.stage(bound.name, len(questions)), processes)
         found = {name: team for name, team in found.items() if name != last} or found
     teams = {}
     for name, team in found.items():
@@ -98,8 +117,31 @@ def yardsticks(
         teams[name] = table
     fixed = tuple(name for name in roster.fixed if name in teams) if bound else ()
     floor = fixed or (next(iter(teams)),)  # the 0 and the 1 are both teams: not the same one
+    table_N_C_M = _table(env, teams, cells, knobs) if len(fixed) > 1 else None
+    if table_N_C_M is not None:
+        teams[TABLE] = table_N_C_M
+    names, unknown = measures_of(informed, roster.trained[0]), np.full((len(questions), len(cells)), np.nan)
+    for name in ahead:
+        teams[name] = np.stack([values[name].get(measure, unknown) for measure in names], axis=2)
     best = max(teams, key=lambda name: float(np.nan_to_num(_mean(teams[name]), nan=-np.inf)))
-    return Yardsticks(teams, optimum, floor, bound.name if bound else f"best team: {best}")
+    one = bound.name if bound else f"best team: {best}"
+    return Yardsticks(teams, optimum, floor, one, "" if table_N_C_M is None else TABLE)
+
+
+def _table(
+    env: GameEnv[Any],
+    teams: Mapping[str, Floats],
+    cells: Sequence[Any],
+    knobs: Mapping[str, float] | None,
+) -> Floats | None:
+    """measured_N_C_M of the cost table, from those of its strategies; None where it cannot be made."""
+    try:
+        means = strategy_means(env, knobs)
+    except ClarifyError:  # of a game whose training questions are not known
+        return None
+    return np.stack(
+        [teams[best_strategy(means, env.game.terms, cell)][:, c] for c, cell in enumerate(cells)], axis=1
+    )
 
 
 def _mean(table_N_C_M: Floats) -> float:
@@ -107,20 +149,27 @@ def _mean(table_N_C_M: Floats) -> float:
     return float(finite.mean()) if len(finite) else float("nan")
 
 
-def optima(
-    bound: Bound,
+def solved(
+    bounds: Mapping[str, Bound],
     questions: Sequence[int],
     cells: Sequence[Any],
     watch: Watch | None = None,
     processes: int = 1,
-) -> dict[str, Floats]:
-    """What the best play yields: values_N_C by name (see `Bound`)."""
+) -> dict[str, dict[str, Floats]]:
+    """What is computed of the best play and of others: by their name, values_N_C by name (see `Bound`)."""
+
+    def solve(k: int) -> dict[str, Mapping[str, Floats]]:
+        return {name: bound.solve(questions[k], cells) for name, bound in bounds.items()}
+
     rows = []
-    for row in in_order(lambda k: bound.solve(questions[k], cells), len(questions), processes):
+    for row in in_order(solve, len(questions), processes):
         rows.append(row)
         if watch:
             watch(1)
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {
+        name: {value: np.array([row[name][value] for row in rows]) for value in rows[0][name]}
+        for name in bounds
+    }
 
 
 def priced(

@@ -23,8 +23,9 @@ COUNTED = {"turn": "asks", "search": "searches", "word": "words", "wrong": "wron
 
 
 WORDS = {
-    "baseline": "best fixed strategy",
+    "baseline": "best single strategy",
     "normalized": "normalised score",
+    "from_single": "from the best single one",
     "start": "before training",
     "from_start": "gained of what was left",
     "asks": "questions an episode",
@@ -96,7 +97,9 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, floa
     label, kinds, known = yardstick_of(summary), kinds_of(summary), list(parts[0])
     teams = [name for name in known if name.startswith("team ")]
     low = ["baseline"] if len(summary["floor"]) > 1 else []  # of a single team it is that team's line
-    names = dict.fromkeys(["reward", "optimum", *low, *teams, "normalized", "start", "from_start", *known])
+    names = dict.fromkeys(
+        ["reward", "optimum", *low, *teams, "normalized", "from_single", "start", "from_start", *known]
+    )
     best = f"team {label.removeprefix('best team: ')}"
     words = {**WORDS, "optimum": label, best: label, **{kind: f"moves: {kind}" for kind in kinds}}
     shown = [name for name in names if name in known and (low or name != "baseline")]
@@ -105,9 +108,11 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, floa
 
 def score_note(summary: Mapping[str, Any]) -> str:
     """What 0 and 1 of the normalised score are."""
-    floor = summary["floor"]
+    floor, one = summary["floor"], yardstick_of(summary)
     low = "the best single one of the fixed strategies" if len(floor) > 1 else f"the team {floor[0]}"
-    return f"Normalised score: 0 = {low}, 1 = the {yardstick_of(summary)}, over the same costs."
+    if summary["table"]:
+        low = f"the {summary['table']}, which plays at each costs the fixed strategy that is best there"
+    return f"Normalised score: 0 = {low}, 1 = the {one}, over the same costs."
 
 
 def interval_text(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:

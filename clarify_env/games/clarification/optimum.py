@@ -9,7 +9,7 @@ one alias a meaning); with text alone there is one question, and final messages 
 `clarify_env.games.clarification.final_messages`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -101,18 +101,21 @@ class Solver:
         """
         return self.outcome(costs)[:, :4]
 
-    def outcome(self, costs: Sequence[Costs]) -> Floats:
+    def outcome(self, costs: Sequence[Costs], depth: int | None = None) -> Floats:
         """What optimal play yields and which moves it makes, from the start.
 
         Args:
             costs: C cost pairs.
+            depth: questions that the player thinks ahead, anew at each point; by default all of them.
 
         Returns:
             outcome_C_7: expected reward, accuracy, asks, words, and the expected shares of questions,
             enumerations and answers among the asker's moves of an episode.
         """
         table = np.array(costs, dtype=np.float64).reshape(-1, 2)
-        return self._value(self.prior_N, self.max_turns - 1, table, {})
+        if depth is None:
+            return self._value(self.prior_N, self.max_turns - 1, table, {})
+        return self._looked(self.prior_N, self.max_turns - 1, depth, table, {}, {})
 
     def move(self, belief_N: Floats, asks_left: int, costs: Costs) -> Move:
         """The best move for a belief.
@@ -128,7 +131,7 @@ class Solver:
         best, move = float(final[0, 0]), None
         if asks_left > 0 and not self._pointless(belief_N, final, table):
             for ask, outcomes in zip(self.asks, self._outcomes, strict=True):
-                asked = self._after(belief_N, outcomes, asks_left, table, memo)
+                asked = self._after(belief_N, outcomes, table, self._then(asks_left, table, memo))
                 if asked is not None and asked[0, 0] > best + 1e-12:
                     best, move = float(asked[0, 0]), ask
         return move or self.messages.message(belief_N, costs.word)
@@ -148,7 +151,8 @@ class Solver:
         final = float(self.messages.best(belief_N, table[:, 1])[0, 0])
         found: list[tuple[Move, float]] = [(self.messages.message(belief_N, costs.word), final)]
         for ask, outcomes in zip(self.asks, self._outcomes, strict=True):
-            asked = self._after(belief_N, outcomes, asks_left, table, memo) if asks_left > 0 else None
+            then = self._then(asks_left, table, memo)
+            asked = self._after(belief_N, outcomes, table, then) if asks_left > 0 else None
             if asked is not None:
                 found.append((ask, float(asked[0, 0])))
         return found
@@ -160,28 +164,76 @@ class Solver:
         if key in memo:
             return memo[key]
         final = self.messages.best(belief_N, costs_C_2[:, 1])
-        moves = self.max_turns - asks_left  # of the asker, if the next one is the last
-        best = np.empty((len(final), 7))
-        best[:, :2], best[:, 2], best[:, 3] = final[:, :2], 0.0, final[:, 2]
-        best[:, 4], best[:, 5] = (moves - 1) / moves, final[:, 3] / moves
-        best[:, 6] = (1.0 - final[:, 3]) / moves
+        best = self._told(final, asks_left)
         if asks_left > 0 and not self._pointless(belief_N, final, costs_C_2):
+            then = self._then(asks_left, costs_C_2, memo)
             for outcomes in self._outcomes:
-                asked = self._after(belief_N, outcomes, asks_left, costs_C_2, memo)
+                asked = self._after(belief_N, outcomes, costs_C_2, then)
                 if asked is not None:
                     best = np.where(asked[:, :1] > best[:, :1] + 1e-12, asked, best)
         memo[key] = best
         return best
 
+    def _then(
+        self, asks_left: int, costs_C_2: Floats, memo: dict[tuple[bytes, int], Floats]
+    ) -> Callable[[Floats], Floats]:
+        """What optimal play yields after a question, from the belief then."""
+        return lambda belief_N: self._value(belief_N, asks_left - 1, costs_C_2, memo)
+
+    def _told(self, final_C_4: Floats, asks_left: int) -> Floats:
+        """The outcome of ending with these final messages (see `outcome`)."""
+        moves = self.max_turns - asks_left  # of the asker, with this one
+        outcome = np.empty((len(final_C_4), 7))
+        outcome[:, :2], outcome[:, 2], outcome[:, 3] = final_C_4[:, :2], 0.0, final_C_4[:, 2]
+        outcome[:, 4], outcome[:, 5] = (moves - 1) / moves, final_C_4[:, 3] / moves
+        outcome[:, 6] = (1.0 - final_C_4[:, 3]) / moves
+        return outcome
+
+    def _looked(
+        self,
+        belief_N: Floats,
+        asks_left: int,
+        depth: int,
+        costs_C_2: Floats,
+        memo: dict[tuple[bytes, int], Floats],
+        thought: dict[tuple[bytes, int], Floats],
+    ) -> Floats:
+        """The outcome for a player who thinks `depth` questions ahead, what comes after it put right."""
+        key = (belief_N.round(12).tobytes(), asks_left)
+        if key in memo:
+            return memo[key]
+        final = self.messages.best(belief_N, costs_C_2[:, 1])
+        outcome = self._told(final, asks_left)
+        if asks_left > 0 and not self._pointless(belief_N, final, costs_C_2):
+            ahead = self._then(min(depth, asks_left), costs_C_2, thought)
+            best_C, chosen_C = final[:, 0].copy(), np.full(len(final), -1)
+            for k, outcomes in enumerate(self._outcomes):
+                asked = self._after(belief_N, outcomes, costs_C_2, ahead)
+                if asked is not None:
+                    better_C = asked[:, 0] > best_C + 1e-12
+                    best_C, chosen_C = (
+                        np.where(better_C, asked[:, 0], best_C),
+                        np.where(better_C, k, chosen_C),
+                    )
+
+            def after(belief_N: Floats) -> Floats:
+                return self._looked(belief_N, asks_left - 1, depth, costs_C_2, memo, thought)
+
+            for k in set(chosen_C.tolist()) - {-1}:
+                real = self._after(belief_N, self._outcomes[k], costs_C_2, after)
+                if real is not None:
+                    outcome = np.where((chosen_C == k)[:, None], real, outcome)
+        memo[key] = outcome
+        return outcome
+
     def _after(
         self,
         belief_N: Floats,
         outcomes_R_N: Floats,
-        asks_left: int,
         costs_C_2: Floats,
-        memo: dict[tuple[bytes, int], Floats],
+        then: Callable[[Floats], Floats],
     ) -> Floats | None:
-        """The outcome of asking once and going on optimally (see `outcome`); None if it tells nothing."""
+        """The outcome of asking once and going on as `then` says (`outcome`); None if it tells nothing."""
         joint = outcomes_R_N * belief_N
         chances = joint.sum(axis=1)
         if chances.max() > 1.0 - 1e-12:
@@ -189,7 +241,7 @@ class Solver:
         total = np.zeros((len(costs_C_2), 7))
         for row, chance in zip(joint, chances, strict=True):
             if chance > 0.0:
-                total += chance * self._value(row / chance, asks_left - 1, costs_C_2, memo)
+                total += chance * then(row / chance)
         total[:, 0] -= costs_C_2[:, 0]
         total[:, 2] += 1.0
         return total

@@ -56,7 +56,7 @@ _VALUES = {
     "colour": "red blue green yellow violet unpainted",
 }
 _DOMAINS = {name: tuple(values.split()) for name, values in _VALUES.items()}
-KINDS = {
+_KINDS = {
     "person": ("profession", "country", "era", "language", "rank"),
     "rule": ("status", "season", "zone", "vehicle", "payment"),
     "work": ("format", "genre", "script", "decade", "colour"),
@@ -265,10 +265,10 @@ class _Drawn(NamedTuple):
 def _draw(rng: np.random.Generator, id: str) -> _Drawn:
     families, shares = list(FAMILIES), np.array([share for _, share in FAMILIES.values()], dtype=np.float64)
     family = families[int(rng.choice(len(families), p=shares / shares.sum()))]
-    kind = _one(rng, list(KINDS))
+    kind = _one(rng, list(_KINDS))
     structure = FAMILIES[family][0](rng)
     count, width = len(structure.answers_N), len(structure.values_N_A[0])
-    names = [KINDS[kind][i] for i in rng.permutation(len(KINDS[kind]))[:width]]
+    names = [_KINDS[kind][i] for i in rng.permutation(len(_KINDS[kind]))[:width]]
     shown = {
         name: rng.permutation(len(_DOMAINS[name]) - 1) for name in names
     }  # which values stand for 0, 1, ...
