@@ -7,6 +7,7 @@ from clarify_env.episode import Episode, Step
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Stop, StopReason, Term, Turn
 from clarify_env.moves import Move, Pass, TextMove
+from clarify_env.reference import Reference, reference
 from clarify_env.registry import GameSpec, make, make_vec, register, registry
 from clarify_env.rollout import rollout
 from clarify_env.storage import read_episodes, write_episodes
@@ -30,6 +31,7 @@ __all__ = [
     "Move",
     "NoMove",
     "Pass",
+    "Reference",
     "Step",
     "Stop",
     "StopReason",
@@ -40,6 +42,7 @@ __all__ = [
     "make",
     "make_vec",
     "read_episodes",
+    "reference",
     "register",
     "registry",
     "rollout",

@@ -200,11 +200,12 @@ def by_cell(measured: Measured) -> list[dict[str, Any]]:
 
 
 def by_strategy(measured: Measured) -> dict[str, dict[str, float]]:
-    """Means of each scripted team over all costs, but its reward."""
+    """Means of each scripted team over all costs, but its reward; without what is not known of it."""
     found = compared(measured).yard.teams
+    means = {name: table[:, :, 1:].mean(axis=(0, 1)) for name, table in found.items()}
     return {
-        name: dict(zip(measured.names[1:], table[:, :, 1:].mean(axis=(0, 1)).tolist(), strict=True))
-        for name, table in found.items()
+        name: {key: float(v) for key, v in zip(measured.names[1:], mean_M, strict=True) if np.isfinite(v)}
+        for name, mean_M in means.items()
     }
 
 

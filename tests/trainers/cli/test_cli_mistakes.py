@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("play --task nothing", "'nothing': no task has this id"),
         ("play --data-dir nowhere", "unknown option 'data_dir'"),
         ("train --rule topk", "unknown selection rule 'topk'; did you mean 'top-k'?"),
-        ("train --env synthetic", "unknown environment 'synthetic'; did you mean 'synthetic-v0'?"),
+        ("train --env synthetic-v3", "unknown environment 'synthetic-v3'; did you mean 'synthetic-v1'?"),
         ("train --knob noise=-0.1", "noise=-0.1): a probability in [0, 1)"),
         ("train --knob noise=0.6 --knob refusal=0.5", "the user would never answer"),
         ("train --costs turn=0.1,x", "--costs 'turn=0.1,x': a cost's name and numbers"),

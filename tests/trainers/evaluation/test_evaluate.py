@@ -7,7 +7,8 @@ import pytest
 
 import clarify_env
 from clarify_env import ClarifyError, CostGrid
-from clarify_env.agents import FIXED, AlwaysAsk, OptimalAsker, Random, ScriptedUser
+from clarify_env.agents import FIXED, AlwaysAnswer, AlwaysAsk, OptimalAsker, Random, ScriptedUser, load
+from clarify_env.agents.cost_table import strategy_means
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.games.clarification import SEEN, UNSEEN, Costs, UserModel
@@ -61,8 +62,9 @@ def best(yard):
 @pytest.fixture(scope="module")
 def fixed(yard):
     assert yard.name == "optimum"
-    assert tuple(yard.teams) == yard.floor == tuple(FIXED)
-    return yard.teams
+    assert yard.floor == tuple(FIXED)
+    assert tuple(yard.teams) == (*FIXED, yard.table, "lookahead", "lookahead-2")
+    return {name: yard.teams[name] for name in FIXED}
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +184,44 @@ def test_normalised_score_is_0_for_the_best_fixed_strategy_and_1_for_the_optimum
     name = max(fixed, key=lambda n: fixed[n][:, :, 0].mean())
     measured = Measured(CELLS, MEASURES, fixed[name], yard)
     found = summarise(measured, range(len(CELLS)))
-    assert found["normalized"]["mean"] == pytest.approx(0.0, abs=1e-12)
+    assert found["from_single"]["mean"] == pytest.approx(0.0, abs=1e-12)
     assert found["baseline"]["mean"] == pytest.approx(fixed[name][:, :, 0].mean())
+    table = summarise(measured._replace(agent_N_C_M=yard.teams["cost-table"]), range(len(CELLS)))
+    assert table["normalized"]["mean"] == pytest.approx(0.0, abs=1e-12)
+    assert table["from_single"]["mean"] > 0.0 > found["normalized"]["mean"]
     top = summarise(measured._replace(agent_N_C_M=own), range(len(CELLS)))
     assert top["normalized"] == pytest.approx({"mean": 1.0, "low": 1.0, "high": 1.0})
     assert top["optimum"]["mean"] == pytest.approx(best[:, :, 0].mean())
     for part in (found, top):
         assert all(v["low"] <= v["mean"] + 1e-12 <= v["high"] + 2e-12 for v in part.values())
+
+
+def test_a_cost_table_plays_the_strategy_that_is_best_on_training_questions(env, yard):
+    agents = {"asker": load("cost-table", env, "asker"), "user": USER}
+    played = measure(env, agents, range(40), CELLS)
+    assert played == pytest.approx(yard.teams["cost-table"])
+    training = clarify_env.make("synthetic-v0", size=40)
+    means = strategy_means(env)
+    for name, kind in {"always-answer": AlwaysAnswer, "always-ask": AlwaysAsk}.items():
+        asker = kind() if kind is AlwaysAnswer else kind(most=3)
+        measured = measure(training, {"asker": asker, "user": USER}, range(40), [Costs(0.0, 0.0)])
+        for quantity in ("accuracy", "asks", "words"):
+            mean = measured[:, 0, MEASURES.index(quantity)].mean()
+            assert means[name][quantity] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_who_looks_ahead_earns_what_is_computed(depth):
+    env = clarify_env.make("synthetic-v1", split="validation", size=12)
+    name = {1: "lookahead", 2: "lookahead-2"}[depth]
+    agents = {"asker": load(name, env, "asker"), "user": USER}
+    played = measure(env, agents, range(12), CELLS)
+    computed = yardsticks(env, range(12), CELLS)
+    known = [k for k, measure in enumerate(MEASURES) if measure != "exact"]
+    assert played[:, :, known] == pytest.approx(computed.teams[name][:, :, known])
+    best, one = computed.optimum["reward"], computed.teams["lookahead"][:, :, 0]
+    assert (best >= computed.teams["lookahead-2"][:, :, 0] - 1e-12).all()
+    assert best.mean() > one.mean()  # some questions pay only together with the next
 
 
 def test_the_optimum_never_asks_more_as_questions_get_dearer_and_fixed_strategies_never_react(
@@ -237,7 +270,9 @@ def test_summary_has_what_it_promises(evaluated):
     assert {"env", "agent", "episodes", "seen", "unseen"} <= set(summary)
     assert (summary["yardstick"], summary["floor"]) == ("optimum", list(FIXED))
     assert (summary["env"], summary["agent"], summary["questions"]) == ("synthetic-v0", "always-ask", 12)
-    reported = {*MEASURES, "optimum", "baseline", "normalized", *(f"team {name}" for name in FIXED)}
+    ahead = ("cost-table", "lookahead", "lookahead-2")
+    reported = {*MEASURES, "optimum", "baseline", "normalized", "from_single"}
+    reported |= {f"team {name}" for name in (*FIXED, *ahead)}
     for part in ("seen", "unseen"):
         assert set(summary[part]) == reported
         for value in summary[part].values():

@@ -28,7 +28,14 @@ def made(yardstick, floor, **parts):
     paid = {"levels": levels, "agent": [1.0] * 7} | ({"optimum": [2.0] * 7} if "optimum" in parts else {})
     return {
         **{"agent": "move-scorer (best-continuation)", "env": "pingeval-names-v0", "split": "validation"},
-        **{"questions": 12_037, "yardstick": yardstick, "floor": floor, "seen": means, "unseen": means},
+        **{
+            "questions": 12_037,
+            "yardstick": yardstick,
+            "floor": floor,
+            "table": "",
+            "seen": means,
+            "unseen": means,
+        },
         "monotonicity": {"asks": {"cost": "turn", **paid}, "words": {"cost": "word", **paid}},
         "cells": [
             {"seen": True, "costs": {"turn": 0.1}, "reward": 0.5, "propose": 0.5, "fixed": {"floor": 0.1}}
@@ -47,7 +54,7 @@ def test_results_are_words_within_80_columns(yardstick):
     text = printed(made(yardstick, ["always-ask", "always-answer"], optimum=0, propose=0))
     assert max(map(len, text.splitlines())) <= 80
     for words in (
-        "best fixed strategy",
+        "best single strategy",
         "normalised score",
         "questions an episode",
         "moves: propose",
@@ -64,8 +71,10 @@ def test_without_an_optimum_none_is_named():
     text = printed(summary)
     assert "best team: top" in text
     assert "optimum" not in text
-    assert "best fixed strategy" not in text  # it is the line of the team floor
+    assert "best single strategy" not in text  # it is the line of the team floor
     assert score_note(summary).startswith("Normalised score: 0 = the team floor, 1 = the best team: top")
+    table = score_note({**summary, "table": "cost-table"})
+    assert table.startswith("Normalised score: 0 = the cost-table, which plays at each costs")
 
 
 def test_an_interval_in_words():
