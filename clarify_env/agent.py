@@ -18,15 +18,20 @@ Observation = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Failed:
-    """The action of an agent that could not decide, as when its server cannot be reached.
+    """The action of an agent that could not decide; it is no move.
 
-    It is no move: the episode is cut off there (`StopReason.FAILED`) and left out of training and averages.
+    Where something outside failed, such as a server that cannot be reached, the episode is cut off there
+    (`StopReason.FAILED`) and left out of training and averages, and an evaluation says what its score is with
+    such episodes as 0. An agent's own failure ends the episode as a message that nobody can read does: the
+    answer is wrong and what was spent is paid, so that failing where a question is hard does not pay.
 
     Args:
         reason: in words, without anything that differs between two failures of the same kind.
+        outside: whether what failed is not the agent's own.
     """
 
     reason: str
+    outside: bool = False
 
 
 @dataclass(frozen=True)

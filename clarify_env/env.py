@@ -8,7 +8,8 @@ The same for every game:
 - a `Decision` is an action too: its move is played, its message and trace go to the record alone;
 - an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
 - `NoMove(reason)` stands for a message that its agent could not read: it ends the episode as unreadable;
-- `Failed(reason)`, of an agent that could not decide, is no move: it truncates the episode as `failed`;
+- `Failed(reason)`, of an agent that could not decide, ends it likewise; where something outside failed, such
+  as a server, `Failed(reason, outside=True)` truncates the episode as `failed`;
   what is no action at all (a number, a missing player) raises and changes nothing;
 - `infos[agent]["terms"]` holds the named reward terms of the step; they add up to its reward. At the end
   `infos[agent]["episode"]` holds the quantities, the totals and the reason.
@@ -87,9 +88,9 @@ def read_action(player: str, action: Any, kinds: Kinds, max_chars: int) -> Move 
     if not kinds:
         passed = isinstance(action, (Pass, NoneType)) or (isinstance(action, str) and not action.strip())
         return None if passed else Stop(StopReason.ILLEGAL, f"{player} moved out of turn")
-    if isinstance(action, Failed):
+    if isinstance(action, Failed) and action.outside:
         return Stop(StopReason.FAILED, f"{player}: {action.reason}")
-    if isinstance(action, NoMove):
+    if isinstance(action, (NoMove, Failed)):
         return Stop(StopReason.UNREADABLE, f"{player}: {action.reason}")
     if isinstance(action, str):
         try:

@@ -2,7 +2,7 @@
 
 They put a score that was measured anywhere on the scale of this package, without playing anything:
 
-    clarify_env.reference("synthetic-v1").normalize(0.70)
+    clarify_env.reference(env.name).normalize(0.70)
 
 `benchmarks/references.py` computes them; a game without a file here has none.
 """
@@ -69,7 +69,7 @@ class Reference:
             if not chosen:
                 known = ", ".join(str(cell["costs"]) for cell in self.cells[:3])
                 raise ClarifyError(
-                    f"reference({self.env!r}): nothing is known at {wanted}; cells are {known}, ..."
+                    f"reference({self.env!r}): nothing is known at {wanted}; but at {known}, ..."
                 )
         names = chosen[0]["rewards"]
         return {name: sum(cell["rewards"][name] for cell in chosen) / len(chosen) for name in names}

@@ -1,5 +1,6 @@
 """Playing many episodes at once: the one loop of this project."""
 
+import hashlib
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,17 @@ def child_seed(seed: int, *path: int) -> int:
     """
     low, high = np.random.SeedSequence((seed, *path, 1 + len(path))).generate_state(2).tolist()
     return int(low) | int(high & 0x7FFFFFFF) << 32
+
+
+def agent_generator(seed: int, player: int) -> np.random.Generator:
+    """The generator of an agent in an episode: from the seed of nature's draws, but no way leads back to it.
+
+    Args:
+        seed: of the episode, from which nature draws what is meant.
+        player: position of the agent's player in the game.
+    """
+    digest = hashlib.sha256(f"{seed} {player}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
 class Player(Protocol):
@@ -149,5 +161,5 @@ def _begin(
 ) -> _Slot:
     own = child_seed(seed, index)
     observations, _ = env.reset(own, options(index) if options else None)
-    rngs = {player: np.random.default_rng((own, k)) for k, player in enumerate(players, start=1)}
+    rngs = {player: agent_generator(own, k) for k, player in enumerate(players)}
     return _Slot(index, env, rngs, dict(observations), [])

@@ -254,7 +254,7 @@ class OpenAIAgent(Agent):
         if self._lost >= self.outage:
             lost, self._lost = self._lost, 0
             raise ClarifyError(f"OpenAIAgent: {fault.words}; {lost} dialogues in a row: the server is down")
-        return Failed(fault.words)
+        return Failed(fault.words, outside=True)
 
     def _read(self, answered: Answered, observation: Observation, seed: int) -> Decision:
         """What a message decides."""

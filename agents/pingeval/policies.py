@@ -18,7 +18,7 @@ from clarify_env.agents.pingeval.names import RECORD, Bisector, bits, candidates
 from clarify_env.agents.pingeval.partner import fitting, heard, said, standing
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
-from clarify_env.games.pingeval.game import PLAYERS, Agree, Propose, Say, counted_words
+from clarify_env.games.pingeval.game import PLAYERS, Agree, Propose, Say
 from clarify_env.games.pingeval.names import Table
 from clarify_env.moves import Move
 
@@ -95,7 +95,7 @@ class _Speaker(SoftmaxPolicy[Speaking]):
         rows = []
         for move in moves:
             kind = (isinstance(move, Say), isinstance(move, Propose), isinstance(move, Agree))
-            row = (*map(float, kind), counted_words(move) / _WORDS, *self.known(key, move), *key.shared)
+            row = (*map(float, kind), move.words / _WORDS, *self.known(key, move), *key.shared)
             rows.append(row)
         return np.array(rows, dtype=np.float64)
 
@@ -149,7 +149,7 @@ class RecordSpeaker(_Speaker):
         right = (answer in [p.name for p in kept]) / len(kept) if not statements else 0.0
         return (
             tells / _BITS,
-            tells / max(1, counted_words(move)),
+            tells / max(1, move.words),
             min(tells, rivals) / _BITS,
             float("name" in about),
             float(RECORD in about),

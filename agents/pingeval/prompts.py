@@ -5,7 +5,7 @@ from typing import Any
 
 from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
-from clarify_env.games.pingeval.game import Agree, Propose, Say, counted_words
+from clarify_env.games.pingeval.game import Agree, Propose, Say
 from clarify_env.games.pingeval.names import Record
 from clarify_env.moves import Move
 
@@ -71,9 +71,9 @@ class PartnerPrompt(TaggedPrompt):
         """The one tagged block of the message, cut to its share."""
         move = super().read(text, observation)
         share = int(observation["limits"][0])
-        if isinstance(move, (Say, Propose)) and counted_words(move) > share:
+        if isinstance(move, (Say, Propose)) and move.words > share:
             words = move.text.split()
-            while counted_words(type(move)(" ".join(words))) > share:
+            while type(move)(" ".join(words)).words > share:
                 words.pop()
             return type(move)(" ".join(words))
         return move

@@ -21,7 +21,7 @@ class Unreliable(Agent):
         self.inner = inner
 
     def move(self, observation, rng):
-        spoilt = {0: Failed("gone"), 1: None, 2: "<none> of the tags", 3: "x" * 30_000}
+        spoilt = {0: Failed("gone", outside=True), 1: None, 2: "<none> of the tags", 3: "x" * 30_000}
         return spoilt.get(int(rng.integers(30)), self.inner.move(observation, rng))
 
 

@@ -92,9 +92,29 @@ def test_exact_match():
     assert exact_match("Arden Port", ["Port Arden"]) == 0.0
 
 
-def test_words_are_separated_by_space():
-    assert words("  one two\tthree\nfour-five ") == 4
-    assert words("") == 0
+SPELLED = {
+    "Port Arden": 2, "  one two\tthree\n": 3, "": 0, " \u200b": 1, "!!!": 1, "\u2014 x": 2,
+    "don't": 1, "O\u2019Neill": 1, "U.S.": 1, "Washington, D.C.": 2, "1,496.5": 1, "3:45": 1, "20%": 1,
+    "2nd": 1, "1960s": 1, "-3.2%": 1, "M\u00e1laga": 1, "Ma\u0301laga": 1,
+    "\u0928\u092e\u0938\u094d\u0924\u0947": 1,
+    # what is joined is read apart
+    "Port-Arden": 2, "Port\u2013Arden": 2, "Port/Arden": 2, "Port,Arden": 2, "Port.Arden": 2, "Port_Arden": 2,
+    "Port\u3000Arden": 2, "Port\u00a0Arden": 2, "Port\u200bArden": 2, "Port\u2060Arden": 2, "a:b;c": 3,
+    "1,496.5million": 2, "5m": 2, "5 m": 2, "5percent": 2, "2.5;3.5": 2,
+    # what no reader takes for a word counts by its length
+    "x" * 45: 3, "#" * 45: 3, "\u6771\u4eac\u90fd\u5e81": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_words_are_what_a_reader_reads(text):
+    assert words(text) == SPELLED[text]
+
+
+@given(st.text())
+def test_there_are_never_fewer_words_than_between_spaces_nor_than_tokens(text):
+    assert words(text) >= len(text.split()) >= len(tokens(text))
+    assert words(f"{text} {text}") <= 2 * words(text) + 1
 
 
 UNCLEAN = "apple\ud83d b\x00"

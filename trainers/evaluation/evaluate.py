@@ -54,6 +54,7 @@ class Measured(NamedTuple):
         agent_N_C_M: of the evaluated team.
         yard: what it is measured against.
         start_N_C_M: of the team before it was trained, where there is one to speak of.
+        lost_N_C: share of the team's episodes that failed, where some did.
     """
 
     cells: Sequence[Any]
@@ -61,6 +62,7 @@ class Measured(NamedTuple):
     agent_N_C_M: Floats
     yard: Yardsticks
     start_N_C_M: Floats | None = None
+    lost_N_C: Floats | None = None
 
 
 def compared(measured: Measured) -> Measured:
@@ -73,6 +75,7 @@ def compared(measured: Measured) -> Measured:
         agent_N_C_M=own[whole_N],
         yard=yard.only(whole_N),
         start_N_C_M=None if start is None else start[whole_N],
+        lost_N_C=None,
     )
 
 
@@ -99,9 +102,10 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     each resample. `normalized` = (reward - zero) / (top - zero), where the zero is the cost table and the top
     the optimum, or the best team; `from_single` is the same from the baseline, and where there is no table
     `normalized` is that. Where the team before its training was measured too, `start` is its reward and
-    `from_start` = (reward - start) / (top - start).
+    `from_start` = (reward - start) / (top - start). Where episodes failed, `reward_failed_0` and
+    `normalized_failed_0` are over all questions, with each of them as a 0.
     """
-    measured = compared(measured)
+    whole, measured = measured, compared(measured)
     chosen, yard = list(at), measured.yard
     agent_M_N = measured.agent_N_C_M[:, chosen].mean(axis=1).T
     top_N, low_F_N, zero_F_N = yard.top_N(chosen), yard.low_F_N(chosen), yard.zero_F_N(chosen)
@@ -131,6 +135,10 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
 
         result["start"] = mean_of(start_N)
         result["from_start"] = interval(from_start, count, seed)
+    if whole.lost_N_C is not None:
+        counted_N_C = np.nan_to_num(whole.agent_N_C_M[:, :, :1]) * (1.0 - whole.lost_N_C)[:, :, None]
+        zeros = summarise(Measured(whole.cells, whole.names[:1], counted_N_C, whole.yard), at, seed)
+        result |= {f"{name}_failed_0": zeros[name] for name in ("reward", "normalized")}
     for name, table in yard.teams.items():
         result[f"team {name}"] = mean_of(table[:, chosen, 0].mean(axis=1))
     return result | {
@@ -264,10 +272,12 @@ def evaluate(
     failures: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     store = out / "episodes" / "evaluation.parquet"
-    own = played(team, "evaluate", store=store, failures=failures, counts=counts)
+    lost_N_C = np.zeros((len(questions), len(cells)))
+    own = played(team, "evaluate", store=store, failures=failures, counts=counts, lost_N_C=lost_N_C)
     before = played(start, "evaluate start") if start else None
     yard = yardsticks(env, questions, cells, seed, knobs=knobs, processes=processes, watcher=watcher)
-    measured = Measured(cells, measures_of(env, player), own, yard, before)
+    names, lost = measures_of(env, player), lost_N_C if lost_N_C.any() else None
+    measured = Measured(cells, names, own, yard, before, lost)
     known = len(trained)
     parts = {"seen": range(known), "unseen": range(known, len(cells))}
     summary = {

@@ -59,10 +59,11 @@ class Job:
 def jobs(
     env: GameEnv[Any], questions: Sequence[int], cells: Sequence[Any], player: str, seed: int = 0
 ) -> list[Job]:
-    """Every meaning of every question at every pair of costs.
+    """Every meaning of every question at every pair of costs, in an order that tells nothing.
 
     What nature draws besides (the order of the notes) is drawn once per question and costs and is the same
-    for all meanings, which the player cannot tell apart.
+    for all meanings, which the player cannot tell apart. They are shuffled, so that who counts what it has
+    seen, or looks at what is asked beside it, knows no more.
     """
     game = env.game
     listed = []
@@ -73,7 +74,7 @@ def jobs(
             for state, share in game.alternatives(start, player):
                 chosen = {**pins(game, game.setup(state), costs), "task": question}
                 listed.append(Job(chosen, k, c, share))
-    return listed
+    return [listed[i] for i in rng.permutation(len(listed))]
 
 
 def measures_of(env: GameEnv[Any], player: str) -> tuple[str, ...]:
@@ -95,11 +96,13 @@ def measure(
     counts: Counter[str] | None = None,
     processes: int = 1,
     listed: Sequence[Job] | None = None,
+    lost_N_C: Floats | None = None,
 ) -> Floats:
     """Averages by question and costs, measured_N_C_M, in the order of `measures_of`.
 
     Episodes that failed are left out, and the shares of the others in their average grow to 1; where all of
-    a question failed at some costs, its averages there are NaN (see `average` and `complete`).
+    a question failed at some costs, its averages there are NaN (see `average` and `complete`). What was left
+    out is told in `lost_N_C`.
 
     Args:
         env: the game; its own costs do not matter.
@@ -115,11 +118,12 @@ def measure(
         counts: told how the episodes ended and what language models counted (see `counting`).
         processes: that share the episodes; they change no number, but an agent's own statistics stay in them.
         listed: what `jobs` gives for these questions, cells, player and seed, where it is at hand.
+        lost_N_C: zeros, which are filled with the share of the episodes that failed.
     """
     every = jobs(env, questions, cells, player, seed) if listed is None else listed
     names = measures_of(env, player)
     result = np.zeros((len(questions), len(cells), len(names)))
-    lost_N_C = np.zeros((len(questions), len(cells)))
+    lost_N_C = np.zeros((len(questions), len(cells))) if lost_N_C is None else lost_N_C
 
     def play(first: int, count: int) -> Iterator[_Played]:
         options = lambda i: every[i].options  # noqa: E731

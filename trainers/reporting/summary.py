@@ -26,6 +26,8 @@ WORDS = {
     "baseline": "best single strategy",
     "normalized": "normalised score",
     "from_single": "from the best single one",
+    "reward_failed_0": "reward, failures as 0",
+    "normalized_failed_0": "score, failures as 0",
     "start": "before training",
     "from_start": "gained of what was left",
     "asks": "questions an episode",
@@ -98,7 +100,19 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, floa
     teams = [name for name in known if name.startswith("team ")]
     low = ["baseline"] if len(summary["floor"]) > 1 else []  # of a single team it is that team's line
     names = dict.fromkeys(
-        ["reward", "optimum", *low, *teams, "normalized", "from_single", "start", "from_start", *known]
+        [
+            "reward",
+            "optimum",
+            *low,
+            *teams,
+            "normalized",
+            "from_single",
+            "reward_failed_0",
+            "normalized_failed_0",
+            "start",
+            "from_start",
+            *known,
+        ]
     )
     best = f"team {label.removeprefix('best team: ')}"
     words = {**WORDS, "optimum": label, best: label, **{kind: f"moves: {kind}" for kind in kinds}}
@@ -113,6 +127,17 @@ def score_note(summary: Mapping[str, Any]) -> str:
     if summary["table"]:
         low = f"the {summary['table']}, which plays at each costs the fixed strategy that is best there"
     return f"Normalised score: 0 = {low}, 1 = the {one}, over the same costs."
+
+
+def failed_note(summary: Mapping[str, Any]) -> str:
+    """A warning where so many episodes failed that leaving them out may have paid; else ""."""
+    share = summary["failed"] / max(1, summary["episodes"])
+    if share <= 0.01:
+        return ""
+    return (
+        f" Warning: {share:.1%} of the episodes failed and are left out; the score with them as 0 stands "
+        "beside it."
+    )
 
 
 def interval_text(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
@@ -139,7 +164,7 @@ def results(summary: Mapping[str, Any]) -> Group:
         table.add_column(f"{part} costs", justify="right", no_wrap=True)
     for label, found in scores(summary):
         table.add_row(label, *map(interval_text, found))
-    note = Text(f"Mean [95% interval over questions]. {score_note(summary)}")
+    note = Text(f"Mean [95% interval over questions]. {score_note(summary)}{failed_note(summary)}")
     counted = []
     for measure, found in summary["monotonicity"].items():
         paid = Table(title=WORDS.get(measure, measure))

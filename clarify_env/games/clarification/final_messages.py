@@ -7,8 +7,9 @@ best entries are the exact optimum over *all* texts of m tokens. Where meanings 
 is done for one alias a meaning, for some assignments of aliases, and each text found, as well as each alias
 itself, counts with its F1 against all of them.
 
-A game may grade otherwise (`numbers`). An alias whose first token alone earns just its token F1 is taken to
-be graded by its tokens; any other counts only as a whole, with what the grade gives it for each meaning.
+A game may grade otherwise (`numbers`). An alias whose tokens earn just their token F1, alone and as its
+beginnings, is taken to be graded by its tokens; any other counts only as a whole, with what the grade gives
+it for each meaning.
 
 Enumerating. A list of options is a decision list: each meaning takes the first option whose label fits
 (`usermodel.pick`), so the best list is found by dynamic programming over the set of meanings that are not
@@ -35,7 +36,7 @@ from clarify_env.arrays import Floats, Ints
 from clarify_env.games.clarification.game import Enumerate, Interpretation
 from clarify_env.games.clarification.scripted_user import pick
 from clarify_env.moves import Answer
-from clarify_env.text import Grade, apart, grade_text, stems, tokens
+from clarify_env.text import Grade, apart, grade_text, stems, tokens, words
 
 OTHERWISE = "otherwise"
 
@@ -197,9 +198,14 @@ class FinalMessages:
         entries = [(token, k) for token, copies in most.items() for k in range(1, copies + 1)]
         self._entries = [token for token, _ in entries]
         self._has_E_A = np.array([[float(a[token] >= k) for a in aliases] for token, k in entries])
-        self._length_A = np.array([alias.total() for alias in aliases])
-        self._starts_N = np.cumsum([0, *(len(options) for options in by_meaning[:-1])])
         self._by_parts_A = np.array([_by_parts(text, grade) for text in self._written])
+        self._length_A = np.array(
+            [
+                alias.total() if by_parts else words(text)
+                for alias, by_parts, text in zip(aliases, self._by_parts_A, written, strict=True)
+            ]
+        )
+        self._starts_N = np.cumsum([0, *(len(options) for options in by_meaning[:-1])])
         self._f1_A_N = self._f1(self._has_E_A.T, self._length_A)
         self._single = len(aliases) == self.count and bool(self._by_parts_A.all())
         if not self._by_parts_A.all():
@@ -315,15 +321,21 @@ class FinalMessages:
                 return alias
         for meaning in self.meanings:
             for alias in meaning.answers:
-                if sorted(tokens(alias)) == chosen and len(alias.split()) == len(chosen):
+                if sorted(tokens(alias)) == chosen and words(alias) == len(chosen):
                     return alias
         return " ".join(self._entries[e] for e in np.flatnonzero(chosen_E))
 
 
 def _by_parts(alias: str, grade: Grade) -> bool:
-    """Whether `alias` is graded by its tokens, as far as its first token tells."""
+    """Whether `alias` is graded by its tokens: so far as each of them alone and each beginning tells."""
+    if grade is grade_text:
+        return True
     held = tokens(alias)
-    return grade is grade_text or abs(grade(held[0], [alias])[0] - 2.0 / (1.0 + len(held))) < 1e-9
+    said = [*((token,) for token in held), *(held[:k] for k in range(1, len(held) + 1))]
+    return all(
+        abs(grade(" ".join(part), [alias])[0] - 2.0 * len(part) / (len(part) + len(held))) < 1e-9
+        for part in said
+    )
 
 
 def _key(alias: str, grade: Grade) -> tuple[str, ...]:

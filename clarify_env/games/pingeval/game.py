@@ -12,8 +12,8 @@ lost.
 
 The episode terminates with `Agree`, or with an illegal or unreadable move (accuracy 0, costs stand); a
 message longer than its share is illegal. It is truncated where the player on turn has no message left and
-nothing to agree to. The paper counts words by white space; here a word longer than `LONG` characters counts
-once per begun `LONG`, because a word of any length could carry a whole table.
+nothing to agree to. The paper counts words by white space; here they are those of `clarify_env.text.words`,
+because a word of any length could carry a whole table.
 """
 
 from abc import abstractmethod
@@ -51,9 +51,6 @@ class Agree(Move):
 PLAYERS = ("left", "right")
 
 
-LONG = 20  # characters of a word
-
-
 _SENT: tuple[type[Move], ...] = (Say, Propose)
 
 
@@ -65,11 +62,6 @@ class WordCosts(NamedTuple):
     """
 
     word: float = 0.0
-
-
-def counted_words(move: Move) -> int:
-    """Words of a message; one of more than `LONG` characters counts once per begun `LONG`."""
-    return sum(-(-len(word) // LONG) for word in move.text.split())
 
 
 class Deal(NamedTuple):
@@ -203,7 +195,7 @@ class PartnerGame(Game[State]):
             accuracy = self.right(state.history[-1].move.text, state.pair.answer)
             stop = Stop(StopReason.SELECTED)
             return state._replace(history=history, accuracy=accuracy, stop=stop), (("accuracy", accuracy),)
-        said = counted_words(move)
+        said = move.words
         state = state._replace(history=history, words=state.words + said)
         paid: Paid = (("word_cost", said),)
         if said > self.share:

@@ -78,7 +78,7 @@ def test_candidates_are_what_the_agent_said_without_the_rest():
     assert kept == len(moves) - (likeliest == moves[-1])
 
 
-@pytest.mark.parametrize("said", ["nonsense", None, Failed("busy"), "<ask></ask>"])
+@pytest.mark.parametrize("said", ["nonsense", None, Failed("busy", outside=True), "<ask></ask>"])
 def test_there_is_always_a_final_message(said):
     class Odd(Agent):
         def move(self, observation, rng):
@@ -174,7 +174,7 @@ def test_mistakes_are_named():
 
     class Down(Agent):
         def move(self, observation, rng):
-            return Failed("no server at http://localhost:1")
+            return Failed("no server at http://localhost:1", outside=True)
 
     with pytest.raises(ClarifyError, match="failed at all 10 samples: no server at http://localhost:1"):
         ModelProposer(Down()).propose(dialogue())

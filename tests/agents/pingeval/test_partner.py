@@ -15,7 +15,7 @@ from clarify_env.agents.roster import roster_of
 from clarify_env.codec import encode
 from clarify_env.errors import Unreadable
 from clarify_env.games.pingeval import Agree, Propose, Say
-from clarify_env.games.pingeval.game import PLAYERS, counted_words
+from clarify_env.games.pingeval.game import PLAYERS
 from clarify_env.games.pingeval.names import generate_tables
 from clarify_env.testing.agent_checks import check_agent
 from clarify_env.trainers.config import recipe
@@ -82,7 +82,7 @@ def test_a_statement_is_read_as_it_was_written(data):
     values = data.draw(st.lists(st.sampled_from(VOCABULARY[about]), min_size=1, unique=True))
     statement = Statement(about, data.draw(st.booleans()), tuple(values))
     assert read_statements(statement.text) == (statement,)
-    assert counted_words(Say(statement.text)) == statement.words
+    assert Say(statement.text).words == statement.words
 
 
 @settings(deadline=None, max_examples=40)

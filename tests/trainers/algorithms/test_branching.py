@@ -167,7 +167,7 @@ def test_the_best_of_four_is_lucky():
 def test_a_failure_of_another_player_is_not_counted():
     class Absent(clarify_env.Agent):
         def move(self, observation, rng):
-            return clarify_env.Failed("gone") if rng.random() < 0.5 else Select("1950")
+            return clarify_env.Failed("gone", outside=True) if rng.random() < 0.5 else Select("1950")
 
     one = batch(user=Absent())
     start = Start([(state(one, 0), 1.0)], EARLY, {}, 2)

@@ -163,7 +163,7 @@ def test_the_worst_dialogues_are_the_guilty_ones(tmp_path):
 def test_a_user_that_cannot_decide():
     class Down(Agent):
         def move(self, observation, rng):
-            return Failed("no server at http://localhost:1")
+            return Failed("no server at http://localhost:1", outside=True)
 
     report = audit(clarify_env.make("synthetic-v0", size=20), Down(), tasks=10)
     assert report["rates"]["failed"]["mean"] == 1.0

@@ -61,7 +61,11 @@ def no_move(finish):
         (Model(Reply("x")), ScriptedUser(), "asker/illegal_move"),
         (AlwaysAsk(), Model(no_move("content_filter")), "user/unreadable_message/content_filter"),
         (AlwaysEnumerate(), Model(Select("Nowhere")), "user/illegal_move"),
-        (AlwaysAsk(), Model(Decision(Failed("down"), None, {"finish": "length"})), "user/failed"),
+        (
+            AlwaysAsk(),
+            Model(Decision(Failed("down", outside=True), None, {"finish": "length"})),
+            "user/failed",
+        ),
     ],
 )
 def test_an_end_names_the_player_that_caused_it_and_why(asker, user, end):

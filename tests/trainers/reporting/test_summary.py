@@ -33,6 +33,8 @@ def made(yardstick, floor, **parts):
             "yardstick": yardstick,
             "floor": floor,
             "table": "",
+            "failed": 0,
+            "episodes": 100,
             "seen": means,
             "unseen": means,
         },
@@ -73,6 +75,8 @@ def test_without_an_optimum_none_is_named():
     assert "optimum" not in text
     assert "best single strategy" not in text  # it is the line of the team floor
     assert score_note(summary).startswith("Normalised score: 0 = the team floor, 1 = the best team: top")
+    assert "Warning" not in text
+    assert "Warning: 2.0% of the episodes failed" in " ".join(printed({**summary, "failed": 2}).split())
     table = score_note({**summary, "table": "cost-table"})
     assert table.startswith("Normalised score: 0 = the cost-table, which plays at each costs")
 

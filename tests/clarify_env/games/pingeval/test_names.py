@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 import clarify_env
 from clarify_env import ClarifyError, Pass
 from clarify_env.games.pingeval import Agree, Propose, Say, WordCosts
-from clarify_env.games.pingeval.game import LONG, PLAYERS, counted_words
+from clarify_env.games.pingeval.game import PLAYERS
 from clarify_env.games.pingeval.names import FIRST_NAMES, Record, generate_tables, relabelled
 from clarify_env.testing.env_checks import check_env
+from clarify_env.text import LONG
 
 ID = "pingeval-names-v0"
 
@@ -99,8 +100,8 @@ def test_without_agreement_the_limit_truncates():
 
 @given(st.text())
 def test_a_long_word_counts_like_the_words_it_could_hide(text):
-    assert counted_words(Say(text)) >= len(text.split())
-    assert counted_words(Say(text)) * LONG >= len("".join(text.split()))
+    assert Say(text).words >= len(text.split())
+    assert Say(text).words * LONG >= len("".join(text.split()))
 
 
 @settings(deadline=None, max_examples=40)
@@ -206,8 +207,7 @@ def test_a_mistake_in_what_is_pinned_is_told(options, words):
 def test_names_are_words_and_few_enough_for_six_bits():
     assert len(set(FIRST_NAMES)) == len(FIRST_NAMES) == 64
     assert all(
-        counted_words(Say(" ".join(person))) == len(Record._fields)
-        for person in made().game.tasks[0].tables[0]
+        Say(" ".join(person)).words == len(Record._fields) for person in made().game.tasks[0].tables[0]
     )
 
 
