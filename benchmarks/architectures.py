@@ -210,7 +210,7 @@ def tried(family: str, tokenizer: Any) -> Found:
     batch = learner.experience(examples)
     rows = learner.logprobs(batch).by_row()
     trained = max(float((r_T - w_T).abs().max()) for r_T, w_T in zip(rows, wanted, strict=True))
-    made = learner.step(batch, lambda scored: -scored.logprobs_N.mean(), per="token")
+    made = learner.step(batch, lambda scored: -scored.logprobs_N.mean() * scored.token_share)
     assert np.isfinite(made["loss"]), family
     assert made["ids_differ"] == 0.0, family
     assert made["gradient"] > 0.0, family

@@ -39,4 +39,4 @@ class GRPO(Grouped):
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """The clipped surrogate."""
         options = {name: self.options[name] for name in ("clip_range", "by_length", "max_completion_length")}
-        return grpo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, **options)
+        return grpo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, **options) * scored.row_share

@@ -32,14 +32,30 @@ def nll(logprobs_N: Tensor, weights_N: Tensor | None = None) -> Tensor:
     return -(weights_N * logprobs_N).sum() / weights_N.sum()
 
 
-def reinforce(logprobs_N: Tensor, rows_N: Tensor, advantages_B: Tensor) -> Tensor:
+RATIO = 5.0  # the greatest weight of a row that another policy sampled
+
+
+def reinforce(
+    logprobs_N: Tensor, rows_N: Tensor, advantages_B: Tensor, old_N: Tensor | None = None
+) -> Tensor:
     """Policy gradient: minus the advantage times the log-probability of a row, the mean over rows.
 
-    With `advantages.leave_one_out` advantages it is RLOO (arXiv 2402.14740). It holds for rows that the
-    current policy sampled.
+    With `advantages.leave_one_out` advantages it is RLOO (arXiv 2402.14740).
+
+    Args:
+        logprobs_N: of the tokens.
+        rows_N: row of each token.
+        advantages_B: of each row.
+        old_N: of the tokens under the policy that sampled them, where that is another: a row then counts by
+            the ratio of its two probabilities, at most `RATIO`.
     """
     _alike("reinforce", logprobs_N=logprobs_N, rows_N=rows_N)
-    return -(advantages_B * row_sums(logprobs_N, rows_N, len(advantages_B))).mean()
+    own_B = row_sums(logprobs_N, rows_N, len(advantages_B))
+    weights_B = advantages_B
+    if old_N is not None:
+        apart_B = own_B.detach() - row_sums(old_N, rows_N, len(advantages_B))
+        weights_B = advantages_B * apart_B.exp().clamp(max=RATIO)
+    return -(weights_B * own_B).mean()
 
 
 def clipped(
@@ -139,6 +155,7 @@ def kl(logprobs_N: Tensor, reference_N: Tensor, kind: str = "k3") -> Tensor:
 
     With d = reference - policy, in logarithms: k1 = -d, unbiased and negative at times; k2 = d^2 / 2, biased,
     whose gradient is nevertheless that of the divergence; k3 = exp(d) - 1 - d, unbiased and never negative.
+    As a loss, k3 has another gradient than what it estimates: that of KL(reference || policy).
 
     Args:
         logprobs_N, reference_N: under the policy and under the reference.

@@ -64,7 +64,7 @@ class PolicyGradient(Loop):
 
     @abstractmethod
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
-        """The mean over rows of a minibatch; `old_N` are the tokens under the policy that sampled."""
+        """What this part adds to the loss of a minibatch; `old_N` are the tokens under who sampled."""
 
     def examples(self, batch: Batch) -> list[Credited]:
         """Every decision with its credit."""
@@ -108,7 +108,7 @@ class PolicyGradient(Loop):
             found = self.loss(scored, old_N, advantages_B, to_go_B)
             if self.options["kl"]:
                 penalty = kl(scored.logprobs_N, scored.tokens(reference), self.options["kl_kind"]).mean()
-                found = found + self.options["kl"] * penalty
+                found = found + self.options["kl"] * scored.token_share * penalty
             return found
 
         rng, size = np.random.default_rng(seed), self.config.algorithm.batch_size

@@ -56,4 +56,5 @@ class PPO(PolicyGradient):
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """The clipped surrogate, and the error of the value head."""
         policy = ppo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, self.options["clip_range"])
-        return policy + float(self.options["vf_coef"]) * value(scored.values_B, to_go_B)
+        error = float(self.options["vf_coef"]) * value(scored.values_B, to_go_B)
+        return policy * scored.token_share + error * scored.row_share

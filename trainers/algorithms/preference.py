@@ -308,7 +308,25 @@ class Paired(Loop):
             right.append(float((margins_P.detach() > 0.0).double().mean()))
             divergence = (before_P_U - sums_P_U)[:, 2:].sum() / len(margins_P)
             own_K_P = rewards_K_P[:, rows_P_U[:, 0] // 2].to(margins_P)
-            return self.loss(margins_P, apart_P, own_K_P, divergence)
+            if len(own_K_P) > 1 and scored.row_share < 1.0 and scored.whole_B is not None:
+                own_K_P = own_K_P[closest(scored.whole_B)]
+            return self.loss(margins_P, apart_P, own_K_P, divergence) * scored.row_share
+
+        chosen: dict[tuple[int, ...], list[int]] = {}
+
+        def closest(whole_B: Tensor) -> list[int]:
+            """The member that fits the whole minibatch best: all its parts go by the same one."""
+            if (key := tuple(whole_B.tolist())) not in chosen:
+                chosen.clear()
+                sums_P_U = row_totals(learner.logprobs(batch, key)).reshape(-1, unit)
+                before_P_U = reference_E[whole_B.cpu().reshape(-1, unit)].to(sums_P_U)
+                margins_P, apart_P = (x_P_U[:, 0] - x_P_U[:, 1] for x_P_U in (sums_P_U, before_P_U))
+                own_K_P = rewards_K_P[:, whole_B.cpu().reshape(-1, unit)[:, 0] // 2].to(margins_P)
+                fits = [
+                    self.loss(margins_P, apart_P, own_P[None], margins_P.new_zeros(())) for own_P in own_K_P
+                ]
+                chosen[key] = [int(torch.stack(fits).argmin())]
+            return chosen[key]
 
         fitted = learner.step(batch, loss, steps, unit=unit)
         tail = right[-max(1, len(right) // 10) :]

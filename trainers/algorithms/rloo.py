@@ -25,5 +25,5 @@ class RLOO(Grouped):
         return leave_one_out(returns_G)
 
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
-        """Minus advantage times log-probability of the message."""
-        return reinforce(scored.logprobs_N, scored.rows_N, advantages_B)
+        """Minus advantage times log-probability of the message, by its ratio after the first step."""
+        return reinforce(scored.logprobs_N, scored.rows_N, advantages_B, old_N) * scored.row_share

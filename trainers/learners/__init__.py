@@ -50,12 +50,17 @@ class Scored(NamedTuple):
         logprobs_N: of the tokens of the rows, one row after the other; carries gradients.
         rows_N: which row of these each token belongs to.
         values_B: what the value head expects of each row's point; 0 without one.
+        whole_B: the examples of the whole minibatch, where this is a part of it.
+        row_share, token_share: of the minibatch's rows and tokens, how many are here.
     """
 
     rows_B: Tensor
     logprobs_N: Tensor
     rows_N: Tensor
     values_B: Tensor
+    whole_B: Tensor | None = None
+    row_share: float = 1.0
+    token_share: float = 1.0
 
     def by_row(self) -> list[Tensor]:
         """The log-probabilities of each row's tokens, on the CPU."""
@@ -67,7 +72,7 @@ class Scored(NamedTuple):
         return torch.cat([by_example[e] for e in self.rows_B.tolist()]).to(self.logprobs_N)
 
 
-Loss = Callable[[Scored], Tensor]
+Loss = Callable[[Scored], Tensor]  # a mean over rows times row_share, one over tokens times token_share
 
 
 class Learner(Protocol):
@@ -104,7 +109,6 @@ class Learner(Protocol):
         loss: Loss,
         minibatches: Sequence[Sequence[int]] | None = None,
         *,
-        per: str = "row",
         unit: int = 1,
         learning_rate: float | None = None,
     ) -> dict[str, float]:
@@ -112,10 +116,9 @@ class Learner(Protocol):
 
         Args:
             batch: the examples.
-            loss: what to go down: a mean over the tokens or rows of what it is given, which may be a part
-                of a minibatch.
+            loss: what to go down. It is given a minibatch or a part of one, whose losses add up: a mean over
+                rows counts by `Scored.row_share`, one over tokens by `Scored.token_share`.
             minibatches: of each step the positions of its examples; by default one step on all of them.
-            per: "token" or "row": what that mean is over, so that the parts of a minibatch add up.
             unit: rows that have to be given together, such as 2 for pairs; they follow each other.
             learning_rate: in place of the learner's own.
         """

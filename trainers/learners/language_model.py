@@ -70,7 +70,8 @@ class LanguageLearner:
 
     Log-probabilities are those of the model's own forward under the agent's temperature, without dropout, so
     that they are what was sampled by. Several messages share a row only where `self_check` finds that this
-    changes nothing.
+    changes nothing. Weights of half precision are trained as float32 ones, of which they are rounded after
+    each step: a step smaller than a rounding would else be lost.
 
     Args:
         agent: the policy to train; it samples at a temperature above 0, from all tokens.
@@ -125,6 +126,10 @@ class LanguageLearner:
         torch.nn.init.zeros_(self.critic.bias)
         self.critic.to(agent.model.device)
         self._parameters = {n: p for n, p in agent.model.model.named_parameters() if p.requires_grad}
+        self._masters = {
+            n: p.detach().float().requires_grad_() if p.itemsize < 4 else p
+            for n, p in self._parameters.items()
+        }
 
     def greedy(self) -> TransformersAgent:
         """The same model, always taking its likeliest token."""
@@ -145,7 +150,25 @@ class LanguageLearner:
             self.lora,
         )
         learner.critic.load_state_dict(self.critic.state_dict())
+        with torch.no_grad():
+            for name, master in self._masters.items():
+                learner._masters[name].copy_(master)
         return learner
+
+    def _to_masters(self) -> None:
+        """Add the gradients of weights of half precision to those of their float32 ones."""
+        for name, parameter in self._parameters.items():
+            master = self._masters[name]
+            if master is not parameter and parameter.grad is not None:
+                own = parameter.grad.float()
+                master.grad = own if master.grad is None else master.grad + own
+                parameter.grad = None
+
+    def _from_masters(self) -> None:
+        with torch.no_grad():
+            for name, parameter in self._parameters.items():
+                if (master := self._masters[name]) is not parameter:
+                    parameter.copy_(master)
 
     def item(self, example: Example) -> tuple[Item, bool]:
         """The tokens of an example, and whether its message is one that was sampled."""
@@ -184,7 +207,7 @@ class LanguageLearner:
         batch = self.experience([examples[e] for e in used.tolist()])
         prompts = [item.prompt for item, _ in batch.encoded]
         steps = sorted_minibatches(places.tolist(), prompts, self.batch, rng)
-        fitted = self.step(batch, lambda scored: -scored.logprobs_N.mean(), steps, per="token")
+        fitted = self.step(batch, lambda scored: -scored.logprobs_N.mean() * scored.token_share, steps)
         return {**fitted, "examples": float(len(examples))}
 
     def step(
@@ -193,7 +216,6 @@ class LanguageLearner:
         loss: Loss,
         minibatches: Sequence[Sequence[int]] | None = None,
         *,
-        per: str = "row",
         unit: int = 1,
         learning_rate: float | None = None,
     ) -> dict[str, float]:
@@ -212,7 +234,7 @@ class LanguageLearner:
         """
         steps = minibatches or [range(len(batch.examples))]
         rate = self.learning_rate if learning_rate is None else learning_rate
-        parameters = [*self._parameters.values(), *self.critic.parameters()]
+        parameters = [*self._masters.values(), *self.critic.parameters()]
         adam = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
         losses: list[float] = []
         norms: list[float] = []
@@ -233,12 +255,16 @@ class LanguageLearner:
                 total = 0.0
                 for packed in parts[rank::size]:
                     scored = self._scored(packed.to(self.agent.model.device), rows_B)
-                    held = len(scored.logprobs_N) / count
-                    if per == "row":
-                        held = len(scored.rows_B) / len(rows)
-                    found = loss(scored) * held
+                    found = loss(
+                        scored._replace(
+                            whole_B=rows_B,
+                            row_share=len(scored.rows_B) / len(rows),
+                            token_share=len(scored.logprobs_N) / count,
+                        )
+                    )
                     found.backward()  # type: ignore[no-untyped-call]
                     total += found.item()
+                    self._to_masters()
                 if size > 1:
                     summed = torch.tensor([total], dtype=torch.float64, device=self.agent.model.device)
                     for parameter in parameters:
@@ -251,6 +277,7 @@ class LanguageLearner:
                 norms.append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
                 adam.step()
                 adam.zero_grad()
+                self._from_masters()
                 losses.append(total)
                 tokens += count
         except torch.OutOfMemoryError:
@@ -378,7 +405,7 @@ class LanguageLearner:
     def save(self, folder: Path) -> None:
         """Write what is trained, the weights or the adapters; raises OSError where that fails."""
         try:
-            save_file({n: p.detach().contiguous() for n, p in self._parameters.items()}, folder / WEIGHTS)
+            save_file({n: p.detach().contiguous() for n, p in self._masters.items()}, folder / WEIGHTS)
             if self.critic.weight.any():
                 save_file(self.critic.state_dict(), folder / CRITIC)
         except SafetensorError as error:
@@ -401,8 +428,9 @@ class LanguageLearner:
                 odd = sorted(set(stored) ^ set(self._parameters))[0]
                 raise ValueError(f"{odd} is not in both")
             with torch.no_grad():
-                for name, parameter in self._parameters.items():
-                    parameter.copy_(stored[name])
+                for name, master in self._masters.items():
+                    master.copy_(stored[name])
+            self._from_masters()
             if (path := folder / CRITIC).exists():
                 self.critic.load_state_dict(load_file(path))
         except Exception as error:  # torch and safetensors raise types of their own

@@ -123,13 +123,12 @@ class ScorerLearner:
         loss: Loss,
         minibatches: Sequence[Sequence[int]] | None = None,
         *,
-        per: str = "row",
         unit: int = 1,
         learning_rate: float | None = None,
     ) -> dict[str, float]:
         """A step of a fresh Adam on each minibatch, at a learning rate that falls to zero; see `Learner`.
 
-        A minibatch is never parted, so that `per` and `unit` change nothing.
+        A minibatch is never parted, so that `unit` changes nothing.
 
         Returns:
             `loss` and `agreement` (share whose move is preferred) over the last tenth of the steps,

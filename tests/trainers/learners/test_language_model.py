@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
+from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.agents.llm.transformers_agent import TransformersAgent
 from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.game import SEEN, Answer
@@ -180,6 +181,65 @@ def test_accumulation_in_small_parts_is_the_same_step(learner, env):
     twin = learner.copy()
     twin.microbatch_tokens, twin.width = 64, 32
     assert twin.update(found, 0)["loss"] == pytest.approx(learner.update(found, 0)["loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "options"),
+    [
+        ("rest", {}),
+        ("ppo", {"kl": 0.5}),
+        ("grpo", {"kl": 0.5}),
+        ("grpo", {"by_length": False}),
+        ("rloo", {"kl": 0.5, "kl_kind": "k2"}),
+        ("dpo", {}),
+        ("distillation", {"members": 3, "gamma": 0.1, "pairs": "siblings"}),
+    ],
+)
+def test_gradients_do_not_change_with_the_parts_of_a_minibatch(algorithm, options, tmp_path, monkeypatch):
+    """Rows have messages of different lengths, so that a mean over tokens is none over rows."""
+    step, gradients = LanguageLearner.step, []
+
+    def both(self, batch, loss, minibatches=None, **more):
+        for tokens, width in ((8192, 512), (200, 100)):
+            self.microbatch_tokens, self.width = tokens, width
+            found = step(self, batch, loss, minibatches[:1], **more)
+        return found
+
+    def keep(self, closure=None):
+        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        gradients.append(torch.cat([p.grad.flatten().double() for p in parameters]))
+
+    monkeypatch.setattr(LanguageLearner, "step", both)
+    monkeypatch.setattr(torch.optim.AdamW, "step", keep)
+    config = recipe("small", algorithm, iterations=1, tasks=3, group_size=8, gradient_steps=1, batch_size=12,
+                    eval_train_tasks=0, options=options)  # fmt: skip
+    list(train(config, RunDirectory(tmp_path)))
+    whole, parts = gradients
+    assert whole.norm() > 1e-3
+    assert float((whole - parts).norm() / whole.norm()) < 1e-3
+
+
+def test_weights_of_half_precision_move_by_steps_smaller_than_their_rounding(env, tmp_path):
+    def halved():
+        model = LanguageModel.load("small", device="cpu", dtype="bfloat16")
+        model.unpacked = ""  # so small a model is rounded too coarsely for the check at load
+        return TransformersAgent(model)
+
+    learner = LanguageLearner(halved(), gradient_steps=30, batch=4, learning_rate=2e-5)
+    assert {p.dtype for p in learner._parameters.values()} == {torch.bfloat16}
+    before = {n: p.detach().clone() for n, p in learner._masters.items()}
+    learner.update(examples(learner, env, 4), 0)
+    moved = sum(int((before[n] != p).sum()) for n, p in learner._masters.items())
+    assert moved > 0.8 * sum(p.numel() for p in before.values())
+    for name, parameter in learner._parameters.items():
+        assert torch.equal(parameter, learner._masters[name].to(torch.bfloat16))
+    learner.save(tmp_path)
+    again = LanguageLearner(halved())
+    again.load(tmp_path)
+    twin = learner.copy()
+    for name, master in learner._masters.items():
+        assert torch.equal(again._masters[name], master)
+        assert torch.equal(twin._masters[name], master)
 
 
 def test_a_copy_is_frozen_and_the_memory_of_old_weights_is_dropped(learner, env):
