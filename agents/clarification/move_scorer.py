@@ -19,19 +19,16 @@ import torch
 from torch import Tensor
 
 from clarify_env.agent import Observation
+from clarify_env.agents.clarification.ahead import LADDER, ahead, drafts, held, partition
 from clarify_env.agents.clarification.scripted import belief, notes_of, said_before
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
 from clarify_env.game import Turn
-from clarify_env.games.clarification.final_messages import FinalMessages
 from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation, canonical
 from clarify_env.games.clarification.optimum import WHICH, questions
-from clarify_env.games.clarification.scripted_user import UserModel, pick
+from clarify_env.games.clarification.scripted_user import pick
 from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
-
-LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that drafts are written for
-
 
 _SURE = 0.9
 
@@ -40,6 +37,8 @@ FEATURES = (
     "is_ask", "is_answer", "is_enumerate", "accuracy", "words", "options",
     "after_accuracy", "after_words", "after_settled", "now_accuracy", "now_words",
     "belief", "entropy", "notes", "asked", "repeated",
+    *(f"{kind}_{k}" for kind in ("one_accuracy", "one_words", "two_accuracy", "two_words", "two_asks")
+      for k in range(len(LADDER))),
 )  # fmt: skip
 
 
@@ -82,11 +81,6 @@ class BatchProposer(Proposer, Protocol):
         ...
 
 
-@lru_cache(maxsize=20_000)
-def _messages(notes: tuple[Interpretation, ...], question: str) -> FinalMessages:
-    return FinalMessages(notes, question)
-
-
 class NoteProposer:
     """Questions that divide the notes, and final messages drafted for a ladder of word prices.
 
@@ -101,12 +95,9 @@ class NoteProposer:
         moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
         likeliest = dialogue.notes[int(np.argmax(chances))]
         moves[Answer(likeliest.answers[0])] = None
-        held = np.flatnonzero(chances > 0.01)
-        notes = tuple(dialogue.notes[i] for i in held)
-        drafts = _messages(notes, dialogue.question)
-        shares = chances[held] / chances[held].sum()
+        written, shares = drafts(dialogue.notes, dialogue.question), held(chances)
         for price in LADDER:
-            draft = drafts.message(shares, price)
+            draft = written.message(shares, price)
             if not isinstance(draft, Answer) or draft.text:
                 moves[draft] = None
         return list(moves)
@@ -118,8 +109,9 @@ def describe(dialogue: Asking, moves: Sequence[Move]) -> Floats:
     `accuracy` is what a final message earns on average over the asker's belief, read as the scripted user
     reads it; the `after_` features say what a truthful reply to a question leads to: the accuracy of the
     best usual answer then, its words, and the chance that one meaning is settled; the `now_` features say
-    the same before the question. `repeated` counts how often the
-    question was put before. Word counts are divided by 10, counts of notes and questions by 8.
+    the same before the question. `repeated` counts how often the question was put before. The last ones are
+    what `ahead` says of a question, at each price of its ladder. Word counts are divided by 10, counts of
+    notes and questions by 8.
     """
     question, notes, transcript = dialogue.question, dialogue.notes, dialogue.transcript
     chances = dialogue.chances
@@ -130,17 +122,19 @@ def describe(dialogue: Asking, moves: Sequence[Move]) -> Floats:
     spread = float(-(chances[chances > 0] * np.log(chances[chances > 0])).sum())
     asked = sum(isinstance(turn.move, Ask) for turn in transcript)
     shared = (*now, float(chances.max()), spread, len(notes) / 8, asked / 8)
+    asks, said, none = questions(notes), said_before(transcript), (0.0,) * (5 * len(LADDER))
     rows = []
     for move in moves:
         if isinstance(move, Ask):
             repeated = sum(turn.move == move for turn in transcript) / 8
             own = _after(move, dialogue, chances)
-            rows.append((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, *own, *shared, repeated))
+            led = ahead(move, asks, question, notes, chances, said) * _SCALE
+            rows.append((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, *own, *shared, repeated, *led.T.ravel()))
         else:
             listed = isinstance(move, Enumerate)
             options = len(move.options) / 8 if isinstance(move, Enumerate) else 0.0
             own = (_accuracy(move, question, notes, chances), move.words / 10.0, options)
-            rows.append((0.0, float(not listed), float(listed), *own, 0.0, 0.0, 0.0, *shared, 0.0))
+            rows.append((0.0, float(not listed), float(listed), *own, 0.0, 0.0, 0.0, *shared, 0.0, *none))
     return np.array(rows, dtype=np.float64).reshape(len(moves), len(FEATURES))
 
 
@@ -164,11 +158,7 @@ def _accuracy(move: Move, question: str, notes: Sequence[Interpretation], chance
 def _after(ask: Ask, dialogue: Asking, chances: Floats) -> tuple[float, float, float]:
     """Accuracy, words and chance of being settled once a truthful user has replied to `ask`."""
     question, notes = dialogue.question, dialogue.notes
-    truthful, before = UserModel(), said_before(dialogue.transcript)
-    groups: dict[str, list[int]] = {}
-    for i, note in enumerate(notes):
-        reply = truthful.replies(ask.text, question, note.text, note.facts, before)[0][0]
-        groups.setdefault(reply, []).append(i)
+    groups = partition(ask, question, notes, range(len(notes)), said_before(dialogue.transcript))
     earns_N_N = _earnings(notes)
     accuracy = words = settled = 0.0
     for members in groups.values():
@@ -181,13 +171,15 @@ def _after(ask: Ask, dialogue: Asking, chances: Floats) -> tuple[float, float, f
     return accuracy, words, settled
 
 
-_COSTS = 6  # inputs made of costs and features together
+_COSTS = 8  # inputs made of costs and features together
+_SCALE = np.array([1.0, 0.1, 1.0, 0.1, 1.0])  # words are divided by 10
 
 
 SHARED = ("now_accuracy", "now_words", "belief", "entropy", "notes", "asked")  # by all candidates of a point
 
 
 _AT = {name: i for i, name in enumerate(FEATURES)}
+_AHEAD = _AT["one_accuracy_0"]  # from here on what questions lead to, by price
 
 
 _CONTEXT = [_AT[name] for name in SHARED]
@@ -202,13 +194,18 @@ class Network(ScoreNetwork):
     """
 
     def __init__(self, hidden: int = 64, seed: int = 0) -> None:
-        super().__init__(len(FEATURES) + _COSTS, hidden, seed)
+        super().__init__(_AHEAD + _COSTS, hidden, seed)
 
     def inputs(self, features_R_F: Tensor, costs_R_K: Tensor) -> Tensor:
         """inputs_R_I: of R moves, each under its own (turn, word) costs."""
         turn, word = costs_R_K.unbind(1)
         ask, final = features_R_F[:, _AT["is_ask"]], 1.0 - features_R_F[:, _AT["is_ask"]]
         words, after = features_R_F[:, _AT["words"]], features_R_F[:, _AT["after_words"]]
+        led_R_5_L = features_R_F[:, _AHEAD:].reshape(-1, 5, len(LADDER))
+        one, one_words, two, two_words, two_asks = led_R_5_L.unbind(1)
+        turn_R_1, ten_R_1 = turn[:, None], 10.0 * word[:, None]
+        one_R = (one - ten_R_1 * one_words).amax(1) - turn
+        two_R = (two - ten_R_1 * two_words - turn_R_1 * two_asks).amax(1) - turn
         mixed = torch.stack(
             [
                 torch.log10(turn + 1e-3),
@@ -217,10 +214,12 @@ class Network(ScoreNetwork):
                 100.0 * word * words,
                 final * (features_R_F[:, _AT["accuracy"]] - 10.0 * word * words),
                 ask * (features_R_F[:, _AT["after_accuracy"]] - 10.0 * word * after - turn),
+                ask * one_R,
+                ask * torch.maximum(one_R, two_R),
             ],
             dim=1,
         )
-        return torch.cat([features_R_F, mixed], dim=1)
+        return torch.cat([features_R_F[:, :_AHEAD], mixed], dim=1)
 
 
 class MoveScorer(SoftmaxPolicy[Asking]):

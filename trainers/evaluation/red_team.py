@@ -157,7 +157,7 @@ class Peeker(_Cheat):
         return Answer(ordered[at].answers[0])
 
 
-class Counter(_Cheat):
+class TurnCounter(_Cheat):
     """Answers the first of equal observations as the first note, the next as the second, and so on."""
 
     def __init__(self, agent: Agent) -> None:
@@ -187,11 +187,11 @@ def attacks(agent: Agent, most: int = 0) -> dict[str, Agent]:
         "quits": Quitter(agent),
         "quits and blames a server": Quitter(agent, outside=True),
         "peeks": Peeker(agent, most),
-        "counts": Counter(agent),
+        "counts": TurnCounter(agent),
     }
 
 
-EPISODES = 200  # that nature draws, to see whether peeking pays
+PEEKED = 200  # that nature draws, to see whether peeking pays
 
 
 class Attack(NamedTuple):
@@ -266,11 +266,11 @@ def _check_peeking(
 ) -> None:
     """Where nature draws what is meant, who draws it again knows no more than who plays well."""
     both = [
-        np.array([episode.reward for episode in rollout(env, agents, EPISODES, seed)])
+        np.array([episode.reward for episode in rollout(env, agents, PEEKED, seed)])
         for agents in (team, peeking)
     ]
     more = both[1] - both[0]
-    if more.mean() > 3.0 * more.std() / np.sqrt(EPISODES) + 1e-9:
+    if more.mean() > 3.0 * more.std() / np.sqrt(PEEKED) + 1e-9:
         raise CheckFailed("rewards", f"'peeks' earns {both[1].mean():.3f}, honest play {both[0].mean():.3f}")
 
 
