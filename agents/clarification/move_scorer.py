@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from clarify_env.agent import Observation
-from clarify_env.agents.clarification.ahead import LADDER, ahead, drafts, held, partition
+from clarify_env.agents.clarification.ahead import LADDER, ahead_of, held
 from clarify_env.agents.clarification.scripted import belief, notes_of, said_before
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
@@ -95,9 +95,8 @@ class NoteProposer:
         moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
         likeliest = dialogue.notes[int(np.argmax(chances))]
         moves[Answer(likeliest.answers[0])] = None
-        written, shares = drafts(dialogue.notes, dialogue.question), held(chances)
-        for price in LADDER:
-            draft = written.message(shares, price)
+        written = ahead_of(dialogue.notes, dialogue.question).messages
+        for draft in written.drafts(held(chances), np.array(LADDER)):
             if not isinstance(draft, Answer) or draft.text:
                 moves[draft] = None
         return list(moves)
@@ -123,12 +122,12 @@ def describe(dialogue: Asking, moves: Sequence[Move]) -> Floats:
     asked = sum(isinstance(turn.move, Ask) for turn in transcript)
     shared = (*now, float(chances.max()), spread, len(notes) / 8, asked / 8)
     asks, said, none = questions(notes), said_before(transcript), (0.0,) * (5 * len(LADDER))
-    rows = []
+    ahead, rows = ahead_of(notes, question), []
     for move in moves:
         if isinstance(move, Ask):
             repeated = sum(turn.move == move for turn in transcript) / 8
             own = _after(move, dialogue, chances)
-            led = ahead(move, asks, question, notes, chances, said) * _SCALE
+            led = ahead(move, asks, chances, said) * _SCALE
             rows.append((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, *own, *shared, repeated, *led.T.ravel()))
         else:
             listed = isinstance(move, Enumerate)
@@ -158,7 +157,7 @@ def _accuracy(move: Move, question: str, notes: Sequence[Interpretation], chance
 def _after(ask: Ask, dialogue: Asking, chances: Floats) -> tuple[float, float, float]:
     """Accuracy, words and chance of being settled once a truthful user has replied to `ask`."""
     question, notes = dialogue.question, dialogue.notes
-    groups = partition(ask, question, notes, range(len(notes)), said_before(dialogue.transcript))
+    groups = ahead_of(notes, question).partition(ask, range(len(notes)), said_before(dialogue.transcript))
     earns_N_N = _earnings(notes)
     accuracy = words = settled = 0.0
     for members in groups.values():

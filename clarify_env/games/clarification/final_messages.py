@@ -144,7 +144,7 @@ def _long_labels(meanings: Sequence[Interpretation], question: str) -> list[Labe
 MAX_ALIASES = 4  # assignments of aliases, by length, that are tried
 
 
-MOST_REMEMBERED = 2048  # results of `best`: an asker meets the same beliefs at many costs
+MOST_REMEMBERED = 2048  # results of `best` and `drafts`: an asker meets the same beliefs at many costs
 
 
 MAX_JOINED = 16  # tokens of a text joined from the answers of a task with aliases
@@ -182,6 +182,7 @@ class FinalMessages:
         self.count = len(self.meanings)
         self.plans = plans(self.meanings, question)
         self._best: dict[bytes, Floats] = {}
+        self._drafts: dict[bytes, list[Answer | Enumerate]] = {}
         written: list[str] = []
         by_meaning: list[list[tuple[str, ...]]] = []
         for meaning in self.meanings:
@@ -290,28 +291,43 @@ class FinalMessages:
 
     def message(self, belief_N: Floats, word_cost: float) -> Answer | Enumerate:
         """The message whose value `best` gives."""
+        return self.drafts(belief_N, np.array([word_cost]))[0]
+
+    def drafts(self, belief_N: Floats, word_costs_C: Floats) -> list[Answer | Enumerate]:
+        """The best message at each of these prices of a word."""
+        key = belief_N.tobytes() + word_costs_C.tobytes()
+        if key not in self._drafts:
+            if len(self._drafts) >= MOST_REMEMBERED:
+                self._drafts.clear()
+            self._drafts[key] = self._drafted(belief_N, word_costs_C)
+        return self._drafts[key]
+
+    def _drafted(self, belief_N: Floats, word_costs_C: Floats) -> list[Answer | Enumerate]:
         texts = self.texts(belief_N)
-        said_S_C_3 = _said(texts, np.array([word_cost]))
-        best, lists = said_S_C_3[-1, 0, 0], []
-        for plan in self.plans:
-            stages = _listed(plan, texts, said_S_C_3, np.array([word_cost]))
-            if stages[0][0][-1, 0, 0] > best + 1e-12:
-                best = stages[0][0][-1, 0, 0]
-                lists = [(labels, choice) for labels, (_, choice) in zip(plan.stages, stages, strict=True)]
+        said_S_C_3 = _said(texts, word_costs_C)
+        stages = [_listed(plan, texts, said_S_C_3, word_costs_C) for plan in self.plans]
+        found: list[Answer | Enumerate] = []
+        for c in range(len(word_costs_C)):
 
-        def text(row: int) -> str:
-            return self._text(texts.chosen_S_M_E[row, int(said_S_C_3[row, 0, 2])])
+            def text(row: int, c: int = c) -> str:
+                return self._text(texts.chosen_S_M_E[row, int(said_S_C_3[row, c, 2])])
 
-        if not lists:
-            return Answer(text(-1))
-        options: list[tuple[str, str]] = []
-        rest = int(texts.sets_S[-1])
-        for labels, choice_S_C in lists:
-            while (at := choice_S_C[texts.row[rest], 0]) >= 0:
-                label = labels[at]
-                options.append((label.text, text(texts.row[label.fits & rest])))
-                rest &= ~label.fits
-        return Enumerate(options)
+            best, lists = said_S_C_3[-1, c, 0], []
+            for plan, listed in zip(self.plans, stages, strict=True):
+                if listed[0][0][-1, c, 0] > best + 1e-12:
+                    best = listed[0][0][-1, c, 0]
+                    lists = [
+                        (labels, choice) for labels, (_, choice) in zip(plan.stages, listed, strict=True)
+                    ]
+            options: list[tuple[str, str]] = []
+            rest = int(texts.sets_S[-1])
+            for labels, choice_S_C in lists:
+                while (at := choice_S_C[texts.row[rest], c]) >= 0:
+                    label = labels[at]
+                    options.append((label.text, text(texts.row[label.fits & rest])))
+                    rest &= ~label.fits
+            found.append(Enumerate(options) if lists else Answer(text(-1)))
+        return found
 
     def _text(self, chosen_E: NDArray[np.bool_]) -> str:
         """The chosen entries in words: as an alias is written, where one has just these and is no longer."""
