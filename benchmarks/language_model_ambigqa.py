@@ -38,7 +38,7 @@ SIZES: dict[str, dict[str, Any]] = {
     | {"microbatch_tokens": 16384, "iterations": 3, "examples": 3, "bf16": True},
     "reduced": {"tasks": 8, "group_size": 8, "gradient_steps": 8, "batch_size": 8, "parallel": 32, "rows": 32}
     | {"microbatch_tokens": 1024, "iterations": 3, "examples": 3},
-    "tiny": {"tasks": 2, "group_size": 4, "gradient_steps": 2, "batch_size": 4, "parallel": 8, "rows": 8}
+    "tiny": {"tasks": 4, "group_size": 6, "gradient_steps": 2, "batch_size": 4, "parallel": 8, "rows": 8}
     | {"microbatch_tokens": 1024, "iterations": 1},
 }
 QUESTIONS = {"gpu": 60, "reduced": 12, "tiny": 2}
