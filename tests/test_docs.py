@@ -178,7 +178,9 @@ TABLE = 0.862  # of the cost table from the best single strategy, on the 100 que
 def test_the_headlines_of_the_algorithms_are_results():
     results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     rows = re.findall(
-        r"^\| \[`(\w+)`\].* \| (0\.\d+) \((0\.\d+)\) \| ([\d,]+) \|$", PAGES[0].read_text("utf-8"), re.MULTILINE
+        r"^\| \[`(\w+)`\].* \| (0\.\d+) \((0\.\d+)\) \| ([\d,]+) \|$",
+        PAGES[0].read_text("utf-8"),
+        re.MULTILINE,
     )
     assert {name for name, *_ in rows} == {*ALGORITHMS}
     for name, from_table, score, episodes in rows:

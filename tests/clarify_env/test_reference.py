@@ -10,9 +10,7 @@ from clarify_env.games.clarification.optimum import Solver
 from clarify_env.reference import data_hash
 
 
-@pytest.mark.parametrize(
-    "id", ["synthetic-v0", pytest.param("synthetic-v1", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("id", ["synthetic-v0", pytest.param("synthetic-v1", marks=pytest.mark.slow)])
 def test_the_optimum_that_ships_is_that_of_the_game(id):
     found = clarify_env.reference(id)
     env = clarify_env.make(id, split="validation")

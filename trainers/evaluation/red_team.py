@@ -249,7 +249,8 @@ def check_rewards(
         score = float((reward_N - floor_N).mean()) / span if span > 1e-9 else float("nan")
         gain = interval(partial(np.dot, reward_N - best_N), len(chosen), seed)
         found.append(Attack(name, score, float(reward_N.mean()), float(best_N.mean()), gain))
-    _check_peeking(informed, teams[last], {**others, player: Peeker(teams[last][player], most)}, seed)
+    if most:
+        _check_peeking(informed, teams[last], {**others, player: Peeker(teams[last][player], most)}, seed)
     found.sort(key=lambda attack: -attack.reward)
     for attack in found:
         if attack.gain["low"] > 1e-9:

@@ -16,7 +16,7 @@ from clarify_env.rollout import rollout
 from clarify_env.trainers.evaluation import measure, red_team
 from clarify_env.trainers.evaluation.red_team import SPELLINGS, attacks, check_rewards
 
-FEW = {"questions": 4}
+FEW = {"questions": 3}
 LUCKY = ("peeks", "counts")  # they guess
 # Meanings in words alone, whose labels need two words each.
 CUP = Task(
