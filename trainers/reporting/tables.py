@@ -323,7 +323,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
             for seed, why in row["failed"].items()
         ]
     parts.append(
-        "mean: interquartile, over seeds (0 = best fixed strategy, 1 = "
+        "mean: interquartile, over seeds (0 = the cost table or, where there is none, the floor; 1 = "
         f"{' or '.join(_ones(result)) or 'the best play'}). > next: chance that a run beats one of the next "
         "line. others: with partners that no run was trained with."
     )
