@@ -148,8 +148,8 @@ class Peeker(_Cheat):
         if not notes or not isinstance(action, Move):
             return action  # type: ignore[no-any-return]
         entropy = getattr(getattr(rng.bit_generator, "seed_seq", None), "entropy", 0)
-        own = entropy if isinstance(entropy, int) else 0 if entropy is None else int(entropy[0])
-        draws = np.random.default_rng(abs(own)).random(self.most + 2)
+        own = entropy[0] if isinstance(entropy, (tuple, list)) else entropy
+        draws = np.random.default_rng(abs(int(own or 0))).random(self.most + 2)
         left, at = float(draws[self.most]), 0
         ordered = [notes[k] for k in np.argsort(np.argsort(draws[: len(notes)]))]  # as the task lists them
         while at < len(ordered) - 1 and left >= ordered[at].weight:
