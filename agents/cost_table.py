@@ -12,11 +12,12 @@ import numpy as np
 from clarify_env.agent import Action, Agent, Observation
 from clarify_env.agents.roster import roster_of, teams_of
 from clarify_env.env import GameEnv
+from clarify_env.episode import prices
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Term
 from clarify_env.registry import for_training
 from clarify_env.rollout import rollout
-from clarify_env.simulate import pins
+from clarify_env.simulate import openings
 
 QUESTIONS = 300  # of the training ones, the first, each in all its meanings
 Means = Mapping[str, Mapping[str, float]]  # by strategy and quantity
@@ -36,9 +37,9 @@ def strategy_means(env: GameEnv[Any], knobs: Mapping[str, float] | None = None) 
     roster = roster_of(env.game)
     if not roster.fixed:
         raise ClarifyError(f"cost-table: {env.name} has no fixed strategies to choose among")
-    training = roster.informed(for_training(env))
     key = f"{env.name} {env.made_with} {knobs or {}}"
     if key not in _KEPT:
+        training = roster.informed(for_training(env))
         teams = {name: team for name, team in teams_of(training, knobs).items() if name in roster.fixed}
         _KEPT[key] = {name: _means(training, team, roster.trained[0]) for name, team in teams.items()}
     return _KEPT[key]
@@ -49,27 +50,21 @@ def _means(env: GameEnv[Any], team: Mapping[str, Agent], player: str) -> dict[st
     game, rng = env.game, np.random.default_rng(0)
     free = game.costs_type(*[0.0] * len(game.costs_type._fields))
     count = min(QUESTIONS, len(game.tasks))
-    listed = []
-    for question in range(count):
-        start = game.start(rng, {"task": question, "costs": free})
-        for state, share in game.alternatives(start, player):
-            listed.append(({**pins(game, game.setup(state), free), "task": question}, share / count))
+    listed = [one for question in range(count) for one in openings(game, question, free, player, rng)]
     episodes = rollout(env, team, len(listed), seed=0, batch=32, options=lambda i: listed[i][0])
     total: dict[str, float] = {}
     for episode, (_, share) in zip(episodes, listed, strict=True):
         for name, value in episode.quantities.items():
-            total[name] = total.get(name, 0.0) + share * value
+            total[name] = total.get(name, 0.0) + share / count * value
     return total
 
 
 def best_strategy(means: Means, terms: Mapping[str, Term], costs: Any) -> str:
     """The name of the strategy that these means make the best at these costs; the first of equals."""
+    per_unit = prices({name: term.cost for name, term in terms.items()}, costs._asdict())
 
-    def worth(name: str) -> float:
-        value = 0.0
-        for term in terms.values():
-            value += means[name][term.quantity] * (-getattr(costs, term.cost) if term.cost else 1.0)
-        return value
+    def worth(strategy: str) -> float:
+        return sum(per_unit[name] * means[strategy][term.quantity] for name, term in terms.items())
 
     return max(means, key=worth)
 

@@ -80,7 +80,7 @@ class Reference:
         Args:
             reward: mean over the questions, each meaning by its weight.
             costs: where it was measured, as in `rewards`.
-            zero: "table" for the best fixed strategy of each costs, "single" for the best one at all of them.
+            zero: "table" for the best fixed strategy of each costs, "single" for the best one of all.
 
         Raises:
             ClarifyError: nothing is known at these costs, or the game has no such zero.

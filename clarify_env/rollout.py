@@ -31,7 +31,7 @@ def agent_generator(seed: int, player: int) -> np.random.Generator:
         player: position of the agent's player in the game.
     """
     digest = hashlib.sha256(f"{seed} {player}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest, "little"))
+    return np.random.default_rng(np.frombuffer(digest, dtype="<u4"))
 
 
 class Player(Protocol):

@@ -33,6 +33,26 @@ def pins(game: Game[Any], setup: dict[str, Any], costs: Any) -> dict[str, Any]:
     return {**chosen, "costs": costs}
 
 
+def openings(
+    game: Game[Any], question: int, costs: Any, player: str, rng: np.random.Generator
+) -> Iterator[tuple[dict[str, Any], float]]:
+    """What a question at these costs may mean that `player` cannot tell apart at the start.
+
+    Args:
+        game: whose question it is.
+        question: position of the task.
+        costs: of the episode.
+        player: who is on turn first.
+        rng: draws what nature chooses besides, such as the order of the notes, once for all of them.
+
+    Yields:
+        The options of `Game.start` that lead there, and the probability.
+    """
+    start = game.start(rng, {"task": question, "costs": costs})
+    for state, share in game.alternatives(start, player):
+        yield {**pins(game, game.setup(state), costs), "task": question}, share
+
+
 def states(game: Game[Any], episode: Episode) -> Iterator[Any]:
     """The state before each step of an episode: as `rollout` handed it on, else by playing it again."""
     if episode.states is not None:

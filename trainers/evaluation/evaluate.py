@@ -26,6 +26,7 @@ from clarify_env.trainers.config import SMALL_POLICY, Config, read_config, shown
 from clarify_env.trainers.evaluation.measure import (
     SCRIPTED,
     complete,
+    failed_as_zero,
     jobs,
     measure,
     measures_of,
@@ -136,8 +137,8 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
         result["start"] = mean_of(start_N)
         result["from_start"] = interval(from_start, count, seed)
     if whole.lost_N_C is not None:
-        counted_N_C = np.nan_to_num(whole.agent_N_C_M[:, :, :1]) * (1.0 - whole.lost_N_C)[:, :, None]
-        zeros = summarise(Measured(whole.cells, whole.names[:1], counted_N_C, whole.yard), at, seed)
+        zero_N_C_1 = failed_as_zero(whole.agent_N_C_M[:, :, 0], whole.lost_N_C)[:, :, None]
+        zeros = summarise(Measured(whole.cells, whole.names[:1], zero_N_C_1, whole.yard), at, seed)
         result |= {f"{name}_failed_0": zeros[name] for name in ("reward", "normalized")}
     for name, table in yard.teams.items():
         result[f"team {name}"] = mean_of(table[:, chosen, 0].mean(axis=1))
@@ -258,8 +259,8 @@ def evaluate(
         The content of summary.json.
     """
     watcher, player = watcher or Logger(), roster_of(env.game).trained[0]
-    trained = _grid(env, "seen", seen)
-    cells = [*trained, *(costs for costs in _grid(env, "unseen", unseen) if costs not in trained)]
+    trained = cells_of(env, "seen", seen)
+    cells = [*trained, *(costs for costs in cells_of(env, "unseen", unseen) if costs not in trained)]
     questions = pick_questions(env, tasks)
     others = others_of(env, knobs)
     listed = jobs(env, questions, cells, player, seed)
@@ -310,7 +311,7 @@ def evaluate(
     return summary
 
 
-def _grid(env: GameEnv[Any], part: str, given: Iterable[Any] | None) -> list[Any]:
+def cells_of(env: GameEnv[Any], part: str, given: Iterable[Any] | None) -> list[Any]:
     """The costs that were given, or those of the game by its registered id."""
     if given is not None:
         return list(given)

@@ -24,7 +24,7 @@ from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
 from clarify_env.rollout import rollout
-from clarify_env.simulate import failed, pins
+from clarify_env.simulate import failed, openings
 from clarify_env.storage import row, writing
 from clarify_env.trainers.evaluation.parallel import in_order
 
@@ -65,15 +65,12 @@ def jobs(
     for all meanings, which the player cannot tell apart. They are shuffled, so that who counts what it has
     seen, or looks at what is asked beside it, knows no more.
     """
-    game = env.game
-    listed = []
+    game, listed = env.game, []
     rng = np.random.default_rng((seed, 13))
     for k, question in enumerate(questions):
         for c, costs in enumerate(cells):
-            start = game.start(rng, {"task": question, "costs": costs})
-            for state, share in game.alternatives(start, player):
-                chosen = {**pins(game, game.setup(state), costs), "task": question}
-                listed.append(Job(chosen, k, c, share))
+            for options, share in openings(game, question, costs, player, rng):
+                listed.append(Job(options, k, c, share))
     return [listed[i] for i in rng.permutation(len(listed))]
 
 
@@ -272,6 +269,12 @@ def nested(counts: Mapping[str, int]) -> dict[str, Any]:
         if player != "end":
             models.setdefault(player, {})[what] = count
     return {"ends": dict(Counter(ends).most_common()), "models": models}
+
+
+def failed_as_zero(reward_N_C: Floats, lost_N_C: Floats) -> Floats:
+    """reward_N_C with every episode that failed as a 0; takes what `measure` gives and fills."""
+    found: Floats = np.nan_to_num(reward_N_C) * (1.0 - lost_N_C)
+    return found
 
 
 def complete(*measured_N_C_M: Floats) -> NDArray[np.bool_]:

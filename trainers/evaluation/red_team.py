@@ -18,8 +18,10 @@ from clarify_env.env import GameEnv
 from clarify_env.moves import Answer, Move, TextMove
 from clarify_env.rollout import rollout
 from clarify_env.testing.play import CheckFailed
-from clarify_env.trainers.evaluation.measure import SCRIPTED, measure, pick_questions
+from clarify_env.trainers.evaluation.evaluate import cells_of
+from clarify_env.trainers.evaluation.measure import SCRIPTED, failed_as_zero, measure, pick_questions
 from clarify_env.trainers.evaluation.statistics import interval
+from clarify_env.trainers.evaluation.yardsticks import solved
 
 # Spellings: what becomes of a text.
 SPELLINGS: dict[str, Callable[[str], str]] = {
@@ -148,8 +150,8 @@ class Peeker(_Cheat):
         if not notes or not isinstance(action, Move):
             return action  # type: ignore[no-any-return]
         entropy = getattr(getattr(rng.bit_generator, "seed_seq", None), "entropy", 0)
-        own = entropy[0] if isinstance(entropy, (tuple, list)) else entropy
-        draws = np.random.default_rng(abs(int(own or 0))).random(self.most + 2)
+        own = abs(int(np.ravel(entropy)[0]))
+        draws = np.random.default_rng(own).random(self.most + 2)
         left, at = float(draws[self.most]), 0
         ordered = [notes[k] for k in np.argsort(np.argsort(draws[: len(notes)]))]  # as the task lists them
         while at < len(ordered) - 1 and left >= ordered[at].weight:
@@ -223,7 +225,7 @@ def check_rewards(
         seed: of everything random.
 
     Returns:
-        What each attack came to, the best first.
+        What each attack came to, the one that gains most first.
 
     Raises:
         CheckFailed: an attack earns more than the best play, by more than its interval.
@@ -234,24 +236,23 @@ def check_rewards(
     last = list(teams)[-1]
     player = roster.trained[0]
     others = {name: agent for name, agent in teams[last].items() if name != player}
-    grid = [env.game.costs_type(*[0.0] * len(env.game.costs_type._fields))] if cells is None else list(cells)
+    grid = cells_of(env, "seen", cells)
     chosen = pick_questions(informed, questions, seed)
     bound = bound_of(informed, others)
     played = [_rewards(informed, team, chosen, grid, seed, player) for team in teams.values()]
     floor_N, known_N = played[0], max(played, key=lambda reward_N: float(reward_N.mean()))
-    best_N = known_N if bound is None else _bound(bound, chosen, grid)
+    best_N = known_N if bound is None else solved({"": bound}, chosen, grid)[""]["reward"].mean(axis=1)
     most = max(len(getattr(task, "interpretations", ())) for task in env.game.tasks)
     found = []
     for name, agent in attacks(teams[last][player], most).items():
-        reward_N = _rewards(informed, {**others, player: agent}, chosen, grid, seed, player)
-
-        span = float((best_N - floor_N).mean())
-        score = float((reward_N - floor_N).mean()) / span if span > 1e-9 else float("nan")
-        gain = interval(partial(np.dot, reward_N - best_N), len(chosen), seed)
-        found.append(Attack(name, score, float(reward_N.mean()), float(best_N.mean()), gain))
-    if most:
-        _check_peeking(informed, teams[last], {**others, player: Peeker(teams[last][player], most)}, seed)
-    found.sort(key=lambda attack: -attack.reward)
+        team = {**others, player: agent}
+        if most and isinstance(agent, Peeker):
+            three = (teams[next(iter(teams))], teams[last], team)
+            found.append(_peeked(name, informed, three, seed))
+        else:
+            reward_N = _rewards(informed, team, chosen, grid, seed, player)
+            found.append(_attack(name, reward_N, floor_N, best_N, seed))
+    found.sort(key=lambda attack: -attack.gain["mean"])
     for attack in found:
         if attack.gain["low"] > 1e-9:
             raise CheckFailed(
@@ -262,17 +263,32 @@ def check_rewards(
     return found
 
 
-def _check_peeking(
-    env: GameEnv[Any], team: Mapping[str, Agent], peeking: Mapping[str, Agent], seed: int
-) -> None:
-    """Where nature draws what is meant, who draws it again knows no more than who plays well."""
-    both = [
-        np.array([episode.reward for episode in rollout(env, agents, PEEKED, seed)])
-        for agents in (team, peeking)
-    ]
-    more = both[1] - both[0]
-    if more.mean() > 3.0 * more.std() / np.sqrt(PEEKED) + 1e-9:
-        raise CheckFailed("rewards", f"'peeks' earns {both[1].mean():.3f}, honest play {both[0].mean():.3f}")
+def _attack(name: str, reward_N: Floats, floor_N: Floats, best_N: Floats, seed: int) -> Attack:
+    span = float((best_N - floor_N).mean())
+    score = float((reward_N - floor_N).mean()) / span if span > 1e-9 else float("nan")
+    gain = interval(partial(np.dot, reward_N - best_N), len(reward_N), seed)
+    return Attack(name, score, float(reward_N.mean()), float(best_N.mean()), gain)
+
+
+def _peeked(name: str, env: GameEnv[Any], teams: Sequence[Mapping[str, Agent]], seed: int) -> Attack:
+    """What peeking comes to where nature draws what is meant, which an evaluation does not leave to it.
+
+    Args:
+        name: of the attack.
+        env: the game, at its own costs.
+        teams: the first one of the game, the best, and the one that peeks.
+        seed: of nature and the players.
+
+    Raises:
+        CheckFailed: who peeks earns more than who plays well, by more than three standard errors.
+    """
+    floor_E, best_E, reward_E = (
+        np.array([episode.reward for episode in rollout(env, team, PEEKED, seed)]) for team in teams
+    )
+    more_E = reward_E - best_E
+    if more_E.mean() > 3.0 * more_E.std() / np.sqrt(PEEKED) + 1e-9:
+        raise CheckFailed("rewards", f"{name!r} earns {reward_E.mean():.3f}, honest play {best_E.mean():.3f}")
+    return _attack(name, reward_E, floor_E, best_E, seed)
 
 
 def _rewards(
@@ -286,9 +302,5 @@ def _rewards(
     """reward_N of a team by question, an episode that failed as a 0."""
     lost_N_C = np.zeros((len(chosen), len(cells)))
     table = measure(env, team, chosen, cells, seed, player, batch=SCRIPTED, lost_N_C=lost_N_C)
-    reward_N: Floats = (np.nan_to_num(table[:, :, 0]) * (1.0 - lost_N_C)).mean(axis=1)
+    reward_N: Floats = failed_as_zero(table[:, :, 0], lost_N_C).mean(axis=1)
     return reward_N
-
-
-def _bound(bound: Any, chosen: Sequence[int], cells: Sequence[Any]) -> Floats:
-    return np.array([bound.solve(question, cells)["reward"].mean() for question in chosen])

@@ -102,7 +102,7 @@ def yardsticks(
     optimum = {} if bound is None else values[bound.name]
     if bound is not None:
         found = {name: team for name, team in found.items() if name != last} or found
-    teams = {}
+    teams, names = {}, measures_of(informed, roster.trained[0])
     for name, team in found.items():
         agents = {**team, **others}
         at = [type(cells[0])(*np.zeros(len(cells[0])))] if name in roster.fixed else cells
@@ -112,7 +112,6 @@ def yardsticks(
         )
         watch(len(questions))
         if name in roster.fixed:
-            names = measures_of(informed, roster.trained[0])
             table = priced(table[:, 0], names, env.game.terms, cells)
         teams[name] = table
     fixed = tuple(name for name in roster.fixed if name in teams) if bound else ()
@@ -120,7 +119,7 @@ def yardsticks(
     table_N_C_M = _table(env, teams, cells, knobs) if len(fixed) > 1 else None
     if table_N_C_M is not None:
         teams[TABLE] = table_N_C_M
-    names, unknown = measures_of(informed, roster.trained[0]), np.full((len(questions), len(cells)), np.nan)
+    unknown = np.full((len(questions), len(cells)), np.nan)
     for name in ahead:
         teams[name] = np.stack([values[name].get(measure, unknown) for measure in names], axis=2)
     best = max(teams, key=lambda name: float(np.nan_to_num(_mean(teams[name]), nan=-np.inf)))

@@ -25,9 +25,9 @@ Labels of an enumeration: which of a question's meanings each fits, and in which
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ from clarify_env.moves import Answer
 from clarify_env.text import Grade, apart, grade_text, stems, tokens, words
 
 OTHERWISE = "otherwise"
+T = TypeVar("T")
 
 
 class Label(NamedTuple):
@@ -275,18 +276,16 @@ class FinalMessages:
             0, that of saying nothing.
         """
         key = belief_N.tobytes() + word_costs_C.tobytes()
-        if (kept := self._best.get(key)) is not None:
-            return kept
+        return _remembered(self._best, key, lambda: self._best_of(belief_N, word_costs_C))
+
+    def _best_of(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
         texts = self.texts(belief_N)
         said_S_C_3 = _said(texts, word_costs_C)
         best: Floats = np.insert(said_S_C_3[-1], 3, 0.0, axis=1)
         for plan in self.plans:
             listed = np.insert(_listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1], 3, 1.0, axis=1)
             best = np.where(listed[:, :1] > best[:, :1] + 1e-12, listed, best)
-        if len(self._best) >= MOST_REMEMBERED:
-            self._best.clear()
         best.flags.writeable = False
-        self._best[key] = best
         return best
 
     def message(self, belief_N: Floats, word_cost: float) -> Answer | Enumerate:
@@ -296,11 +295,7 @@ class FinalMessages:
     def drafts(self, belief_N: Floats, word_costs_C: Floats) -> list[Answer | Enumerate]:
         """The best message at each of these prices of a word."""
         key = belief_N.tobytes() + word_costs_C.tobytes()
-        if key not in self._drafts:
-            if len(self._drafts) >= MOST_REMEMBERED:
-                self._drafts.clear()
-            self._drafts[key] = self._drafted(belief_N, word_costs_C)
-        return self._drafts[key]
+        return _remembered(self._drafts, key, lambda: self._drafted(belief_N, word_costs_C))
 
     def _drafted(self, belief_N: Floats, word_costs_C: Floats) -> list[Answer | Enumerate]:
         texts = self.texts(belief_N)
@@ -340,6 +335,15 @@ class FinalMessages:
                 if sorted(tokens(alias)) == chosen and words(alias) == len(chosen):
                     return alias
         return " ".join(self._entries[e] for e in np.flatnonzero(chosen_E))
+
+
+def _remembered(held: dict[bytes, T], key: bytes, make: Callable[[], T]) -> T:
+    """What is held for a key, made where nothing is; all is forgotten where it becomes too much."""
+    if key not in held:
+        if len(held) >= MOST_REMEMBERED:
+            held.clear()
+        held[key] = make()
+    return held[key]
 
 
 def _by_parts(alias: str, grade: Grade) -> bool:

@@ -240,7 +240,7 @@ def test_a_third_of_the_episodes_is_the_start_policys():
 def test_training_improves_on_the_start(tmp_path):
     run = RunDirectory(tmp_path / "run")
     settings = TINY.changed(
-        knobs={}, tasks=16, group_size=12, iterations=2, gradient_steps=60, eval_train_tasks=0
+        knobs={}, tasks=16, group_size=12, iterations=2, gradient_steps=60, eval_train_tasks=0, seed=1
     )
     lines = list(experiment.train(settings, run))
     assert not any(name.startswith("eval/") for name in lines[0])
@@ -250,7 +250,7 @@ def test_training_improves_on_the_start(tmp_path):
         players = {"asker": load_run(run, iteration)["asker"], "user": ScriptedUser()}
         return measure(env, players, range(20), list(SEEN))[:, :, 0].mean()
 
-    assert reward(2) == reward(None) > reward(0) + 0.02
+    assert reward(2) == reward(None) > reward(0) + 0.05
 
 
 @pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering"])
