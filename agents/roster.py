@@ -41,8 +41,10 @@ class Bound(NamedTuple):
 class Policy(Protocol):
     """Builds the small policy of a player, ready to be trained; loads torch."""
 
-    def __call__(self, env: GameEnv[Any], player: str, hidden: int, seed: int) -> Any:
-        """The policy with `hidden` units a layer and weights from `seed`."""
+    def __call__(
+        self, env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int
+    ) -> Any:
+        """The policy with `hidden` units a layer and weights from `seed`, told of the others' `knobs`."""
         ...
 
 

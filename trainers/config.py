@@ -293,7 +293,7 @@ ALGORITHM_RECIPES: dict[str, dict[str, Any]] = {
 # The same for a language model: smaller steps than a small policy's. Of these only PPO's was measured.
 _TOKENS = {**_ON_POLICY, "iterations": 28, "batch_size": 128, "learning_rate": 3e-4}
 TOKEN_ALGORITHMS: dict[str, dict[str, Any]] = {
-    "rest": {"options": {"off_path": 0.1}},
+    "rest": {"options": {"off_path": 0.1, "by_gain": 1.0}},
     **dict.fromkeys(("rloo", "grpo", "ppo"), _TOKENS),
     **{name: {"iterations": 4, "learning_rate": 5e-4} for name in ("dpo", "distillation")},
 }
@@ -332,7 +332,7 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str = "rest", **given: Any) -> 
     own["costs"] = {name: levels for name, levels in own.get("costs", {}).items() if name in spec.seen.levels}
     options = dict(own.get("options", {})) if algorithm == "rest" else {}
     if given.get("options", {}).get("rule", BEST) != BEST:
-        options.pop("off_path", None)  # of the best continuation alone
+        options = {k: v for k, v in options.items() if k not in ("off_path", "by_gain")}  # of the usual rule
     options |= given.get("options", {})
     return Config().changed(**{**own, **given, "agent": agent, "algorithm": algorithm, "options": options})
 

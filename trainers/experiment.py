@@ -23,7 +23,7 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
     """The policy of this configuration before training, ready to be trained as `player`."""
     policy, algorithm = config.policy, config.algorithm
     if policy.agent == SMALL_POLICY:
-        small = roster_of(env.game).policy(env, player, policy.hidden, config.seed)
+        small = roster_of(env.game).policy(env, config.rollout.knobs, player, policy.hidden, config.seed)
         return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
     from clarify_env.agents.llm.examples import WithExamples, worked
     from clarify_env.agents.llm.transformers_agent import TransformersAgent

@@ -161,7 +161,7 @@ def _person(env: GameEnv[Any], player: str, write: Callable[[str], object]) -> A
     return Person(player, env.game.moves[player], write=write) if own else Human(write=write)
 
 
-def _move_scorer(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+def _move_scorer(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int) -> Agent:
     from clarify_env.agents.clarification.move_scorer import MoveScorer, Network
 
     if player != "asker":
@@ -174,7 +174,7 @@ def _move_scorer(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agen
             f"MoveScorer plays from the asker's notes, and {env.name} with knowledge={held!r} has none; "
             "give --knowledge open, or train a language model"
         )
-    return MoveScorer(Network(hidden, seed), seed=seed)
+    return MoveScorer(Network(hidden, seed), seed=seed, user=UserModel(**knobs))
 
 
 ROSTER = Roster(
@@ -186,6 +186,7 @@ ROSTER = Roster(
         "user": "clarify_env.agents.clarification.prompts:UserPrompt",
     },
     agents={"asker": ASKERS, "user": USERS},
+    recipe={"iterations": 3, "gradient_steps": 800, "learning_rate": 1e-2},
     knobs=UserModel,
     fixed=tuple(FIXED),
     bound=optimum_bound,

@@ -13,12 +13,11 @@ import numpy as np
 from clarify_env.arrays import Floats
 from clarify_env.games.clarification.final_messages import FinalMessages
 from clarify_env.games.clarification.game import Ask, Interpretation
-from clarify_env.games.clarification.scripted_user import Said, UserModel
+from clarify_env.games.clarification.scripted_user import TRUTHFUL, Said
 
 LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that messages are drafted for
 HELD = 0.01  # below this probability a note is left out
 _PRICES = np.array(LADDER)
-_TRUTHFUL = UserModel()
 
 
 def held(chances_N: Floats) -> Floats:
@@ -48,7 +47,7 @@ class Ahead:
         key = (ask.text, () if self.notes[0].facts else said)
         if key not in self._replies:
             self._replies[key] = [
-                _TRUTHFUL.replies(ask.text, self.question, note.text, note.facts, said)[0][0]
+                TRUTHFUL.replies(ask.text, self.question, note.text, note.facts, said)[0][0]
                 for note in self.notes
             ]
         replies = self._replies[key]

@@ -26,7 +26,7 @@ from clarify_env.arrays import Floats
 from clarify_env.game import Turn
 from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation, canonical
 from clarify_env.games.clarification.optimum import WHICH, questions
-from clarify_env.games.clarification.scripted_user import pick
+from clarify_env.games.clarification.scripted_user import TRUTHFUL, UserModel, pick
 from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
 
@@ -50,18 +50,19 @@ class Asking(NamedTuple):
     transcript: tuple[Turn, ...]
     context: str = ""
     document: str = ""
+    user: UserModel = TRUTHFUL
 
     @classmethod
-    def of(cls, observation: Observation, who: str) -> "Asking":
+    def of(cls, observation: Observation, who: str, user: UserModel = TRUTHFUL) -> "Asking":
         """The point of the dialogue that `observation` shows to the agent `who`, which needs notes."""
         notes = canonical(notes_of(observation, who))
         texts = observation.get("context", ""), observation.get("document", "")
-        return cls(observation["question"], notes, observation["transcript"], *texts)
+        return cls(observation["question"], notes, observation["transcript"], *texts, user)
 
     @property
     def chances(self) -> Floats:
         """Probabilities of the notes, chances_N."""
-        return belief(self.question, self.notes, self.transcript)
+        return belief(self.question, self.notes, self.transcript, self.user)
 
 
 class Proposer(Protocol):
@@ -229,6 +230,7 @@ class MoveScorer(SoftmaxPolicy[Asking]):
         proposer: lists the candidates; by default from the notes.
         greedy: play the best-scored move, rather than one drawn by softmax of the scores.
         seed: of the initial weights and the agent's own generator.
+        user: how reliable the user is whose replies it weighs.
     """
 
     context_size = len(SHARED)
@@ -239,13 +241,15 @@ class MoveScorer(SoftmaxPolicy[Asking]):
         proposer: Proposer | None = None,
         greedy: bool = False,
         seed: int = 0,
+        user: UserModel = TRUTHFUL,
     ) -> None:
         super().__init__(network or Network(seed=seed), greedy, seed)
         self.proposer = proposer or NoteProposer()
+        self.user = user
 
     def key(self, observation: Observation) -> Asking:
         """The point of the dialogue, its notes in canonical order."""
-        return Asking.of(observation, "MoveScorer")
+        return Asking.of(observation, "MoveScorer", self.user)
 
     def moves(self, key: Asking) -> Sequence[Move]:
         """What the proposer lists."""

@@ -23,15 +23,22 @@ from clarify_env.games.clarification.game import (
     canonical,
 )
 from clarify_env.games.clarification.optimum import Solver, questions, solver
-from clarify_env.games.clarification.scripted_user import SILENT, Said, UserModel, added, closest, pick
+from clarify_env.games.clarification.scripted_user import (
+    SILENT,
+    TRUTHFUL,
+    Said,
+    UserModel,
+    added,
+    closest,
+    pick,
+)
 from clarify_env.moves import Answer, Move
 from clarify_env.text import Grade, apart, grade_text, stem, stems, token_f1, tokens
 
 SETTLED = 0.9  # belief above which one meaning counts as known
-DOUBT = 0.02  # likelihood of a reply under a note that it does not fit best
+DOUBT = 0.02  # likelihood of a reply in words of its own under a note that it does not fit best
+SLIP = 1e-4  # of a reply in the user's words under a note that would never be told so: it may be another user
 Matcher = Callable[[tuple[str, ...], str, str], int | None]  # (labels, meaning, question) -> position
-
-_TRUTHFUL = UserModel()
 
 
 def notes_of(observation: Observation, who: str) -> tuple[Interpretation, ...]:
@@ -62,24 +69,35 @@ def said_before(transcript: Sequence[Turn]) -> Said:
 
 @lru_cache(maxsize=100_000)
 def belief(
-    question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...]
+    question: str,
+    notes: tuple[Interpretation, ...],
+    transcript: tuple[Turn, ...],
+    user: UserModel = TRUTHFUL,
 ) -> NDArray[np.float64]:
     """Probabilities of the notes, belief_N: their weights, and Bayes' rule for every reply.
 
-    The notes that a reply fits best have likelihood 1, the others `DOUBT`; a reply that says nothing, or fits
-    none of them, changes nothing. The fit is token F1 with what a truthful user who meant the note would have
-    replied; where that fits none, and the notes have facts, with what the note adds to the question.
+    A reply that `user` might have given, word for word, is as likely under a note as the user would have
+    been to give it, and `SLIP` at least. For a reply in other words the notes that it fits best have
+    likelihood 1, the others `DOUBT`; the fit is token F1 with what a truthful user who meant the note would
+    have replied; where that fits none, and the notes have facts, with what the note adds to the question.
+    A reply that says nothing, or fits none of them, changes nothing.
     """
     weights = np.array([note.weight for note in notes])
     said = said_before(transcript)
     for k, (asked, reply) in enumerate(said):
-        if reply not in SILENT:
-            truths = [_TRUTHFUL.replies(asked, question, n.text, n.facts, said[:k])[0][0] for n in notes]
-            scores = np.array([token_f1(reply, truth) for truth in truths])
-            if scores.max() == 0.0 and notes[0].facts:
-                scores = np.array([token_f1(reply, added(note.text, question)) for note in notes])
-            if scores.max() > 0.0:
-                weights = weights * np.where(scores >= scores.max() - 1e-9, 1.0, DOUBT)
+        if reply in SILENT:
+            continue
+        told = [user.replies(asked, question, note.text, note.facts, said[:k]) for note in notes]
+        likely = np.array([sum(p for text, p in own if text == reply) for own in told])
+        if likely.max() > 0.0:
+            weights = weights * np.maximum(likely / likely.max(), SLIP)
+            continue
+        truths = [TRUTHFUL.replies(asked, question, n.text, n.facts, said[:k])[0][0] for n in notes]
+        scores = np.array([token_f1(reply, truth) for truth in truths])
+        if scores.max() == 0.0 and notes[0].facts:
+            scores = np.array([token_f1(reply, added(note.text, question)) for note in notes])
+        if scores.max() > 0.0:
+            weights = weights * np.where(scores >= scores.max() - 1e-9, 1.0, DOUBT)
     result: NDArray[np.float64] = weights / weights.sum()
     result.flags.writeable = False
     return result

@@ -1,5 +1,6 @@
 """Who plays collaborative self-play: scripted teams up to the optimum, and a small policy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from clarify_env.agent import Agent
@@ -8,7 +9,7 @@ from clarify_env.agents.roster import Roster
 from clarify_env.env import GameEnv
 
 
-def _policy(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+def _policy(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int) -> Agent:
     from clarify_env.agents.csp.policy import CspPolicy
 
     return CspPolicy(csp_game(env), hidden, seed=seed)

@@ -18,13 +18,13 @@ def _both(make: Callable[[], Agent]) -> Team:
     return build
 
 
-def _speaker(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+def _speaker(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int) -> Agent:
     from clarify_env.agents.pingeval.policies import RecordSpeaker
 
     return RecordSpeaker(hidden, seed)
 
 
-def _counter(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+def _counter(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int) -> Agent:
     from clarify_env.agents.pingeval.policies import PositionSpeaker
 
     return PositionSpeaker(hidden, seed)

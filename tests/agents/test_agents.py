@@ -18,7 +18,7 @@ from clarify_env.agents import (
     ScriptedUser,
     load,
 )
-from clarify_env.agents.clarification.scripted import DOUBT, belief
+from clarify_env.agents.clarification.scripted import DOUBT, SLIP, belief
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.game import Turn
@@ -128,13 +128,31 @@ def test_belief_follows_the_replies_and_ignores_what_fits_no_note():
     def after(*replies):
         return belief(TOWN.question, TOWN.interpretations, tuple(Turn("user", Reply(r)) for r in replies))
 
+    def given(chances):
+        return np.array(chances) / np.sum(chances)
+
     weights = np.array([0.5, 0.3, 0.2])
     np.testing.assert_allclose(after(), weights)
     np.testing.assert_allclose(after(REFUSAL), weights)
-    chemist = weights * (DOUBT, 1, 1)
-    np.testing.assert_allclose(after("Chemist."), chemist / chemist.sum())
+    chemist = weights * (DOUBT, 1, 1)  # no question was put that the user would have answered so
+    np.testing.assert_allclose(after("Chemist."), given(chemist))
     both = chemist * (1, 1, DOUBT)
-    np.testing.assert_allclose(after("Chemist.", "Norway."), both / both.sum())
+    np.testing.assert_allclose(after("Chemist.", "Norway."), given(both))
+
+
+def test_belief_in_the_words_of_the_user_is_bayes_rule():
+    ask = Turn("asker", Ask("Which profession?"))
+
+    def after(user, *replies):
+        turns = tuple(turn for reply in replies for turn in (ask, Turn("user", Reply(reply))))
+        return belief(TOWN.question, TOWN.interpretations, turns, user)
+
+    weights = np.array([0.5, 0.3, 0.2])
+    chemist = weights * (SLIP, 1, 1)
+    np.testing.assert_allclose(after(UserModel(), "Chemist."), chemist / chemist.sum())
+    others = len(TOWN.interpretations[0].facts[0].domain) - 1
+    noisy = weights * (0.1 / others, 0.7, 0.7)
+    np.testing.assert_allclose(after(UserModel(0.1, 0.2), "Chemist."), noisy / noisy.sum())
 
 
 class Watched(dict):

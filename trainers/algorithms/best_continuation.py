@@ -161,8 +161,9 @@ class BestContinuation:
     Args:
         pool_finals: final messages sampled anywhere in the task's tree are candidates at each node.
         pool_questions: so are the other moves, unless the transcript holds them already.
-        by_gain: weight an example by how far its move beats the average candidate (times the probability of
-            the node), rather than by that probability alone: choices that do not matter teach nothing.
+        by_gain: an example's weight is the probability of its node times this power of how far its move beats
+            the average candidate there; 0 for the probability alone. At 1 the points where much can be lost
+            leave the close choices untaught; at 0 those that hardly matter count as much as any.
         replies: how often another player's answer is drawn in all states of a root together, in proportion to
             their probabilities and at least once in each; more than 1 for users that are not deterministic.
         off_path: factor of an example's weight for each move on the way to its node that is not the best one
@@ -173,7 +174,7 @@ class BestContinuation:
         self,
         pool_finals: bool = True,
         pool_questions: bool = True,
-        by_gain: bool = True,
+        by_gain: float = 0.5,
         replies: int = 1,
         off_path: float = 1.0,
     ) -> None:
@@ -193,7 +194,8 @@ class BestContinuation:
             reach = self._reach(tree, found)
             for node in tree.nodes:
                 decided = found[id(node)]
-                weight_C = reach[id(node)] * (decided.gain_C if self.by_gain else node.mass)
+                gain_C = np.maximum(0.0, decided.gain_C / node.mass)
+                weight_C = reach[id(node)] * node.mass * gain_C**self.by_gain
                 for cell, move, weight in zip(tree.costs, decided.moves, weight_C.tolist(), strict=True):
                     if move is not None and weight > 0.0:
                         observation = seen(game, node.states[0][0], batch.player, cell)

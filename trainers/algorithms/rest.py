@@ -22,15 +22,21 @@ class ReST(Loop):
     """A run of ReST; `Loop` has the other arguments.
 
     Options: `rule`, a name in `clarify_env.trainers.algorithms.selection.SELECTION_RULES` or "module:Class";
-    `off_path` of the best continuation (1): the weight of what the best moves do not lead to,
-    in [0, 1]; `rescore` (True): every episode counts at all training costs.
+    of the best continuation `off_path` (1), the weight of what the best moves do not lead to, in [0, 1], and
+    `by_gain` (0.5), the power of what its move gains in an example's weight; `rescore` (True): every
+    episode counts at all training costs.
 
     Args:
         rule: a selection rule that is made already, or one for each player that is trained; by default the
             one that the options name.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"rule": "best-continuation", "off_path": 1.0, "rescore": True}
+    defaults: ClassVar[dict[str, Any]] = {
+        "rule": "best-continuation",
+        "off_path": 1.0,
+        "by_gain": 0.5,
+        "rescore": True,
+    }
 
     def __init__(
         self,
@@ -47,15 +53,17 @@ class ReST(Loop):
 
     def _rule(self) -> Selection:
         rule, off_path = make_rule(self.options["rule"]), self.options["off_path"]
+        own = [name for name in ("off_path", "by_gain") if name in self.config.algorithm.options]
         if isinstance(rule, BestContinuation):
             if not 0.0 <= off_path <= 1.0:
                 raise ClarifyError(f"off_path={off_path!r}: a share between 0 and 1")
-            rule.off_path = off_path
+            rule.off_path, rule.by_gain = off_path, self.options["by_gain"]
             rule.replies = 24 if any(self.config.rollout.knobs.values()) else 1
             for player in self.learners:
                 rooted(self.env.game, player)
-        elif "off_path" in self.config.algorithm.options:
-            raise ClarifyError(f"off_path={off_path!r}: has no effect on the rule {self.options['rule']!r}")
+        elif own:
+            given = f"{own[0]}={self.options[own[0]]!r}"
+            raise ClarifyError(f"{given}: has no effect on the rule {self.options['rule']!r}")
         return rule
 
     def examples(self, batch: Batch) -> list[Example]:

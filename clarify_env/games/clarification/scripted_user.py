@@ -301,6 +301,9 @@ class UserModel:
         return says
 
 
+TRUTHFUL = UserModel()
+
+
 def _told(said: Said) -> Said:
     """What was said without the replies that say nothing."""
     return tuple((ask, reply) for ask, reply in said if reply not in SILENT) if said else said

@@ -87,7 +87,7 @@ def halving(env: GameEnv[Any], knobs: Mapping[str, float]) -> Mapping[str, Agent
     return {"guesser": Halving(), "keeper": Keeper()}
 
 
-def policy(env: GameEnv[Any], player: str, hidden: int, seed: int) -> Agent:
+def policy(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int) -> Agent:
     """The small policy of the guesser; loads torch."""
     from animals.policy import GuesserPolicy
 

@@ -152,20 +152,20 @@ def test_a_question_is_worth_its_best_continuation():
     assert clustered == [EARLY]
 
 
-def test_weights_are_gains_over_the_average_candidate_or_the_mass_of_the_node():
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_weights_are_the_mass_of_the_node_times_a_power_of_the_gain_over_the_average_candidate(power):
     sampled = [episode(FILM, EARLY), episode(FILM, LATE), episode(FILM, ASK, EARLY)]
     listed = batch(FILM, sampled, [Costs(0.1, 0.01)])
     by_depth = [
-        (len(e.observation["transcript"]), e.move, e.weight) for e in BestContinuation().select(listed)
+        (len(e.observation["transcript"]), e.move, e.weight)
+        for e in BestContinuation(by_gain=power).select(listed)
     ]
     # start: ask 0.89, either guess 0.49; after a reply, which has probability 0.5: 0.99 or -0.01
     assert sorted((depth, move.text, pytest.approx(weight)) for depth, move, weight in by_depth) == [
-        (0, ASK.text, 0.89 - (0.89 + 0.49 + 0.49) / 3),
-        (2, "1950", 0.25),
-        (2, "1951", 0.25),
+        (0, ASK.text, (0.89 - (0.89 + 0.49 + 0.49) / 3) ** power),
+        (2, "1950", 0.5 * 0.5**power),
+        (2, "1951", 0.5 * 0.5**power),
     ]
-    plain = BestContinuation(by_gain=False).select(listed)
-    assert sorted(e.weight for e in plain) == [0.5, 0.5, 1.0]
 
 
 def test_without_pooling_only_what_was_sampled_at_a_node_is_a_candidate_there():

@@ -127,8 +127,9 @@ def test_belief_follows_yes_and_no():
         turns = (Turn("asker", Ask(ask)), Turn("user", Reply(reply)))
         return belief(QUESTION, notes, turns).round(2).tolist()
 
-    assert after("Do you mean the 2004 film?", "Yes.") == [0.02, 0.96, 0.02]
-    assert after("The 2004 or the 2010 film?", "2010.") == [0.02, 0.02, 0.96]
+    assert after("Do you mean the 2004 film?", "Yes.") == [0.0, 1.0, 0.0]
+    assert after("The 2004 or the 2010 film?", "2010.") == [0.0, 0.0, 1.0]
+    assert after("The 2004 or the 2010 film?", "That of 2010, please") == [0.02, 0.02, 0.96]
     assert after("Do you mean the 2004 film?", PUZZLED) == [0.33, 0.33, 0.33]
 
 
