@@ -148,14 +148,14 @@ FUNCTION = frozenset(
 )
 
 
-_CARDINALS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+CARDINALS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty""".split()
 
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 
 
-_SAME = {word: str(n) for n, word in enumerate(_CARDINALS)} | {
+_SAME = {word: str(n) for n, word in enumerate(CARDINALS)} | {
     f"{n}{'st' if n == 1 else 'nd' if n == 2 else 'rd' if n == 3 else 'th'}": word
     for n, word in enumerate(_ORDINALS, start=1)
 }
