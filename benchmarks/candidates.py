@@ -10,75 +10,82 @@ the best single strategy, or the cost table.
 """
 
 import argparse
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
 from clarify_env.agents.clarification import optimum_bound
+from clarify_env.arrays import Floats
 from clarify_env.games.clarification.plain_messages import CANDIDATES
 from clarify_env.trainers.config import recipe
-from clarify_env.trainers.evaluation.evaluate import evaluate_run
-from clarify_env.trainers.evaluation.yardsticks import TABLE, solved, yardsticks
-from clarify_env.trainers.experiment import train
-from clarify_env.trainers.run_directory import RunDirectory
+from clarify_env.trainers.evaluation.measure import measure
+from clarify_env.trainers.evaluation.statistics import interval
+from clarify_env.trainers.evaluation.yardsticks import Yardsticks, solved, yardsticks
+from clarify_env.trainers.experiment import build
 
 PLAYS = {"best play": None, "one question ahead": 1, "two questions ahead": 2}
 
 
-def computed(env: Any, questions: int, cells: list[Any]) -> None:
+def computed(env: Any, yard: Yardsticks, cells: list[Any], sets: list[str]) -> None:
     """Print what needs no training."""
-    yard = yardsticks(env, range(questions), cells)
-    every = range(len(cells))
-    single = float(np.mean(yard.low_F_N(every), axis=1).max())
-    table = float(yard.teams[TABLE][:, :, 0].mean())
-    top = float(yard.top_N(every).mean())
+    questions, every = range(len(yard.top_N([0]))), range(len(cells))
+    single, table = (
+        zeros_F_N.mean(axis=1).max() for zeros_F_N in (yard.low_F_N(every), yard.zero_F_N(every))
+    )
+    top = yard.top_N(every).mean()
     print(f"  single {single:.4f}, table {table:.4f}, optimum {top:.4f}")
-    for candidates in CANDIDATES:
+    for candidates in sets:
         for name, depth in PLAYS.items():
             bound = optimum_bound(env, {"user": ScriptedUser()}, depth, candidates)
             assert bound is not None
-            found = solved({name: bound}, range(questions), cells)[name]["reward"].mean()
-            zeros = [(found - zero) / (top - zero) for zero in (single, table)]
-            print(f"  {candidates:<8} {name:<20} {found:.4f}  {zeros[0]:.3f}  {zeros[1]:.3f}", flush=True)
+            found = solved({name: bound}, questions, cells)[name]["reward"].mean()
+            scores = [(found - zero) / (top - zero) for zero in (single, table)]
+            print(f"  {candidates:<8} {name:<20} {found:.4f}  {scores[0]:.3f}  {scores[1]:.3f}", flush=True)
 
 
-def trained(env: str, questions: int, seeds: int) -> None:
+def trained(env: Any, yard: Yardsticks, cells: list[Any], candidates: str, seed: int) -> None:
     """Print what `MoveScorer` learns."""
-    for candidates in CANDIDATES:
-        for seed in range(seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                run = RunDirectory(Path(folder) / "run")
-                begun = time.perf_counter()
-                for _ in train(recipe(env=env, seed=seed, candidates=candidates, eval_train_tasks=0), run):
-                    pass
-                took = time.perf_counter() - begun
-                unseen = evaluate_run(run, tasks=questions)["unseen"]
-            shown = "  ".join(
-                f"{unseen[zero]['mean']:.3f} [{unseen[zero]['low']:.3f}, {unseen[zero]['high']:.3f}]"
-                for zero in ("from_single", "normalized")
-            )
-            print(f"  {candidates:<8} MoveScorer, seed {seed}  {shown}  ({took:.0f} s)", flush=True)
+    begun = time.perf_counter()
+    trainer = build(recipe(env=env.name, seed=seed, candidates=candidates, eval_train_tasks=0))
+    for _ in trainer.train():
+        pass
+    took = time.perf_counter() - begun
+    team = {"asker": trainer.learner.greedy(), "user": ScriptedUser()}
+    count, every = len(yard.top_N([0])), range(len(cells))
+    reward_N = measure(env, team, range(count), cells, seed)[:, :, 0].mean(axis=1)
+    top_N, shown = yard.top_N(every), f"{reward_N.mean():.4f}"
+    for zero_F_N in (yard.low_F_N(every), yard.zero_F_N(every)):
+        zero_N = zero_F_N[zero_F_N.mean(axis=1).argmax()]
+
+        def score(weight_N: Floats, zero_N: Floats = zero_N) -> float:
+            return float(weight_N @ (reward_N - zero_N) / (weight_N @ (top_N - zero_N)))
+
+        found = interval(score, count, seed)
+        shown += f"  {found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    print(f"  {candidates:<8} MoveScorer, seed {seed}   {shown}  ({took:.0f} s)", flush=True)
 
 
 def main() -> None:
     """Print the tables."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--games", nargs="*", default=["synthetic-v0", "synthetic-v1"])
+    options.add_argument("--candidates", nargs="*", choices=[*CANDIDATES], default=[*CANDIDATES])
     options.add_argument("--questions", type=int, default=500, help="validation questions")
-    options.add_argument("--seeds", type=int, default=3, help="0 for what needs no training alone")
+    options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     chosen = options.parse_args()
     torch.set_num_threads(1)
     for game in chosen.games:
         spec = clarify_env.registry[game]
+        env, cells = clarify_env.make(game, **spec.held_out({})), list(spec.unseen)
+        yard = yardsticks(env, range(chosen.questions), cells)
         print(f"{game}: reward, from the single strategy, from the table")
-        computed(clarify_env.make(game, **spec.held_out({})), chosen.questions, list(spec.unseen))
-        trained(game, chosen.questions, chosen.seeds)
+        computed(env, yard, cells, chosen.candidates)
+        for candidates in chosen.candidates:
+            for seed in chosen.seeds:
+                trained(env, yard, cells, candidates, seed)
 
 
 if __name__ == "__main__":
