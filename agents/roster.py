@@ -39,7 +39,11 @@ class Bound(NamedTuple):
 
 
 class Policy(Protocol):
-    """Builds the small policy of a player, ready to be trained; loads torch."""
+    """Builds the small policy of a player, ready to be trained; loads torch.
+
+    Where a game has several sets of moves that its policy can choose among, the builder takes the name of one
+    as `candidates`, with a default.
+    """
 
     def __call__(
         self, env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int

@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from clarify_env.agents.clarification.scripted import short_labels
 from clarify_env.data import find_file, read_json
 from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.ambigqa import FILES, load_ambigqa
 from clarify_env.games.clarification.optimum import WHICH
+from clarify_env.games.clarification.plain_messages import short_labels
 from clarify_env.games.clarification.scripted_user import closest, text_reply
 from clarify_env.text import token_f1, tokens
 from clarify_env.trainers.evaluation.statistics import interval

@@ -130,6 +130,10 @@ class Game(ABC, Generic[S]):
         Kinds are already checked; where the content of a move breaks a rule, the state has a `stop`.
         """
 
+    def as_read(self, move: Move) -> Move:
+        """The move as the other players read it; by default as it was made."""
+        return move
+
     @abstractmethod
     def stopped(self, state: S, stop: Stop) -> S:
         """`state`, ended by a move that the environment could not let through."""

@@ -61,7 +61,8 @@ def _words(text: str) -> int:
     count = 0
     for piece in _visible(text).split():
         count += max(-(-len(piece) // LONG), sum(map(_length, _WORD.findall(piece))))
-    return max(count, len(text.split()))
+    understood = max(len(tokens(text)), len(stems(text)))  # an article between two signs leaves two
+    return max(count, len(text.split()), understood)
 
 
 def _visible(text: str) -> str:
@@ -81,7 +82,7 @@ def _length(word: str) -> int:
 def tokens(text: str) -> tuple[str, ...]:
     """Tokens of `text` after the SQuAD normalisation: lower case, no punctuation, no articles.
 
-    Punctuation is deleted, not replaced, so a text never has more tokens than words.
+    A text never has more tokens than words.
     """
     return _tokens(text) if len(text) <= REMEMBERED else _tokens.__wrapped__(text)
 
@@ -148,14 +149,14 @@ FUNCTION = frozenset(
 )
 
 
-_CARDINALS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+CARDINALS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty""".split()
 
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 
 
-_SAME = {word: str(n) for n, word in enumerate(_CARDINALS)} | {
+_SAME = {word: str(n) for n, word in enumerate(CARDINALS)} | {
     f"{n}{'st' if n == 1 else 'nd' if n == 2 else 'rd' if n == 3 else 'th'}": word
     for n, word in enumerate(_ORDINALS, start=1)
 }

@@ -84,6 +84,9 @@ class PolicyConfig(Checked):
     players: tuple[str, ...] = setting((), "That are trained, with commas. Default: the game's own choice.")
     shared: bool = setting(False, "The trained players share their weights.")
     hidden: int = setting(64, "Units of a hidden layer of a small policy.", low=1)
+    candidates: str = setting(
+        "", "Moves that a small policy chooses among, such as plain, where a game has several sets."
+    )
     warm_start: str = setting(
         "",
         "Agent that is imitated before the first iteration, by its name, such as optimal.",
@@ -298,7 +301,7 @@ TOKEN_ALGORITHMS: dict[str, dict[str, Any]] = {
     **{name: {"iterations": 4, "learning_rate": 5e-4} for name in ("dpo", "distillation")},
 }
 # Settings that say nothing to the one kind of agent, or to the other.
-ONLY_SMALL = ("hidden",)
+ONLY_SMALL = ("hidden", "candidates")
 ONLY_TOKENS = (
     "examples",
     "temperature",

@@ -1,5 +1,6 @@
 """Training: from the configuration of a run to its loop."""
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,7 +24,11 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
     """The policy of this configuration before training, ready to be trained as `player`."""
     policy, algorithm = config.policy, config.algorithm
     if policy.agent == SMALL_POLICY:
-        small = roster_of(env.game).policy(env, config.rollout.knobs, player, policy.hidden, config.seed)
+        make_policy: Callable[..., Any] = roster_of(env.game).policy
+        own = {"candidates": policy.candidates} if policy.candidates else {}
+        if own and "candidates" not in inspect.signature(make_policy).parameters:
+            raise ClarifyError(f"candidates={policy.candidates!r}: {config.env} has one set of moves alone")
+        small = make_policy(env, config.rollout.knobs, player, policy.hidden, config.seed, **own)
         return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
     from clarify_env.agents.llm.examples import WithExamples, worked
     from clarify_env.agents.llm.transformers_agent import TransformersAgent

@@ -39,14 +39,19 @@ def _always_ask(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: 
 
 
 def _optimal(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
-    return OptimalAsker(UserModel(**knobs), **_rules(env, "optimal"))
+    return OptimalAsker(UserModel(**knobs), **_rules(env, "optimal"), **_candidates(argument))
 
 
 def _lookahead(depth: int) -> Make:
     def make(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
-        return Lookahead(depth, UserModel(**knobs), **_rules(env, "lookahead"))
+        return Lookahead(depth, UserModel(**knobs), **_rules(env, "lookahead"), **_candidates(argument))
 
     return make
+
+
+def _candidates(argument: str) -> dict[str, Any]:
+    """What stands behind the colon: the final messages that are chosen among, as in "lookahead:plain"."""
+    return {"candidates": argument} if argument else {}
 
 
 def _rules(env: GameEnv[Any] | None, who: str) -> dict[str, Any]:
@@ -128,10 +133,16 @@ def with_notes(env: GameEnv[Any]) -> GameEnv[Any]:
 _solver = lru_cache(maxsize=1)(Solver)
 
 
-def optimum_bound(env: GameEnv[Any], others: Mapping[str, Agent], depth: int | None = None) -> Bound | None:
+def optimum_bound(
+    env: GameEnv[Any],
+    others: Mapping[str, Agent],
+    depth: int | None = None,
+    candidates: str = "optimal",
+) -> Bound | None:
     """The expected outcome of optimal play with open notes, or of a `Lookahead`; see `Solver.outcome`.
 
-    It is with the scripted user of the same knobs; where the user is none, with the perfect one.
+    It is with the scripted user of the same knobs; where the user is none, with the perfect one. Among
+    "plain" candidates it is the best play over these final messages, and a ceiling of nothing else.
     """
     if not _known(env):
         return None
@@ -142,7 +153,7 @@ def optimum_bound(env: GameEnv[Any], others: Mapping[str, Agent], depth: int | N
 
     def solve(question: int, cells: Sequence[Costs]) -> dict[str, Floats]:
         task = game.tasks[question]
-        best = _solver(task.question, task.interpretations, user, game.max_turns, game.grade)
+        best = _solver(task.question, task.interpretations, user, game.max_turns, game.grade, candidates)
         return dict(zip(OUTCOME, best.outcome(cells, depth).T, strict=True))
 
     exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
@@ -161,8 +172,15 @@ def _person(env: GameEnv[Any], player: str, write: Callable[[str], object]) -> A
     return Person(player, env.game.moves[player], write=write) if own else Human(write=write)
 
 
-def _move_scorer(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int) -> Agent:
-    from clarify_env.agents.clarification.move_scorer import MoveScorer, Network
+def _move_scorer(
+    env: GameEnv[Any],
+    knobs: Mapping[str, float],
+    player: str,
+    hidden: int,
+    seed: int,
+    candidates: str = "optimal",
+) -> Agent:
+    from clarify_env.agents.clarification.move_scorer import MoveScorer, Network, NoteProposer
 
     if player != "asker":
         raise ClarifyError(f"MoveScorer plays the asker, not {player!r}; train a language model as the user")
@@ -174,7 +192,7 @@ def _move_scorer(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hid
             f"MoveScorer plays from the asker's notes, and {env.name} with knowledge={held!r} has none; "
             "give --knowledge open, or train a language model"
         )
-    return MoveScorer(Network(hidden, seed), seed=seed, user=UserModel(**knobs))
+    return MoveScorer(Network(hidden, seed), NoteProposer(candidates), seed=seed, user=UserModel(**knobs))
 
 
 ROSTER = Roster(

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from clarify_env.arrays import Floats
-from clarify_env.games.clarification.final_messages import FinalMessages
 from clarify_env.games.clarification.game import Ask, Interpretation
+from clarify_env.games.clarification.plain_messages import messages_of
 from clarify_env.games.clarification.scripted_user import TRUTHFUL, Said
 
 LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that messages are drafted for
@@ -33,12 +33,13 @@ class Ahead:
     Args:
         notes: the meanings.
         question: what the user asked.
+        candidates: final messages that are chosen among, "optimal" or "plain".
     """
 
-    def __init__(self, notes: tuple[Interpretation, ...], question: str) -> None:
+    def __init__(self, notes: tuple[Interpretation, ...], question: str, candidates: str = "optimal") -> None:
         self.notes = notes
         self.question = question
-        self.messages = FinalMessages(notes, question)
+        self.messages = messages_of(candidates)(notes, question)
         self._replies: dict[tuple[str, Said], list[str]] = {}
         self._known: dict[tuple[Ask, bytes, Said], Floats] = {}
 
@@ -105,9 +106,9 @@ class Ahead:
 
 
 @lru_cache(maxsize=4096)
-def ahead_of(notes: tuple[Interpretation, ...], question: str) -> Ahead:
+def ahead_of(notes: tuple[Interpretation, ...], question: str, candidates: str = "optimal") -> Ahead:
     """The one of these notes."""
-    return Ahead(notes, question)
+    return Ahead(notes, question, candidates)
 
 
 def _worth(outcome_L_X: Floats) -> Floats:

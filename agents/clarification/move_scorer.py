@@ -26,6 +26,7 @@ from clarify_env.arrays import Floats
 from clarify_env.game import Turn
 from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation, canonical
 from clarify_env.games.clarification.optimum import WHICH, questions
+from clarify_env.games.clarification.plain_messages import PlainMessages, messages_of
 from clarify_env.games.clarification.scripted_user import TRUTHFUL, UserModel, pick
 from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
@@ -88,7 +89,15 @@ class NoteProposer:
     The drafts are the best messages for the asker's belief (`final_messages`) at each price of
     `LADDER`, beside the likeliest usual answer. Which of them pays under the costs of the day,
     and whether asking pays more, is not its business.
+
+    Args:
+        candidates: "optimal" for these drafts; "plain" for each meaning's usual answer and whole lists of
+            them instead (`PlainMessages`).
     """
+
+    def __init__(self, candidates: str = "optimal") -> None:
+        messages_of(candidates)  # a mistake in the name is found here
+        self.candidates = candidates
 
     def propose(self, dialogue: Asking) -> list[Move]:
         """The candidates, questions first."""
@@ -96,22 +105,26 @@ class NoteProposer:
         moves: dict[Move, None] = dict.fromkeys(questions(dialogue.notes) or [Ask(WHICH)])
         likeliest = dialogue.notes[int(np.argmax(chances))]
         moves[Answer(likeliest.answers[0])] = None
-        written = ahead_of(dialogue.notes, dialogue.question).messages
-        for draft in written.drafts(held(chances), np.array(LADDER)):
+        written = ahead_of(dialogue.notes, dialogue.question, self.candidates).messages
+        if isinstance(written, PlainMessages):
+            drafts = written.candidates(chances)
+        else:
+            drafts = written.drafts(held(chances), np.array(LADDER))
+        for draft in drafts:
             if not isinstance(draft, Answer) or draft.text:
                 moves[draft] = None
         return list(moves)
 
 
-def describe(dialogue: Asking, moves: Sequence[Move]) -> Floats:
+def describe(dialogue: Asking, moves: Sequence[Move], candidates: str = "optimal") -> Floats:
     """Features of moves, features_M_F, in the order of `FEATURES`.
 
     `accuracy` is what a final message earns on average over the asker's belief, read as the scripted user
     reads it; the `after_` features say what a truthful reply to a question leads to: the accuracy of the
     best usual answer then, its words, and the chance that one meaning is settled; the `now_` features say
     the same before the question. `repeated` counts how often the question was put before. The last ones are
-    what `ahead` says of a question, at each price of its ladder. Word counts are divided by 10, counts of
-    notes and questions by 8.
+    what `ahead` says of a question, at each price of its ladder, where the final messages are those of
+    `candidates`. Word counts are divided by 10, counts of notes and questions by 8.
     """
     question, notes, transcript = dialogue.question, dialogue.notes, dialogue.transcript
     chances = dialogue.chances
@@ -123,7 +136,7 @@ def describe(dialogue: Asking, moves: Sequence[Move]) -> Floats:
     asked = sum(isinstance(turn.move, Ask) for turn in transcript)
     shared = (*now, float(chances.max()), spread, len(notes) / 8, asked / 8)
     asks, said, none = questions(notes), said_before(transcript), (0.0,) * (5 * len(LADDER))
-    ahead, rows = ahead_of(notes, question), []
+    ahead, rows = ahead_of(notes, question, candidates), []
     for move in moves:
         if isinstance(move, Ask):
             repeated = sum(turn.move == move for turn in transcript) / 8
@@ -257,7 +270,7 @@ class MoveScorer(SoftmaxPolicy[Asking]):
 
     def describe(self, key: Asking, moves: Sequence[Move]) -> Floats:
         """features_M_F, in the order of `FEATURES`."""
-        return describe(key, moves)
+        return describe(key, moves, getattr(self.proposer, "candidates", "optimal"))
 
     def context(self, key: Asking, features_M_F: Floats) -> Floats:
         """The features of `SHARED`, which any candidate has."""

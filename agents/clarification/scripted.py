@@ -23,6 +23,7 @@ from clarify_env.games.clarification.game import (
     canonical,
 )
 from clarify_env.games.clarification.optimum import Solver, questions, solver
+from clarify_env.games.clarification.plain_messages import messages_of, whole_list
 from clarify_env.games.clarification.scripted_user import (
     SILENT,
     TRUTHFUL,
@@ -33,7 +34,7 @@ from clarify_env.games.clarification.scripted_user import (
     pick,
 )
 from clarify_env.moves import Answer, Move
-from clarify_env.text import Grade, apart, grade_text, stem, stems, token_f1, tokens
+from clarify_env.text import Grade, grade_text, token_f1
 
 SETTLED = 0.9  # belief above which one meaning counts as known
 DOUBT = 0.02  # likelihood of a reply in words of its own under a note that it does not fit best
@@ -118,35 +119,12 @@ class AlwaysAnswer(Agent):
         return Answer(likeliest(observation, "AlwaysAnswer").answers[0])
 
 
-@lru_cache(maxsize=4096)
-def short_labels(notes: tuple[Interpretation, ...], question: str) -> tuple[str, ...]:
-    """For each note the fewest words, one or two of what it adds to the question, that no other note has.
-
-    Where two words do not tell a note from the others, its label is all that it adds.
-    """
-    held = [dict.fromkeys(tokens(apart(added(note.text, question)))) for note in notes]
-    every = [set(stems(note.text)) for note in notes]
-    labels = []
-    for i, words in enumerate(held):
-        others = [own for j, own in enumerate(every) if j != i]
-        spoken = {word: {j for j, own in enumerate(others) if stem(word) in own} for word in words}
-        single = next(([a] for a in words if not spoken[a]), None)
-        double = ([a, b] for a in words for b in words if a < b and not spoken[a] & spoken[b])
-        labels.append(" ".join(single or next(double, list(words)) or list(tokens(notes[i].text)) or ["it"]))
-    return tuple(labels)
-
-
 class AlwaysEnumerate(Agent):
     """Lists every meaning's usual answer, the likelier first, under labels as short as they can be."""
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """An `Enumerate`, or an `Answer` where there is only one meaning."""
-        notes = notes_of(observation, "AlwaysEnumerate")
-        ordered = tuple(sorted(notes, key=lambda note: (-note.weight, note.text)))
-        if len(ordered) == 1:
-            return Answer(ordered[0].answers[0])
-        labels = short_labels(ordered, observation["question"])
-        return Enumerate((label, note.answers[0]) for label, note in zip(labels, ordered, strict=True))
+        return whole_list(notes_of(observation, "AlwaysEnumerate"), observation["question"])
 
 
 class AlwaysAsk(Agent):
@@ -195,6 +173,8 @@ class OptimalAsker(Agent):
         user: how the scripted user behaves that it plays with.
         max_turns: messages that the game allows the asker, >= 1.
         grade: the game's.
+        candidates: final messages that it chooses among: "optimal" (the words that pay best for its belief),
+            or "plain" (each meaning's usual answer, and whole lists of them).
     """
 
     def __init__(
@@ -203,11 +183,14 @@ class OptimalAsker(Agent):
         max_turns: int = 5,
         seed: int | None = None,
         grade: Grade = grade_text,
+        candidates: str = "optimal",
     ) -> None:
         super().__init__(seed)
+        messages_of(candidates)  # a mistake in the name is found here
         self.user = user or UserModel()
         self.max_turns = max_turns
         self.grade = grade
+        self.candidates = candidates
         self._best = lru_cache(maxsize=50_000)(self._best_move)
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
@@ -234,7 +217,7 @@ class OptimalAsker(Agent):
         self, question: str, notes: tuple[Interpretation, ...], transcript: tuple[Turn, ...]
     ) -> tuple[Solver, NDArray[np.float64], int]:
         """The question's solver, the belief after the transcript, and how many questions it holds."""
-        best = solver(question, notes, self.user, self.max_turns, self.grade)
+        best = solver(question, notes, self.user, self.max_turns, self.grade, self.candidates)
         belief_N, asked = best.prior_N, ""
         asks = 0
         for turn in transcript:
@@ -253,7 +236,7 @@ class Lookahead(OptimalAsker):
 
     Args:
         depth: questions that it thinks ahead, >= 1.
-        user, max_turns, seed, grade: as of `OptimalAsker`.
+        user, max_turns, seed, grade, candidates: as of `OptimalAsker`.
     """
 
     def __init__(
@@ -263,8 +246,9 @@ class Lookahead(OptimalAsker):
         max_turns: int = 5,
         seed: int | None = None,
         grade: Grade = grade_text,
+        candidates: str = "optimal",
     ) -> None:
-        super().__init__(user, max_turns, seed, grade)
+        super().__init__(user, max_turns, seed, grade, candidates)
         if depth < 1:
             raise ClarifyError(f"Lookahead(depth={depth!r}): at least one question ahead")
         self.depth = depth

@@ -124,4 +124,4 @@ class Counter(Partner):
         if share == 1:
             return "".join(str(own[key]) for key in self.keys[len(past) :][:1])
         left = [f"{key} {own[key]}" for key in self.keys if key not in " ".join(past)]
-        return ", ".join(fitting(left, share))
+        return " ".join(fitting(left, share))

@@ -6,7 +6,7 @@ A partner speaks of its live records: those that may still be the shared one aft
 that it says is true of the shared record, and the hearer drops each of its own records of which it is not.
 
     city Oslo Lima             the shared record's city is one of these
-    no job pilot; no pet cat   its job is not pilot, its pet not a cat
+    no job pilot no pet cat    its job is not pilot, its pet not a cat
     record Ada Oslo pilot chess cat    it is one of these whole records
 """
 
@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from clarify_env.agent import Observation
 from clarify_env.agents.pingeval.partner import Draft, Partner, fitting, heard, partner_view, said, standing
-from clarify_env.games.pingeval.names import COLUMNS, FIRST_NAMES, Record, Table
+from clarify_env.games.pingeval.names import COLUMNS, FIRST_NAMES, NAME_WORDS, Record, Table
 
-VOCABULARY: dict[str, tuple[str, ...]] = {"name": tuple(FIRST_NAMES), **COLUMNS}
+COLUMN_VALUES: dict[str, tuple[str, ...]] = {"name": tuple(FIRST_NAMES), **COLUMNS}
 
 
 RECORD = "record"
@@ -59,7 +59,7 @@ class Statement(NamedTuple):
         """The chance that an even draw of a record agrees with it."""
         if self.about == RECORD:
             return len(self.values) / len(FIRST_NAMES) / 8192
-        share = len(self.values) / len(VOCABULARY[self.about])
+        share = len(self.values) / len(COLUMN_VALUES[self.about])
         return share if self.holds else 1.0 - share
 
     def allows(self, person: Record) -> bool:
@@ -71,15 +71,19 @@ class Statement(NamedTuple):
 @lru_cache(maxsize=100_000)
 def read_statements(text: str) -> tuple[Statement, ...]:
     """The statements of a message; what is no statement is left out."""
+    parts: list[list[str]] = [[]]
+    for word in NAME_WORDS.read(text):  # one begins with what it is about, or with "no" before that
+        if word == "no" or (word in (*COLUMN_VALUES, RECORD) and parts[-1] != ["no"]):
+            parts.append([])
+        parts[-1].append(word)
     found = []
-    for part in text.split(";"):
-        words = part.replace(",", " ").split()
+    for words in parts:
         holds = words[:1] != ["no"]
         about, values = (words if holds else words[1:])[:1], words[2 - holds :]
         if about == [RECORD] and holds and values and len(values) % _WIDTH == 0:
             people = [Record(*values[k : k + _WIDTH]) for k in range(0, len(values), _WIDTH)]
             found.append(Statement(RECORD, True, tuple(people)))
-        elif about and about[0] in VOCABULARY and values and set(values) <= set(VOCABULARY[about[0]]):
+        elif about and about[0] in COLUMN_VALUES and values and set(values) <= set(COLUMN_VALUES[about[0]]):
             found.append(Statement(about[0], holds, tuple(values)))
     return tuple(found)
 
@@ -104,7 +108,7 @@ def candidates(table: Table, heard: Sequence[str], said: Sequence[str], share: i
     kept = live(table, heard)
     told = {statement for text in said for statement in read_statements(text)}
     found = [Statement(RECORD, True, kept)]
-    for about, domain in VOCABULARY.items():
+    for about, domain in COLUMN_VALUES.items():
         own = {getattr(person, about) for person in kept}
         ruled = {v for s in told if s.about == about for v in domain if (v in s.values) != s.holds}
         new = [value for value in domain if value not in own and value not in ruled]
@@ -114,7 +118,7 @@ def candidates(table: Table, heard: Sequence[str], said: Sequence[str], share: i
     return [s for s in found if s.values and s.words <= share and s not in told]
 
 
-BITS = 6  # of a word of the code: there are 64 names
+BITS = 8  # of a word of the code: the vocabulary has 256 words and some
 
 
 _DONE = 0.02  # expected rivals of the shared record at which the code says no more
@@ -170,10 +174,10 @@ class Lister(_Names):
     def live(self, observation: Observation) -> Table:
         """The record that was read out, or else those that do not contradict what was."""
         people: Table = observation["table"]
-        told = [part.split() for text in heard(observation) for part in text.split(";")]
-        whole = {Record(*words) for words in told if len(words) == len(Record._fields)}
+        told = [part for text in heard(observation) for part in _read_out(text)]
+        whole = {part for part in told if isinstance(part, Record)}
         found = [person for person in people if person in whole]
-        names = {words[0] for words in told if len(words) == 1}
+        names = {part for part in told if isinstance(part, str)}
         found = found or [person for person in people if person.name in names]
         wrong = {person.name for person in whole}
         left = tuple(person for person in people if person.name not in wrong)
@@ -181,10 +185,21 @@ class Lister(_Names):
 
     def message(self, observation: Observation, share: int) -> str:
         """The next records."""
-        told = {part.split()[0] for text in said(observation) for part in text.split(";") if part.split()}
+        told = {word for text in said(observation) for word in text.split() if word in FIRST_NAMES}
         left = [person for person in self.live(observation) if person.name not in told]
         whole = [" ".join(person) for person in left]
-        return "; ".join(fitting(whole, share) or fitting([person.name for person in left], share))
+        return " ".join(fitting(whole, share) or fitting([person.name for person in left], share))
+
+
+def _read_out(text: str) -> list[Record | str]:
+    """What a message of `Lister` reads out: each name with the values that follow it, or alone."""
+    parts: list[list[str]] = []
+    for word in NAME_WORDS.read(text):
+        if word in FIRST_NAMES:
+            parts.append([])
+        if parts:
+            parts[-1].append(word)
+    return [Record(*part) if len(part) == _WIDTH else part[0] for part in parts if len(part) in (1, _WIDTH)]
 
 
 class Bisector(_Names):
@@ -214,7 +229,7 @@ class Bisector(_Names):
                 break
             share -= best.words
             left = [s for s in left if s.words <= share and s.about not in {c.about for c in chosen}]
-        return "; ".join(statement.text for statement in chosen)
+        return " ".join(statement.text for statement in chosen)
 
 
 def bits(statement: Statement, said: Sequence[str]) -> float:
@@ -231,7 +246,7 @@ def bits(statement: Statement, said: Sequence[str]) -> float:
 class Coder(_Names):
     """Sends bitmaps: each live record sets a few bits by a hash that both know, and the other drops its
     records of which a bit is not set (a Bloom filter in turns, as in the protocol of Hastad and Wigderson
-    for sparse sets, whose cost is a constant number of bits a record). Names stand for the bits, six a word.
+    for sparse sets, whose cost is a constant number of bits a record). A word stands for eight of them.
     """
 
     def live(self, observation: Observation) -> Table:
@@ -255,10 +270,10 @@ class Coder(_Names):
         kept = self.live(observation)
         lit = {h for person in kept for h in _positions(person, at, hashes, BITS * words)}
         codes = [sum(1 << b for b in range(BITS) if BITS * w + b in lit) for w in range(words)]
-        return " ".join(FIRST_NAMES[code] for code in codes)
+        return " ".join(NAME_WORDS.words[code] for code in codes)
 
 
-_CODE = {name: k for k, name in enumerate(FIRST_NAMES)}
+_CODE = {word: k for k, word in enumerate(NAME_WORDS.words[: 1 << BITS])}
 
 
 @lru_cache(maxsize=200_000)

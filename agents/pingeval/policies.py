@@ -18,9 +18,11 @@ from clarify_env.agents.pingeval.names import RECORD, Bisector, bits, candidates
 from clarify_env.agents.pingeval.partner import fitting, heard, said, standing
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
+from clarify_env.games.pingeval.chess import CHESS_WORDS
 from clarify_env.games.pingeval.game import PLAYERS, Agree, Propose, Say
-from clarify_env.games.pingeval.names import Table
+from clarify_env.games.pingeval.names import NAME_WORDS, Table
 from clarify_env.moves import Move
+from clarify_env.vocabulary import Vocabulary
 
 _WORDS = 20.0  # features are divided by what makes them about 1
 
@@ -71,6 +73,7 @@ class _Speaker(SoftmaxPolicy[Speaking]):
 
     costs_size = 1
     entry: str
+    vocabulary: Vocabulary  # that the game counts by
     size: int  # features of the game
 
     def __init__(self, hidden: int = 64, seed: int = 0) -> None:
@@ -95,7 +98,8 @@ class _Speaker(SoftmaxPolicy[Speaking]):
         rows = []
         for move in moves:
             kind = (isinstance(move, Say), isinstance(move, Propose), isinstance(move, Agree))
-            row = (*map(float, kind), move.words / _WORDS, *self.known(key, move), *key.shared)
+            words = self.vocabulary.count(move.text)
+            row = (*map(float, kind), words / _WORDS, *self.known(key, move), *key.shared)
             rows.append(row)
         return np.array(rows, dtype=np.float64)
 
@@ -124,6 +128,7 @@ class RecordSpeaker(_Speaker):
     """
 
     entry = "table"
+    vocabulary = NAME_WORDS
     size = 12
 
     def answers(self, key: Speaking) -> list[str]:
@@ -137,7 +142,7 @@ class RecordSpeaker(_Speaker):
         chosen = {statement.about: statement.text for statement in reversed(ordered)}
         several = fitting([text for _, text in sorted(chosen.items(), key=lambda p: len(p[1]))], share)
         bisected = Bisector().say(key.view, key.heard, key.said, share, key.limits[2]) if left else ""
-        return [text for text in (*(s.text for s in left), "; ".join(several), bisected) if text]
+        return [text for text in (*(s.text for s in left), " ".join(several), bisected) if text]
 
     def known(self, key: Speaking, move: Move) -> tuple[float, ...]:
         """What a statement tells and is about; how likely an answer is right; what is left to find out."""
@@ -149,7 +154,7 @@ class RecordSpeaker(_Speaker):
         right = (answer in [p.name for p in kept]) / len(kept) if not statements else 0.0
         return (
             tells / _BITS,
-            tells / max(1, move.words),
+            tells / max(1, self.vocabulary.count(move.text)),
             min(tells, rivals) / _BITS,
             float("name" in about),
             float(RECORD in about),
@@ -181,6 +186,7 @@ class PositionSpeaker(_Speaker):
     """
 
     entry = "position"
+    vocabulary = CHESS_WORDS
     size = 4 + len(EARLIER)
 
     def answers(self, key: Speaking) -> list[str]:
@@ -191,7 +197,7 @@ class PositionSpeaker(_Speaker):
         """Counts, one or all that are left; bare numbers are not among them."""
         own, past = counts(key.view), told_counts(key.said)
         left = [f"{name} {own[name]}" for name in EARLIER if name not in past]
-        several = ", ".join(fitting(left, share))
+        several = " ".join(fitting(left, share))
         return [text for text in (*(t for t in left if share >= 2), several) if text]
 
     def known(self, key: Speaking, move: Move) -> tuple[float, ...]:

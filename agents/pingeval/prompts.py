@@ -5,8 +5,9 @@ from typing import Any
 
 from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
+from clarify_env.games.pingeval.chess import CHESS_WORDS
 from clarify_env.games.pingeval.game import Agree, Propose, Say
-from clarify_env.games.pingeval.names import Record
+from clarify_env.games.pingeval.names import NAME_WORDS, Record
 from clarify_env.moves import Move
 
 RULES = """\
@@ -16,7 +17,9 @@ Each message of yours is exactly one of these three:
 <propose>the answer</propose>
 <agree></agree>
 Agree only right after a proposal of your partner; that ends the task with the proposed answer. Messages are \
-short: what is longer than the limit is cut off. Write nothing outside the tags."""
+short: what is longer than the limit is cut off. Words of the task, small words such as "is" and numbers \
+below 100 count one; any other word counts its letters. Punctuation is not heard. Write nothing outside the \
+tags."""
 
 
 TASKS = {
@@ -25,6 +28,9 @@ TASKS = {
     "position": "Each of you sees a position of the same chess game. Which came earlier, left's or right's? "
     "Answer left or right.",
 }
+
+
+VOCABULARIES = {"table": NAME_WORDS, "position": CHESS_WORDS}
 
 
 _VERBS = {Say: "says", Propose: "proposes", Agree: "agrees"}
@@ -71,9 +77,10 @@ class PartnerPrompt(TaggedPrompt):
         """The one tagged block of the message, cut to its share."""
         move = super().read(text, observation)
         share = int(observation["limits"][0])
-        if isinstance(move, (Say, Propose)) and move.words > share:
+        vocabulary = next(own for name, own in VOCABULARIES.items() if name in observation)
+        if isinstance(move, (Say, Propose)) and vocabulary.count(move.text) > share:
             words = move.text.split()
-            while type(move)(" ".join(words)).words > share:
+            while vocabulary.count(" ".join(words)) > share:
                 words.pop()
             return type(move)(" ".join(words))
         return move

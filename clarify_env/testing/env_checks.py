@@ -173,10 +173,11 @@ def _credited(env: GameEnv[Any], actions: Actions, speaker: str, message: Any) -
     record = env.episode().steps
     same("forgery", "the moves before and after a message", past, env.game_state.history[: len(past)])
     fresh = [*env.game_state.history[len(past) :]]
+    reads = {who: env.game.as_read(move) for who, move in played.items() if isinstance(move, Move)}
     for listed in (fresh, [turn for step in record[steps:] for turn in step.moves]):
         seen: set[str] = set()
         for who, move in listed:
-            own = move == played.get(who) or (who == speaker and isinstance(message, str))
+            own = move in (played.get(who), reads.get(who)) or (who == speaker and isinstance(message, str))
             if who in seen or not own or not isinstance(move, legal.get(who, ())):
                 shown = f"{message!r:.120} of {speaker!r} became {move.kind!r} of {who!r}"
                 raise CheckFailed("forgery", shown)

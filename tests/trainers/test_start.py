@@ -147,3 +147,11 @@ def test_the_share_of_unreadable_messages_is_logged_by_player(tmp_path):
     (line,) = experiment.train(config, RunDirectory(tmp_path / "run"))
     assert line["play/unreadable/asker"] == line["play/unreadable/user"] == 0.0
     assert np.isfinite(line["play/reward"])
+
+
+def test_candidates_are_told_to_a_game_that_has_several_sets():
+    small = {"iterations": 1, "tasks": 2, "group_size": 2}
+    made = experiment.build(recipe("move-scorer", candidates="plain", **small))
+    assert made.learner.agent.proposer.candidates == "plain"
+    with pytest.raises(ClarifyError, match="candidates='plain': pingeval-names-v0 has one set"):
+        experiment.build(recipe("move-scorer", env="pingeval-names-v0", candidates="plain", **small))

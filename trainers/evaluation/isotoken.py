@@ -86,7 +86,7 @@ def deranged(env: GameEnv[Any], episodes: Sequence[Episode], seed: int = 0) -> G
         raise ClarifyError(f"deranged: {len(episodes)} episodes; each needs another one to hear")
     order = np.random.default_rng((seed, 17)).permutation(len(episodes)).tolist()
     heard = {
-        json.dumps(episodes[one].setup): _said(episodes[other], env.possible_agents)
+        json.dumps(episodes[one].setup): _said(episodes[other], env.game)
         for one, other in zip(order, [*order[1:], order[0]], strict=True)
     }
     game = env.game
@@ -100,14 +100,15 @@ def deranged(env: GameEnv[Any], episodes: Sequence[Episode], seed: int = 0) -> G
     return env.with_game(altered(game, _Hearing, heard=game, instead=instead))
 
 
-def _said(episode: Episode, players: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """By hearer and kind of move the texts that the others said in an episode, in order."""
+def _said(episode: Episode, game: Game[Any]) -> dict[str, dict[str, list[str]]]:
+    """By hearer and kind of move the texts that it read of the others in an episode, in order."""
+    players = game.players
     heard: dict[str, dict[str, list[str]]] = {player: defaultdict(list) for player in players}
     for step in episode.steps:
         for player, move in step.moves:
             for hearer in players:
                 if hearer != player and isinstance(move, TextMove):
-                    heard[hearer][move.kind].append(move.text)
+                    heard[hearer][move.kind].append(game.as_read(move).text)
     return heard
 
 

@@ -5,7 +5,9 @@ expected accuracy is a sum over the chosen tokens: the k-th copy of token t earn
 sum_i p_i 2 [answer i holds t k times] / (m + L_i). Later copies earn no more than earlier ones, hence the m
 best entries are the exact optimum over *all* texts of m tokens. Where meanings have several aliases, the same
 is done for one alias a meaning, for some assignments of aliases, and each text found, as well as each alias
-itself, counts with its F1 against all of them.
+itself, counts with its F1 against all of them. What a text costs are its words (`clarify_env.text.words`),
+of which a token such as "5m" has two: there the m best entries need not be the cheapest, and what is claimed
+is a lower bound.
 
 A game may grade otherwise (`numbers`). An alias whose tokens earn just their token F1, alone and as its
 beginnings, is taken to be graded by its tokens; any other counts only as a whole, with what the grade gives
@@ -50,6 +52,10 @@ class Label(NamedTuple):
     text: str
 
 
+def _label(fits: int, text: str) -> Label:
+    return Label(fits, words(text), text)
+
+
 class Plan(NamedTuple):
     """A form of enumeration: labels by stage, and whether every meaning has to be served."""
 
@@ -85,7 +91,7 @@ def _fact_labels(meanings: Sequence[Interpretation]) -> list[Label]:
             if value is not None:
                 fits &= sum(1 << i for i, fact in enumerate(column) if fact.value == value)
         named = [value for value in values if value is not None] or [OTHERWISE]
-        found.append(Label(fits, len(named), " ".join(named)))
+        found.append(_label(fits, " ".join(named)))
     return _cheapest(found)
 
 
@@ -105,12 +111,12 @@ def _word_labels(
             if copies > 1 and stem not in known:
                 twice[stem] = twice.get(stem, 0) | 1 << i
     old, ones = (
-        _cheapest([Label(fits, 1, written[stem]) for stem, fits in held.items() if (stem in known) is asked])
+        _cheapest([_label(fits, written[stem]) for stem, fits in held.items() if (stem in known) is asked])
         for asked in (True, False)
     )
     single = {label.fits for label in ones}
-    twos = [Label(a.fits & b.fits, 2, f"{a.text} {b.text}") for a, b in combinations(ones, 2)]
-    twos += [Label(fits, 2, f"{written[stem]} {written[stem]}") for stem, fits in twice.items()]
+    twos = [_label(a.fits & b.fits, f"{a.text} {b.text}") for a, b in combinations(ones, 2)]
+    twos += [_label(fits, f"{written[stem]} {written[stem]}") for stem, fits in twice.items()]
     return _cheapest([label for label in twos if label.fits not in single]), ones, old
 
 
@@ -139,7 +145,7 @@ def _long_labels(meanings: Sequence[Interpretation], question: str) -> list[Labe
             if not label or taken() != intended:
                 label[:] = before
     fits = [sum(1 << i for i, at in enumerate(intended) if at == k) for k in range(len(labels))]
-    return [Label(fit, len(label), " ".join(label)) for fit, label in zip(fits, labels, strict=True)]
+    return [_label(fit, " ".join(label)) for fit, label in zip(fits, labels, strict=True)]
 
 
 MAX_ALIASES = 4  # assignments of aliases, by length, that are tried
@@ -152,18 +158,20 @@ MAX_JOINED = 16  # tokens of a text joined from the answers of a task with alias
 
 
 class BestTexts(NamedTuple):
-    """The best single texts for a belief, by set of meanings and number of words from 0.
+    """The best single texts for a belief, by set of meanings and number of entries from 0.
 
     Args:
         sets_S: the subsets of the belief's support as bit masks, the empty one first.
         row: position of each of them in `sets_S`, by bit mask.
         accuracy_S_M: their expected accuracy.
+        words_S_M: words that they cost; an entry such as "5m" is read as two.
         chosen_S_M_E: the entries that are said.
     """
 
     sets_S: Ints
     row: Ints
     accuracy_S_M: Floats
+    words_S_M: Floats
     chosen_S_M_E: NDArray[np.bool_]
 
 
@@ -199,6 +207,7 @@ class FinalMessages:
             most |= counted
         entries = [(token, k) for token, copies in most.items() for k in range(1, copies + 1)]
         self._entries = [token for token, _ in entries]
+        self._words_E = np.array([float(words(token)) for token, _ in entries])
         self._has_E_A = np.array([[float(a[token] >= k) for a in aliases] for token, k in entries])
         self._by_parts_A = np.array([_by_parts(text, grade) for text in self._written])
         self._length_A = np.array(
@@ -262,7 +271,7 @@ class FinalMessages:
                 better = found > accuracy_S_M[:, m]
                 accuracy_S_M[better, m] = found[better]
                 chosen_S_M_E[better, m] = self._has_E_A[:, alias] > 0.0
-        return BestTexts(sets_S, row, accuracy_S_M, chosen_S_M_E)
+        return BestTexts(sets_S, row, accuracy_S_M, chosen_S_M_E @ self._words_E, chosen_S_M_E)
 
     def best(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
         """Value, expected accuracy and words of the best final message under each word cost, and its kind.
@@ -280,7 +289,7 @@ class FinalMessages:
 
     def _best_of(self, belief_N: Floats, word_costs_C: Floats) -> Floats:
         texts = self.texts(belief_N)
-        said_S_C_3 = _said(texts, word_costs_C)
+        said_S_C_3, _ = _said(texts, word_costs_C)
         best: Floats = np.insert(said_S_C_3[-1], 3, 0.0, axis=1)
         for plan in self.plans:
             listed = np.insert(_listed(plan, texts, said_S_C_3, word_costs_C)[0][0][-1], 3, 1.0, axis=1)
@@ -299,13 +308,13 @@ class FinalMessages:
 
     def _drafted(self, belief_N: Floats, word_costs_C: Floats) -> list[Answer | Enumerate]:
         texts = self.texts(belief_N)
-        said_S_C_3 = _said(texts, word_costs_C)
+        said_S_C_3, size_S_C = _said(texts, word_costs_C)
         stages = [_listed(plan, texts, said_S_C_3, word_costs_C) for plan in self.plans]
         found: list[Answer | Enumerate] = []
         for c in range(len(word_costs_C)):
 
             def text(row: int, c: int = c) -> str:
-                return self._text(texts.chosen_S_M_E[row, int(said_S_C_3[row, c, 2])])
+                return self._text(texts.chosen_S_M_E[row, size_S_C[row, c]])
 
             best, lists = said_S_C_3[-1, c, 0], []
             for plan, listed in zip(self.plans, stages, strict=True):
@@ -326,13 +335,13 @@ class FinalMessages:
 
     def _text(self, chosen_E: NDArray[np.bool_]) -> str:
         """The chosen entries in words: as an alias is written, where one has just these and is no longer."""
-        chosen = sorted(self._entries[e] for e in np.flatnonzero(chosen_E))
+        chosen, most = sorted(self._entries[e] for e in np.flatnonzero(chosen_E)), chosen_E @ self._words_E
         for by_parts, alias in zip(self._by_parts_A, self._written, strict=True):
             if not by_parts and sorted(alias.split()) == chosen:
                 return alias
         for meaning in self.meanings:
             for alias in meaning.answers:
-                if sorted(tokens(alias)) == chosen and words(alias) == len(chosen):
+                if sorted(tokens(alias)) == chosen and words(alias) <= most:
                     return alias
         return " ".join(self._entries[e] for e in np.flatnonzero(chosen_E))
 
@@ -363,13 +372,13 @@ def _key(alias: str, grade: Grade) -> tuple[str, ...]:
     return tokens(alias) if _by_parts(alias, grade) else tuple(alias.split())
 
 
-def _said(texts: BestTexts, word_costs_C: Floats) -> Floats:
-    """said_S_C_3: value, accuracy and words of the best single text for each set of meanings."""
-    accuracy_S_M = texts.accuracy_S_M
-    values = accuracy_S_M[:, None, :] - word_costs_C[:, None] * np.arange(accuracy_S_M.shape[1])
-    chosen = values.argmax(axis=2)
-    picked = np.take_along_axis(values, chosen[:, :, None], 2)[:, :, 0]
-    return np.stack([picked, np.take_along_axis(accuracy_S_M, chosen, 1), chosen], axis=2)
+def _said(texts: BestTexts, word_costs_C: Floats) -> tuple[Floats, Ints]:
+    """said_S_C_3: value, accuracy and words of the best single text of each set; size_S_C: its entries."""
+    values = texts.accuracy_S_M[:, None, :] - word_costs_C[:, None] * texts.words_S_M[:, None, :]
+    size_S_C = values.argmax(axis=2)
+    picked = np.take_along_axis(values, size_S_C[:, :, None], 2)[:, :, 0]
+    counts = (np.take_along_axis(table, size_S_C, 1) for table in (texts.accuracy_S_M, texts.words_S_M))
+    return np.stack([picked, *counts], axis=2), size_S_C
 
 
 def _listed(

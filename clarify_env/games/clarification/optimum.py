@@ -15,8 +15,8 @@ from functools import lru_cache
 import numpy as np
 
 from clarify_env.arrays import Floats
-from clarify_env.games.clarification.final_messages import FinalMessages
 from clarify_env.games.clarification.game import Ask, Costs, Interpretation
+from clarify_env.games.clarification.plain_messages import messages_of
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.moves import Move
 from clarify_env.text import Grade, grade_text, tokens
@@ -46,6 +46,7 @@ class Solver:
         user: how the scripted user behaves.
         max_turns: messages that the asker may send, >= 1.
         grade: the game's.
+        candidates: final messages that are chosen among, "optimal" or "plain" (`plain_messages`).
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Solver:
         user: UserModel,
         max_turns: int,
         grade: Grade = grade_text,
+        candidates: str = "optimal",
     ) -> None:
         self.question = question
         self.meanings = tuple(meanings)
         self.user = user
         self.max_turns = max_turns
         self.prior_N = np.array([m.weight for m in meanings])
-        self.messages = FinalMessages(meanings, question, grade)
+        self.messages = messages_of(candidates)(meanings, question, grade)
         self.asks = questions(meanings)
         self._certain_for, self._certain_N_C = b"", np.zeros((0, 0))
         self._outcomes = [self._likelihoods(ask) for ask in self.asks]
@@ -270,6 +272,7 @@ def solver(
     user: UserModel,
     max_turns: int,
     grade: Grade = grade_text,
+    candidates: str = "optimal",
 ) -> Solver:
     """The solver of a question, kept for the next time that it is asked for."""
-    return Solver(question, meanings, user, max_turns, grade)
+    return Solver(question, meanings, user, max_turns, grade, candidates)

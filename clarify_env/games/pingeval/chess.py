@@ -27,8 +27,9 @@ from clarify_env.costs import CostSampler
 from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.games.pingeval.game import PLAYERS, Deal, Generated, PartnerGame, State
+from clarify_env.games.pingeval.game import PLAYERS, SHARED_WORDS, Deal, Generated, PartnerGame, State
 from clarify_env.spaces import UnicodeText
+from clarify_env.vocabulary import Vocabulary
 
 POSITIONS = 6  # of a game
 
@@ -37,6 +38,15 @@ FIRST = 4  # plies before the first position
 
 
 LAST = 90  # plies of a generated game
+
+
+# What a board is told by: pieces, colours and squares; what can be counted of it; and what came when.
+CHESS_WORDS = Vocabulary(
+    "king queen rook bishop knight pawn kings queens rooks bishops knights pawns white black".split()
+    + "pieces rights steps home castling position board rank file earlier later came".split()
+    + [f"{file}{rank}" for file in "abcdefgh" for rank in range(1, 9)]
+    + list(SHARED_WORDS)
+)
 
 
 _MOST = 600  # plies of a game that is read
@@ -167,6 +177,7 @@ class ChessGame(PartnerGame):
     family: ClassVar[str] = "pingeval-chess"
     options: ClassVar[tuple[str, ...]] = ("task", "positions", "costs")
     entry: ClassVar[str] = "position"
+    vocabulary: ClassVar[Vocabulary] = CHESS_WORDS
     question: ClassVar[str] = "Which of the two positions came earlier, left or right?"
 
     def draw(self, task: Match, draws: tuple[float, float], options: Mapping[str, Any]) -> Deal:

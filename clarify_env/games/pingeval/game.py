@@ -12,10 +12,12 @@ lost.
 
 The episode terminates with `Agree`, or with an illegal or unreadable move (accuracy 0, costs stand); a
 message longer than its share is illegal. It is truncated where the player on turn has no message left and
-nothing to agree to. The paper counts words by white space; here they are those of `clarify_env.text.words`,
-because a word of any length could carry a whole table.
+nothing to agree to. The paper counts words by white space, where one made-up word could carry a whole table;
+here each game states its `Vocabulary`: its words and numbers below 100 count one each, anything else its
+letters, and what is not counted (case, punctuation, accents) does not reach the other.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +32,8 @@ from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn, frozen
 from clarify_env.moves import Move, TextMove
 from clarify_env.spaces import Records, UnicodeText
-from clarify_env.text import exact_match
+from clarify_env.text import CARDINALS, FUNCTION, exact_match
+from clarify_env.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Agree(Move):
 
 
 PLAYERS = ("left", "right")
+# Words of either game: the partners, numbers, and what sentences need.
+SHARED_WORDS = (*PLAYERS, *CARDINALS, *sorted(FUNCTION))
 
 
 _SENT: tuple[type[Move], ...] = (Say, Propose)
@@ -139,6 +144,7 @@ class PartnerGame(Game[State]):
     costs_type: ClassVar[type[Any]] = WordCosts
     family: ClassVar[str]
     entry: ClassVar[str]  # name of the private view in an observation
+    vocabulary: ClassVar[Vocabulary]  # what counts one word
     question: ClassVar[str]  # that the partners answer together
 
     def __init__(self, tasks: Sequence[Any], costs: CostSampler, turns: int = 8, budget: int = 128) -> None:
@@ -190,12 +196,12 @@ class PartnerGame(Game[State]):
     def apply(self, state: State, moves: Mapping[str, Move]) -> tuple[State, Paid]:
         """The transition table of the module's docstring."""
         ((player, move),) = moves.items()
-        history = (*state.history, Turn(player, move))
+        history = (*state.history, Turn(player, self.as_read(move)))
         if isinstance(move, Agree):
             accuracy = self.right(state.history[-1].move.text, state.pair.answer)
             stop = Stop(StopReason.SELECTED)
             return state._replace(history=history, accuracy=accuracy, stop=stop), (("accuracy", accuracy),)
-        said = move.words
+        said = self.vocabulary.count(move.text)
         state = state._replace(history=history, words=state.words + said)
         paid: Paid = (("word_cost", said),)
         if said > self.share:
@@ -205,6 +211,15 @@ class PartnerGame(Game[State]):
             detail = f"{self.turns} messages each, and no agreement"
             state = state._replace(stop=Stop(StopReason.MAX_TURNS, detail))
         return state, paid
+
+    def as_read(self, move: Move) -> Move:
+        """The move with what its text is read as."""
+        return type(move)(self.vocabulary.heard(move.text)) if isinstance(move, TextMove) else move
+
+    @property
+    def capacity(self) -> float:
+        """Bits that the messages of one partner can carry in an episode: their words, and what they are."""
+        return self.turns * (math.log2(len(_SENT)) + self.vocabulary.bits(self.share))
 
     def right(self, proposal: str, answer: str) -> float:
         """1.0 where a proposal names the answer, up to case, punctuation and articles; else 0.0."""

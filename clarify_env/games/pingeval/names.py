@@ -6,11 +6,13 @@ attribute. All other names stand in one table only, so that names alone leave 1 
 
 Given its own table, each of a partner's N records is the shared one with probability exactly 1/N, so that
 nobody can name it with certainty who has not been told log2(N) bits, and who was told b bits is right with
-probability 2^b / N at most.
+probability 2^b / N at most (`NameGame.limit`). What a number of words can tell at most says the game's
+`Vocabulary`: `NAME_WORDS` holds the entries of tables, the columns, function words and numbers below 100.
 
 Version history: v0, first version.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -21,8 +23,9 @@ from clarify_env.costs import CostSampler
 from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
-from clarify_env.games.pingeval.game import PLAYERS, Deal, Generated, PartnerGame, State
+from clarify_env.games.pingeval.game import PLAYERS, SHARED_WORDS, Deal, Generated, PartnerGame, State
 from clarify_env.spaces import Records
+from clarify_env.vocabulary import Vocabulary
 
 FIRST_NAMES = """
     Ada Amir Anya Arlo Bela Boris Carla Cato Dara Diego Edda Ezra Fay Felix Gita Goran Hana Hugo Ida Igor
@@ -44,6 +47,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "hobby": tuple("archery bowling chess dancing fishing knitting rowing sailing".split()),
     "pet": tuple("cat dog parrot turtle".split()),
 }
+
+
+# What the tables hold, and what is said about them.
+_ABOUT = ("name", *COLUMNS, *"record records table tables person people".split())
+NAME_WORDS = Vocabulary(
+    (*FIRST_NAMES, *(value for values in COLUMNS.values() for value in values), *_ABOUT, *SHARED_WORDS)
+)
 
 
 _SIZES = (9, 16, 25)
@@ -133,6 +143,7 @@ class NameGame(PartnerGame):
     family: ClassVar[str] = "pingeval-names"
     options: ClassVar[tuple[str, ...]] = ("task", "shared", "costs")
     entry: ClassVar[str] = "table"
+    vocabulary: ClassVar[Vocabulary] = NAME_WORDS
     question: ClassVar[str] = "Which person stands in both tables with the same record?"
 
     def draw(self, task: Tables, draws: tuple[float, float], options: Mapping[str, Any]) -> Deal:
@@ -155,6 +166,10 @@ class NameGame(PartnerGame):
                 )
             changes.append((player, int(at)))
         return changes
+
+    def limit(self, bits: float) -> float:
+        """The accuracy that no partner exceeds who was told so many bits."""
+        return min(1.0, math.exp2(bits) / len(self.tasks[0].tables[0]))
 
     def view_space(self) -> Space[Any]:
         """Tuples of people."""
@@ -191,6 +206,12 @@ class NameGame(PartnerGame):
             for player, view in zip(PLAYERS, marked[::-1], strict=True)
         }
         return state._replace(pair=pair), hidden
+
+
+def table_bits(records: int) -> float:
+    """The information of a table, in whatever order its people stand."""
+    values = math.prod(len(domain) for domain in COLUMNS.values())
+    return math.log2(math.comb(len(FIRST_NAMES), records)) + records * math.log2(values)
 
 
 def make_names(

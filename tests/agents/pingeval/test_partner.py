@@ -10,13 +10,20 @@ from clarify_env import rollout
 from clarify_env.agents.llm.role_prompt import RolePrompt
 from clarify_env.agents.pingeval import chess as positions
 from clarify_env.agents.pingeval import names as records
-from clarify_env.agents.pingeval.names import RECORD, VOCABULARY, Statement, candidates, live, read_statements
+from clarify_env.agents.pingeval.names import (
+    COLUMN_VALUES,
+    RECORD,
+    Statement,
+    candidates,
+    live,
+    read_statements,
+)
 from clarify_env.agents.roster import roster_of
 from clarify_env.codec import encode
 from clarify_env.errors import Unreadable
 from clarify_env.games.pingeval import Agree, Propose, Say
 from clarify_env.games.pingeval.game import PLAYERS
-from clarify_env.games.pingeval.names import generate_tables
+from clarify_env.games.pingeval.names import NAME_WORDS, generate_tables
 from clarify_env.testing.agent_checks import check_agent
 from clarify_env.trainers.config import recipe
 from clarify_env.trainers.experiment import build
@@ -78,11 +85,11 @@ def test_chess_from_the_floor_to_the_ceiling_by_rule():
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_statement_is_read_as_it_was_written(data):
-    about = data.draw(st.sampled_from(list(VOCABULARY)))
-    values = data.draw(st.lists(st.sampled_from(VOCABULARY[about]), min_size=1, unique=True))
+    about = data.draw(st.sampled_from(list(COLUMN_VALUES)))
+    values = data.draw(st.lists(st.sampled_from(COLUMN_VALUES[about]), min_size=1, unique=True))
     statement = Statement(about, data.draw(st.booleans()), tuple(values))
     assert read_statements(statement.text) == (statement,)
-    assert Say(statement.text).words == statement.words
+    assert NAME_WORDS.count(statement.text) == statement.words
 
 
 @settings(deadline=None, max_examples=40)
@@ -166,7 +173,7 @@ def test_ppo_learns_to_tell_counts_and_to_read_them():
 
 @pytest.mark.parametrize("id", GAMES)
 def test_the_prompt_tells_the_own_view_and_reads_moves_back(id):
-    env = clarify_env.make(id, turns=2, budget=8, word_cost=0.01)
+    env = clarify_env.make(id, turns=2, budget=12, word_cost=0.01)
     env.reset(seed=1)
     env.step({"left": Say("a <say> b")})
     seen = env.step({"right": Propose("left")})[0]["left"]
@@ -174,7 +181,7 @@ def test_the_prompt_tells_the_own_view_and_reads_moves_back(id):
     chat = prompt.messages(seen)
     text = "\n".join(message["content"] for message in chat)
     assert [message["role"] for message in chat] == ["system", "user", "assistant", "user"]
-    assert "2 messages of at most 4 words" in text
+    assert "2 messages of at most 6 words" in text
     assert "Your partner proposes: left" in text
     view = env.game_state.pair.views
     held = [" ".join(view[0].split("/")[0])] if isinstance(view[0], str) else [", ".join(p) for p in view[0]]
@@ -182,7 +189,7 @@ def test_the_prompt_tells_the_own_view_and_reads_moves_back(id):
     for move in (Say("one two"), Propose("Ada"), Agree()):
         assert prompt.read(f"thinking... {prompt.write(move, seen)}", seen) == move
         assert prompt.write(move, seen) == encode(move)
-    assert prompt.read("<say>1 2 3 4 5 6</say>", seen) == Say("1 2 3 4")
+    assert prompt.read("<say>1 2 3 4 5 6 7 8</say>", seen) == Say("1 2 3 4 5 6")
     assert prompt.read(f"<say>1 {'x' * 61}</say>", seen) == Say("1")
     with pytest.raises(Unreadable):
         prompt.read("I agree", seen)

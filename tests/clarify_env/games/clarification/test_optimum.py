@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clarify_env.games.clarification import Ask, Costs, Fact, Interpretation, UserModel
 from clarify_env.games.clarification.ambigqa import load_ambigqa
+from clarify_env.games.clarification.final_messages import FinalMessages
 from clarify_env.games.clarification.game import Answer, Enumerate
 from clarify_env.games.clarification.optimum import Solver, solver
 from clarify_env.games.clarification.scripted_user import pick
@@ -298,3 +299,25 @@ def test_unexplained_reply_changes_no_belief():
     best = Solver(QUESTION, tasks("validation", 20)[1].interpretations, UserModel(), 5)
     for ask in best.asks:
         assert (best.posterior(best.prior_N, ask.text, "Purple.") == best.prior_N).all()
+
+
+def test_a_message_claims_the_words_that_it_costs_whatever_is_joined_in_it():
+    """Units and ranges joined to a number are read as words of their own, in answers and in labels."""
+    notes = tuple(
+        Interpretation(f"How much did {who} earn in {when}?", (answer,), weight)
+        for who, when, answer, weight in (
+            ("Adler", "2015\u201316", "5m dollars", 0.5),
+            ("Voss", "1990", "\u00a3591m", 0.3),
+            ("Moreau", "24k", "6\u201313 percent", 0.2),
+        )
+    )
+    messages = FinalMessages(notes, "How much did they earn?")
+    for price in (0.0, 0.002, 0.02, 0.05, 0.2):
+        for belief in ((0.5, 0.3, 0.2), (1.0, 0.0, 0.0), (0.0, 0.5, 0.5)):
+            belief_N = np.array(belief)
+            value, accuracy, words, _ = messages.best(belief_N, np.array([price]))[0]
+            message = messages.message(belief_N, price)
+            assert message.words == words
+            assert value == pytest.approx(accuracy - price * words)
+    assert messages.message(np.array([1.0, 0.0, 0.0]), 0.0) == Answer("5m dollars")
+    assert messages.best(np.array([1.0, 0.0, 0.0]), np.array([0.0]))[0, 2] == 3
