@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from clarify_env.agent import Agent
+from clarify_env.agents.ablation import Ablation
 from clarify_env.agents.human import Person
 from clarify_env.agents.llm.prompt import Prompt
 from clarify_env.arrays import Floats
@@ -74,6 +75,7 @@ class Roster(NamedTuple):
         computed: other agents by name whose outcome is computed as that of the bound is.
         informed: the game with all that the teams and the bound play from, such as notes.
         partners: names of whom a trained player is crossed with; empty: the teams.
+        ablations: by name what the first trained player can be kept from, beside the costs.
         person: builds a person in the terminal as a player, who writes with the third argument.
     """
 
@@ -89,6 +91,7 @@ class Roster(NamedTuple):
     computed: Mapping[str, Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None]] = {}
     informed: Informed = lambda env: env
     partners: tuple[str, ...] = ()
+    ablations: Mapping[str, Ablation] = {}
     person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(
         player, env.game.moves[player], write=write
     )

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from clarify_env.agent import Agent
+from clarify_env.agents.clarification.ablations import ABLATIONS
 from clarify_env.agents.clarification.human import Human
 from clarify_env.agents.clarification.scripted import (
     AlwaysAnswer,
@@ -204,12 +205,13 @@ ROSTER = Roster(
         "user": "clarify_env.agents.clarification.prompts:UserPrompt",
     },
     agents={"asker": ASKERS, "user": USERS},
-    recipe={"iterations": 3, "gradient_steps": 800, "learning_rate": 1e-2},
+    recipe={"iterations": 3, "gradient_steps": 1200, "learning_rate": 1e-2},
     knobs=UserModel,
     fixed=tuple(FIXED),
     bound=optimum_bound,
     computed={name: partial(optimum_bound, depth=depth) for name, depth in LOOKAHEADS.items()},
     informed=with_notes,
+    ablations=ABLATIONS,
     partners=("scripted", "noisy:0.1", "vague:0.2"),
     person=_person,
 )

@@ -11,7 +11,7 @@ from clarify_env.trainers.loggers import Bars
 
 
 @app.command(
-    epilog="Examples: clarify-env compare  |  clarify-env compare --games synthetic-v0 --seeds 3  |  "
+    epilog="Examples: clarify-env compare  |  clarify-env compare --games synthetic-v1 --seeds 3  |  "
     "clarify-env compare sweep.json --out runs/mine"
 )
 def compare(

@@ -136,7 +136,7 @@ _MORE = {"episodes": 61_440}
 
 
 READY = Sweep(
-    games={"synthetic-v0": {}, "ambigqa-v0": {}},
+    games={"synthetic-v1": {}, "ambigqa-v0": {}},
     algorithms={
         "rest": {},
         "rest-clustering": {"algorithm": "rest", "options": {"rule": "clustering"}},

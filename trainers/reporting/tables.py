@@ -71,6 +71,29 @@ def audit_table(report: Mapping[str, Any]) -> Group:
     return Group(shown, *lines)
 
 
+def ablation_table(report: Mapping[str, Any]) -> Table:
+    """What `ablate` returned, for a terminal: the dearest first; `lost` is in reward."""
+    title = f"{report['agent']} on {report['env']} ({report['questions']} questions, unseen costs)"
+    shown = _table(title, ("without", "reward", "score", "from single", "lost", "95%"), left=0)
+    shown.columns[0].justify = "left"
+    rows = sorted(report["without"].items(), key=lambda item: -item[1]["lost"]["mean"])
+    for name, row in [("", report["whole"]), *rows]:
+        numbers = [f"{row[key]:.3f}" for key in ("reward", "normalized", "from_single")]
+        lost = row.get("lost")
+        spread = [f"{lost['mean']:.3f}", f"{lost['low']:.3f} to {lost['high']:.3f}"] if lost else ["", ""]
+        shown.add_row(name or "(nothing)", *numbers, *spread)
+    return shown
+
+
+def write_ablation(report: Mapping[str, Any], path: Path) -> None:
+    """Write the report as a JSON file; raises ClarifyError where that fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClarifyError(f"{path.parent}: cannot be made: {error.strerror or error}") from None
+    write_json(path, report)
+
+
 def audit_dialogue(shown: Mapping[str, Any], fault: str) -> str:
     """One of the report's worst dialogues as text."""
     heard = repr(shown["user"]) if shown["user"] is not None else f"no move: {shown['detail']}"
