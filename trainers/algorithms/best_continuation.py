@@ -104,7 +104,7 @@ def pruned(nodes: Sequence["Node"]) -> list["Node"]:
     return left
 
 
-_CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)
+CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)
 
 
 @dataclass
@@ -313,5 +313,5 @@ class Sampled:
                 self.root = made[0].state
             for k, choice in enumerate(made):
                 self.at[choice.state.history].setdefault(choice.move, choice.trace)
-                last = k == len(made) - 1 and episode.stop not in _CUT_SHORT
+                last = k == len(made) - 1 and episode.stop not in CUT_SHORT
                 (self.finals if last else self.others).setdefault(choice.move, choice.trace)
