@@ -1,7 +1,8 @@
 """At each point of the dialogue the best kind of move: action clustering.
 
-arXiv 2512.04068 balances the same clusters; this exact rule is ours. The decisions at a point are clustered by kind, such as asking, listing and answering; the best cluster wins,
-and within it the best move. A point is what the player knows there (`clarify_env.simulate.point`).
+arXiv 2512.04068 balances the same clusters; this exact rule is ours. The decisions at a point are clustered
+by kind, such as asking, listing and answering; the best cluster wins, and within it the best move. A point is
+what the player knows there (`clarify_env.simulate.point`).
 
 Two readings of "best" are a matter of fairness. What a final message earned in an episode is the luck of the
 meaning that was drawn: here it is worth its mean over all that is possible at its point, so that who lists is
@@ -104,7 +105,9 @@ class ActionClustering:
         due = [(final, state, share) for final in wanted for state, share in alike[final[:2]][-1]]
         given: list[dict[str, Move]] = [{player: wanted[final]} for final, *_ in due]
         while due:
-            made_on = advance(batch.env, batch.others, [d[1] for d in due], [rng] * len(due), given)
+            made_on = advance(
+                batch.env, batch.others, [d[1] for d in due], [rng] * len(due), given, batch.spent
+            )
             going = []
             for (final, _, share), (state, _, paid) in zip(due, made_on, strict=True):
                 for name, quantity in paid:

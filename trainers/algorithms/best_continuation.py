@@ -268,7 +268,9 @@ class BestContinuation:
         terms = {name: k for k, name in enumerate(game.terms)}
         due, given = list(pending), [{player: item.move} for item in pending]
         while due:
-            made = advance(batch.env, batch.others, [item.state for item in due], [rng] * len(due), given)
+            made = advance(
+                batch.env, batch.others, [item.state for item in due], [rng] * len(due), given, batch.spent
+            )
             waiting = []
             for item, (state, _, paid) in _merged(due, made):
                 quantities = item.node.edges[item.move][0]

@@ -18,7 +18,7 @@ odds of two moves by the exponential of what one is better by (arXiv 1910.00177 
 use within ReST are ours). All roles can be trained on the same episodes.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -45,6 +45,7 @@ class Batch(NamedTuple):
         cells: the costs to score at, or None for each episode's own.
         seed: of whatever the rule draws.
         policy: that is trained, for rules that ask what looks alike to it.
+        spent: what rules that play on have to count (see `clarify_env.rollout.decide`), or None.
     """
 
     env: GameEnv[Any]
@@ -54,6 +55,7 @@ class Batch(NamedTuple):
     cells: Sequence[Any] | None
     seed: int
     policy: Agent | None = None
+    spent: Counter[str] | None = None
 
     def example(self, choice: Choice, costs: Any = None, weight: float = 1.0) -> Example:
         """A decision of the player as a training example, by default under its own costs."""

@@ -253,7 +253,7 @@ def test_training_improves_on_the_start(tmp_path):
     assert reward(2) == reward(None) > reward(0) + 0.05
 
 
-@pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering"])
+@pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering", "clustering-plain"])
 @pytest.mark.parametrize("rescore", [True, False])
 def test_every_rule_runs(rule, rescore):
     config = TINY.changed(
