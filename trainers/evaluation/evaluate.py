@@ -235,6 +235,7 @@ def evaluate(
     processes: int = 1,
     watcher: Logger | None = None,
     sampling: Mapping[str, Any] | None = None,
+    spent: Mapping[str, float] | None = None,
 ) -> Summary:
     """Evaluate a team; writes summary.json, questions.parquet, the episodes and the pictures.
 
@@ -254,6 +255,7 @@ def evaluate(
         processes: that share the work; they change no number.
         watcher: told of the progress.
         sampling: how a language model among the team samples, for the summary.
+        spent: on the training of the team, for the summary (see `RunDirectory.spent`).
 
     Returns:
         The content of summary.json.
@@ -290,6 +292,7 @@ def evaluate(
         "seed": seed,
         "knobs": dict(knobs or {}),
         "sampling": dict(sampling or {}),
+        "spent": dict(spent or {}),
         **failure_summary(failures, measured),
         **nested(counts),
         "yardstick": yard.name,
@@ -427,6 +430,7 @@ def evaluate_run(
         start=None if small or iteration == 0 else load_run(run, 0),
         processes=processes or (default_processes() if small else 1),
         watcher=watcher,
+        spent=run.spent(iteration),
     )
 
 

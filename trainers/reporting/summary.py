@@ -1,6 +1,6 @@
 """What a summary.json holds, read in one place, and the words for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.columns import Columns
@@ -140,6 +140,24 @@ def failed_note(summary: Mapping[str, Any]) -> str:
     )
 
 
+BUDGETS = {"episodes": "episodes", "updates": "updates", "cpu_seconds": "CPU s"}  # but for those by player
+
+
+def budgets(spent: Iterable[str]) -> dict[str, str]:
+    """The kinds of things that were spent, in the order of a table, with the words for them."""
+    first, *last = BUDGETS
+    ordered = [first, *(key for key in spent if "/" in key), *last]
+    known = set(spent)
+    return {key: BUDGETS.get(key) or " ".join(key.split("/")[::-1]) for key in ordered if key in known}
+
+
+def spent_text(summary: Mapping[str, Any]) -> str:
+    """What the training of an evaluated run has spent, in a line; "" where nothing was trained."""
+    spent = summary.get("spent") or {}
+    words = budgets(spent).items()
+    return ", ".join(f"{spent[key]:,.0f} {word}" for key, word in words if spent[key] is not None)
+
+
 def interval_text(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
     """A mean with its interval, such as "0.981 [0.979, 0.983]"; "-" where it is undefined."""
     mean, low, high = (value[name] for name in ("mean", "low", "high"))
@@ -175,4 +193,5 @@ def results(summary: Mapping[str, Any]) -> Group:
         for level, *values in zip(found["levels"], *(found[name] for name in played), strict=True):
             paid.add_row(f"{level:g}", *(f"{value:.2f}" for value in values))
         counted.append(paid)
-    return Group(table, note, Columns(counted))
+    took = [Text(f"Spent on the training: {told}.")] if (told := spent_text(summary)) else []
+    return Group(table, note, *took, Columns(counted))

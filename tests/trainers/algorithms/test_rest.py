@@ -193,6 +193,8 @@ def test_the_run_directory_holds_what_it_promises(whole):
         "config.json",
         "versions.json",
         "metrics.jsonl",
+        "clock.json",
+        *(f"checkpoints/iteration-{k:03d}/spent.json" for k in range(4)),
         *(f"episodes/iteration-{k:03d}.parquet" for k in range(3)),
         *(f"checkpoints/iteration-{k:03d}/weights.safetensors" for k in range(4)),
     }
