@@ -302,8 +302,9 @@ def curve(
     lines: Sequence[Mapping[str, Any]], config: Config, known: Mapping[str, tuple[float, float]]
 ) -> list[list[float]]:
     """[episodes, decisions of all players, normalised score] at each check, on training questions."""
-    if reference_of(config) not in known:
-        return []
+    scripted = set(roster_of(registry[config.env].family).trained) if known else set()
+    if reference_of(config) not in known or set(config.policy.players) - scripted:
+        return []  # a partner that is trained as well has a ceiling of its own
     floor, best = known[reference_of(config)]
     if best - floor < 1e-9:  # on so few questions both may play alike
         return []

@@ -19,7 +19,7 @@ from clarify_env.trainers.evaluation.isotoken import PLAYED
 from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
 from clarify_env.trainers.evaluation.sweep import Cell, curve
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, heat, save
-from clarify_env.trainers.reporting.summary import budgets, interval_text
+from clarify_env.trainers.reporting.summary import budgets, interval_text, legend, marked
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ABOUT = {
@@ -121,10 +121,13 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
     """
     users = list(next(iter(result["matrix"].values())))
     title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
+    if told := _legends(result):
+        title = f"{title}\n{told}"
     shown = _table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
-        ends = (f"{row[name]['mean']:.3f}" if name in row else "" for name in ("own", "others"))
+        parts = [row.get(name) for name in ("own", "others")]
+        ends = (marked(f"{part['mean']:.3f}", part) if part else "" for part in parts)
         cells = (_short(cell) + ("*" if cell["own"] else "") for cell in line.values())
         shown.add_row(asker, *cells, *ends, interval_text(row["drop"]) if row.get("drop") else "")
     return shown
@@ -140,6 +143,8 @@ def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
         [[of(cell) for cell in row] for row in rows] for of in (_short, lambda cell: cell["own"])
     )
     title = f"normalised score on {result['env']}; framed: the own partner"
+    if told := _legends(result):
+        title = f"{title}\n{told}"
     size = (max(7.0, 3.0 + 1.3 * len(users)), 1.8 + 0.6 * len(matrix))
     figure, (axes,) = grid_of(1, 1, title, size)
     heat(axes, np.array(scores, dtype=np.float64), texts, framed, "YlGnBu", 0.0, 1.0)
@@ -154,7 +159,15 @@ def _short(cell: Mapping[str, Any]) -> str:
     if "failed" in cell:
         return "failed"
     mean = cell["normalized"]["mean"]
-    return "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
+    text = "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
+    return marked(text, cell["normalized"])
+
+
+def _legends(result: Mapping[str, Any]) -> str:
+    """What the mark means in a cross-play, where it has one."""
+    cells = [(user, cell) for line in result["matrix"].values() for user, cell in line.items()]
+    met = {user for user, cell in cells if cell.get("normalized", {}).get("foreign")}
+    return " ".join(dict.fromkeys(legend(result["yardsticks"][user]) for user in sorted(met)))
 
 
 Row = Mapping[str, Any]
@@ -275,7 +288,7 @@ def collect(
         summary, lines = read_json(run.path / "summary.json"), run.metrics()
         row["seeds"].append(cell.seed)
         row["unseen"].append(summary.get("unseen", summary["seen"])["normalized"]["mean"])
-        row["yardstick"] = summary["yardstick"]
+        row["yardstick"], row["foreign"] = summary["yardstick"], not summary["own_yardstick"]
         row["seen"].append(summary["seen"]["normalized"]["mean"])
         for name, count in run.spent().items():
             row["spent"].setdefault(name, []).append(count)
@@ -283,7 +296,9 @@ def collect(
         met = (
             (crossings or {}).get(cell.game, {}).get("rows", {}).get(f"{cell.algorithm} seed{cell.seed}", {})
         )
-        row["others"] += [met["others"]["mean"]] if "others" in met else []
+        if "others" in met:
+            row["others"].append(met["others"]["mean"])
+            row["others_foreign"] = bool(met["others"].get("foreign"))
     for rows in games.values():
         for row in rows.values():
             for part in SCORES:
@@ -339,9 +354,13 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
             chance = result["better"][game].get(name, {}).get(after)
             shown.add_row(
                 name,
-                interval_text({**found, "mean": found["iqm"]}) if (found := row["unseen_iqm"]) else "-",
+                interval_text({**found, "mean": found["iqm"], "foreign": row["foreign"]})
+                if (found := row["unseen_iqm"])
+                else "-",
                 "" if chance is None else f"{chance:.2f}",
-                f"{row['others_iqm']['iqm']:.3f}" if row["others_iqm"] else "",
+                marked(f"{row['others_iqm']['iqm']:.3f}", {"foreign": row["others_foreign"]})
+                if row["others_iqm"]
+                else "",
             )
         parts += [shown, *_spent_table(game, result)]
         parts += [
@@ -355,6 +374,8 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
         "line. others: with partners that no run was trained with. Spent: in training, what is played in "
         "trees and futures included, checks left out."
     )
+    rows = [row for game in result["games"].values() for row in game.values()]
+    parts += dict.fromkeys(legend(row["yardstick"]) for row in rows if row.get("foreign"))
     return Group(*parts)
 
 
@@ -381,7 +402,7 @@ def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
             left.plot(found["iqm"], k, "o", color=colour)
             for at, axes in enumerate(right):
                 _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
-        left.set_yticks(range(len(names)), names)
+        left.set_yticks(range(len(names)), [marked(name, rows[name]) for name in names])
         left.set_title(f"{game}: normalised score, unseen costs")
         for axes, label in zip(right, ("episodes", "decisions of all players"), strict=True):
             axes.set_title("normalised score, training questions and costs")
