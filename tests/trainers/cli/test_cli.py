@@ -48,7 +48,7 @@ def test_a_person_plays_the_asker(command):
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out
     assert "turn_cost -0.250" in out
-    assert "The optimum on this question is +" in out
+    assert "The optimum with the scripted user is +" in out
 
 
 def test_a_person_plays_the_user_and_both(command):
