@@ -154,6 +154,7 @@ class RunDirectory:
 
     def set_clock(self, iteration: int, seconds: float) -> None:
         """Write the CPU seconds up to a checkpoint; those of later ones, which are repeated, go."""
+        self.path.mkdir(parents=True, exist_ok=True)
         kept = {name: spent for name, spent in self.clock().items() if int(name) < iteration}
         write_json(self.path / "clock.json", {**kept, str(iteration): round(seconds, 3)})
 
