@@ -17,6 +17,7 @@ from rescoring import Score
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.experiment import build
+from clarify_env.trainers.reporting.summary import spent_text
 
 BASE = Config().changed(eval_train_tasks=0)
 ARMS = [
@@ -55,7 +56,8 @@ def main() -> None:
             found.append((*score.both(trainer.learner.greedy()).values(), asks))
         shown = "  ".join(f"{s:.3f} {t:+.3f} ({a:.2f})" for s, t, a in found)
         single, table, _ = np.mean(found, axis=0)
-        print(f"{name:<36} {single:>6.3f} {table:>+6.3f}   {shown}", flush=True)
+        spent = spent_text({"spent": {**trainer.spent, "cpu_seconds": trainer.cpu_seconds}})
+        print(f"{name:<36} {single:>6.3f} {table:>+6.3f}   {shown}\n    last seed spent: {spent}", flush=True)
 
 
 if __name__ == "__main__":
