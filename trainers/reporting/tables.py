@@ -323,9 +323,10 @@ def _equal(rows: Mapping[str, Any]) -> list[str]:
     return [name for name, held in means.items() if 0.0 < max(held) <= ALIKE * min(held)]
 
 
-def _spent_table(game: str, result: Mapping[str, Any]) -> list[Any]:
-    """What the runs of a game spent, and what is equal for all."""
-    rows = {name: row["spent"] for name, row in result["games"][game].items() if row["seeds"]}
+def _spent_table(game: str, result: Mapping[str, Any], ranked: Sequence[str]) -> list[Any]:
+    """What the runs of a game spent, by their rank, and what is equal for all."""
+    found = result["games"][game]
+    rows = {name: found[name]["spent"] for name in ranked if found[name]["seeds"]}
     label = budgets(dict.fromkeys(key for row in rows.values() for key in row))
     if not label:
         return []
@@ -362,7 +363,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
                 if row["others_iqm"]
                 else "",
             )
-        parts += [shown, *_spent_table(game, result)]
+        parts += [shown, *_spent_table(game, result, ranked)]
         parts += [
             f"{name}, seed {seed} failed: {why}"
             for name, row in rows.items()

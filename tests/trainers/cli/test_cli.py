@@ -77,7 +77,7 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     out, text = trained
     names = {path.name for path in out.iterdir()}
     assert names == {
-        *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
+        *("config.json", "versions.json", "metrics.jsonl", "clock.json", "episodes", "checkpoints"),
         *("summary.json", "questions.parquet"),
         *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg")),
     }
