@@ -33,10 +33,13 @@ class Bound(NamedTuple):
         name: "optimum" where nothing that is allowed yields more; "ceiling" where no play is known that does.
         solve: takes the position of a task and C costs, and gives at each costs the expected reward, and what
             else is known of the best play: values_C by name, "reward" first.
+        own: whether it is with the very players that it was asked for; False where theirs cannot be computed,
+            so that it is with others, and may be passed.
     """
 
     name: str
     solve: Callable[[int, Sequence[Any]], Mapping[str, Floats]]
+    own: bool = True
 
 
 class Policy(Protocol):

@@ -24,7 +24,7 @@ TARGET = 0.9
 
 
 class Score:
-    """Normalised score at unseen costs on some validation questions."""
+    """Normalised score at unseen costs on some validation questions, from either zero to the optimum."""
 
     def __init__(self, questions: int) -> None:
         self.env = clarify_env.make("synthetic-v0", split="validation")
@@ -32,12 +32,20 @@ class Score:
         self.questions = pick_questions(self.env, questions)
         yard = yardsticks(self.env, self.questions, self.cells)
         self.optimum = yard.optimum["reward"].mean()
-        self.baseline = max(table[:, :, 0].mean() for table in yard.teams.values())
+        every = range(len(self.cells))
+        self.zeros = {
+            "single": float(yard.low_F_N(every).mean(axis=1).max()),
+            "table": float(yard.zero_F_N(every).mean(axis=1).max()),
+        }
 
-    def __call__(self, asker: clarify_env.Agent) -> float:
+    def __call__(self, asker: clarify_env.Agent, zero: str = "single") -> float:
+        return self.both(asker)[zero]
+
+    def both(self, asker: clarify_env.Agent) -> dict[str, float]:
+        """The score from the best single strategy, and from the cost table."""
         agents = {"asker": asker, "user": ScriptedUser()}
         reward = measure(self.env, agents, self.questions, self.cells)[:, :, 0].mean()
-        return float((reward - self.baseline) / (self.optimum - self.baseline))
+        return {name: float((reward - low) / (self.optimum - low)) for name, low in self.zeros.items()}
 
 
 def needed(score: Score, config: Config, most: int) -> tuple[int | None, list[float]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -60,8 +61,16 @@ def decide(
     agent: Player,
     observations: Sequence[Observation],
     rngs: Sequence[np.random.Generator],
+    spent: Counter[str] | None = None,
 ) -> list[Decision]:
     """What `agent` decides in these dialogues.
+
+    Args:
+        name: of the player.
+        agent: who plays it.
+        observations: one a dialogue.
+        rngs: one a dialogue.
+        spent: grows by "decisions/NAME", and by "tokens/NAME" where the traces tell how many were sampled.
 
     Raises:
         ClarifyError: the agent did not return one action per observation.
@@ -73,7 +82,19 @@ def decide(
             f"agent {name!r} ({type(agent).__name__}.act) returned {got} for "
             f"{len(observations)} observations; it has to return a list with one action each"
         )
-    return [action if isinstance(action, Decision) else Decision(action) for action in actions]
+    made = [action if isinstance(action, Decision) else Decision(action) for action in actions]
+    if spent is not None:
+        spent[f"decisions/{name}"] += len(made)
+        if tokens := sum(_tokens(decision.trace) for decision in made):
+            spent[f"tokens/{name}"] += tokens
+    return made
+
+
+def _tokens(trace: Any) -> int:
+    """The tokens that were sampled for a decision, as far as its trace tells."""
+    if not isinstance(trace, Mapping):
+        return 0
+    return len(trace["ids"]) if "ids" in trace else int(trace.get("sampled_tokens") or 0)
 
 
 def rollout(
@@ -86,6 +107,7 @@ def rollout(
     first: int = 0,
     options: Callable[[int], dict[str, Any]] | None = None,
     states: bool = False,
+    spent: Counter[str] | None = None,
 ) -> Iterator[Episode]:
     """Play episodes and yield their records in order; memory stays flat however many there are.
 
@@ -101,6 +123,7 @@ def rollout(
         first: index of the first episode.
         options: gives the reset options of episode i, for example the task and the costs.
         states: whether the episodes carry their states, for who works on them next.
+        spent: grows by what the players decide (see `decide`).
 
     Raises:
         ClarifyError: a player has no agent, or an agent returns too few actions.
@@ -130,6 +153,7 @@ def rollout(
                     agents[player],
                     [slots[k].observations[player] for k in turn],
                     [slots[k].rngs[player] for k in turn],
+                    spent,
                 )
                 for k, decision in zip(turn, made, strict=True):
                     decisions[k][player] = decision

@@ -1,5 +1,6 @@
 """From the record of an episode back to the states of its game, and playing on from any of them."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -152,6 +153,7 @@ def advance(
     states: Sequence[Any],
     rngs: Sequence[np.random.Generator] = (),
     given: Sequence[Mapping[str, Any]] = (),
+    spent: Counter[str] | None = None,
 ) -> list[Advanced]:
     """Play one step from each of these states, as `GameEnv.step` does.
 
@@ -162,6 +164,8 @@ def advance(
         rngs: one generator for each state, which its players share; none where everything is given.
         given: actions of each state, by player, in place of those of `agents`; those of players who are not
             on turn there are left out of account.
+        spent: grows by what the agents decide (see `clarify_env.rollout.decide`); what is given was decided
+            before.
 
     Raises:
         ClarifyError: a player on turn has neither an agent nor an action, or a state is an end.
@@ -169,21 +173,22 @@ def advance(
     game = env.game
     legal = [game.legal(state) for state in states]
     actions: list[dict[str, Any]] = [{} for _ in states]
-    for made, turn, ready in zip(actions, legal, given or [{}] * len(states), strict=True):
-        made.update((player, action) for player, action in ready.items() if player in turn)
+    for chosen, turn, ready in zip(actions, legal, given or [{}] * len(states), strict=True):
+        chosen.update((player, action) for player, action in ready.items() if player in turn)
     for player, agent in agents.items():
         due = [k for k, turn in enumerate(legal) if player in turn and player not in actions[k]]
         if due:
             views = [game.view(states[k], player) for k in due]
-            for k, decision in zip(due, decide(player, agent, views, [rngs[k] for k in due]), strict=True):
+            made = decide(player, agent, views, [rngs[k] for k in due], spent)
+            for k, decision in zip(due, made, strict=True):
                 actions[k][player] = decision.move
     found = []
-    for state, turn, made in zip(states, legal, actions, strict=True):
-        if not turn or turn.keys() - made:
+    for state, turn, chosen in zip(states, legal, actions, strict=True):
+        if not turn or turn.keys() - chosen:
             raise ClarifyError(
-                f"advance: on turn are {sorted(turn)} (at an end nobody is), with actions of {sorted(made)}"
+                f"advance: on turn are {sorted(turn)} (at an end nobody is), with actions of {sorted(chosen)}"
             )
-        read = {player: read_action(player, made[player], turn[player], env.max_chars) for player in turn}
+        read = {player: read_action(player, chosen[player], turn[player], env.max_chars) for player in turn}
         moves = {player: move for player, move in read.items() if isinstance(move, Move)}
         stops = [stop for stop in read.values() if isinstance(stop, Stop)]
         after, paid = (game.stopped(state, stops[0]), ()) if stops else game.apply(state, moves)

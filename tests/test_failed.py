@@ -103,7 +103,9 @@ def test_a_failed_episode_has_no_choices_to_learn_from():
     assert [c.move for c in choices(env.game, whole, "asker")] == whole.moves("asker")
 
 
-@pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering", "best-continuation"])
+@pytest.mark.parametrize(
+    "rule", ["threshold", "top-k", "clustering", "clustering-plain", "best-continuation"]
+)
 @pytest.mark.parametrize("cells", [CELLS, None])
 def test_every_rule_selects_as_if_failed_episodes_had_not_been_played(rule, cells):
     env, episodes, whole = collected(one_in(3))

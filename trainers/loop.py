@@ -6,6 +6,7 @@ so a resumed run ends in the same bits.
 """
 
 import math
+import os
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -19,6 +20,7 @@ from clarify_env.agent import Agent
 from clarify_env.agents.catalog import load_team
 from clarify_env.agents.llm.examples import decisions, demonstrations
 from clarify_env.agents.roster import roster_of
+from clarify_env.data import read_json
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
@@ -39,7 +41,7 @@ from clarify_env.trainers.evaluation.measure import (
 )
 from clarify_env.trainers.learners import Example, Learner
 from clarify_env.trainers.loggers import Logger
-from clarify_env.trainers.run_directory import RunDirectory
+from clarify_env.trainers.run_directory import SPENT, RunDirectory, write_json
 
 
 class Loop(ABC):
@@ -85,6 +87,8 @@ class Loop(ABC):
         self.updated = False  # whether the weights are no longer those of the start
         self.origin = run.checkpoint(0) if run else None
         self.notes: dict[int, dict[str, float]] = defaultdict(dict)
+        self.spent: Counter[str] = Counter()  # as `RunDirectory.spent`, whatever it was spent on in training
+        self.cpu_seconds = 0.0
 
     def _teachers(self) -> Mapping[str, Agent]:
         """Who is imitated before the first iteration."""
@@ -136,16 +140,28 @@ class Loop(ABC):
         """Run the iterations from `first` on; yields each one's metrics once it is safely on disk."""
         logger = logger or Logger()
         if first == 0:
+            began = cpu_seconds()
             self._warm_start(logger)
-            if self.run:
-                self.run.save(0, self._save)
+            self.cpu_seconds += cpu_seconds() - began
+            self._keep(0)
         for iteration in range(first, self.config.iterations):
+            began = cpu_seconds()
             line, episodes = self._iterate(iteration, logger)
+            self.cpu_seconds += cpu_seconds() - began
+            passed = iteration + 1
+            if passed % self.config.evaluation.eval_every == 0 or passed == self.config.iterations:
+                line |= self._check(child_seed(self.config.seed, iteration), logger)
             if self.run:
                 self.run.log(line)
-                self.run.save(iteration + 1, self._save)
-            logger.iteration(line, episodes)
+            self._keep(passed)
+            logger.iteration({**line, "spent/cpu_seconds": self.cpu_seconds}, episodes)
             yield line
+
+    def _keep(self, iteration: int) -> None:
+        """Write a checkpoint, and how long it took to get there."""
+        if self.run:
+            self.run.set_clock(iteration, self.cpu_seconds)
+            self.run.save(iteration, self._save)
 
     def _warm_start(self, logger: Logger) -> None:
         """Imitate the teachers, whose moves are seen as the trained players would have seen them."""
@@ -153,7 +169,10 @@ class Loop(ABC):
             return
         count, seed = self.config.policy.warm_start_episodes, child_seed(self.config.seed, 0)
         done = logger.stage("warm start", 2)
-        episodes = demonstrations(self.env, {**self.others, **self.teachers}, count, child_seed(seed, 5))
+        episodes = demonstrations(
+            self.env, {**self.others, **self.teachers}, count, child_seed(seed, 5), self.spent
+        )
+        self.spent["episodes"] += count
         if self.run:
             write_episodes(self.run.episodes("warm-start"), episodes)
         done(1)
@@ -166,6 +185,7 @@ class Loop(ABC):
                 ]
         for learner in self._folders(self.learners).values():
             learner.update(learnt[id(learner)], child_seed(seed, 6))
+            self.spent["updates"] += self.config.algorithm.gradient_steps
         done(1)
 
     def resume(self) -> int:
@@ -173,6 +193,9 @@ class Loop(ABC):
         if self.run is None or (last := self.run.last()) is None:
             return 0
         self.load(self.run.checkpoint(last))
+        path = self.run.checkpoint(last) / SPENT
+        self.spent = Counter(read_json(path) if path.exists() else {})
+        self.cpu_seconds = self.run.clock().get(str(last), 0.0)
         self.teachers = {}  # whoever was imitated is in the checkpoint
         return last
 
@@ -193,6 +216,7 @@ class Loop(ABC):
         for folder, learner in self._folders(self.learners).items():
             (checkpoint / folder).mkdir(exist_ok=True)
             learner.save(checkpoint / folder)
+        write_json(checkpoint / SPENT, dict(sorted(self.spent.items())))
 
     def _improve(
         self, episodes: list[Episode], seed: int, done: Callable[[int], object], heard: Heard
@@ -209,7 +233,7 @@ class Loop(ABC):
             agents = {**self.others, **{player: one.agent for player, one in self.learners.items()}}
             del agents[name]
             own = self.learners[name].agent
-            batch = Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1), own)
+            batch = Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1), own, self.spent)
             examples = self.examples(batch)
             suffix = "" if name == self.player else f"/{name}"
             line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(examples).items()}
@@ -220,6 +244,7 @@ class Loop(ABC):
             raise ClarifyError(f"nothing to learn from: no example for any player{told and f'; {told}'}")
         for folder, learner in self._folders(self.learners).items():
             fitted = self.fit(learner, learnt[id(learner)], child_seed(seed, 2))
+            self.spent["updates"] += round(fitted.get("steps", 0.0))
             fitted |= self.notes.pop(id(learner), {})
             line |= {f"update{folder and '/' + folder}/{name}": value for name, value in fitted.items()}
         self.updated = True
@@ -235,6 +260,7 @@ class Loop(ABC):
         for episode in self.collect(iteration, done, counts):
             heard.hear(episode)
             episodes.append(episode)
+        self.spent["episodes"] += len(episodes)
         if self.run:
             write_episodes(self.run.episodes(f"iteration-{iteration:03d}"), episodes)
         done = logger.stage("learn", 2)
@@ -244,9 +270,7 @@ class Loop(ABC):
         line |= {f"play/{name}": float(count) for name, count in counts.items()}
         line |= {f"play/unreadable/{player}": share for player, share in heard.shares().items()}
         line["play/tokens"] = float(sampled_tokens(episodes, self.learners))
-        passed = iteration + 1
-        if passed % self.config.evaluation.eval_every == 0 or passed == self.config.iterations:
-            line |= self._check(seed, logger)
+        line |= {f"spent/{name}": float(count) for name, count in sorted(self.spent.items())}
         return line, episodes
 
     def collect(
@@ -295,6 +319,7 @@ class Loop(ABC):
                 first=first,
                 options=options,
                 states=True,
+                spent=self.spent,
             )
             for episode in counting(episodes, agents, counts):
                 yield episode
@@ -338,6 +363,11 @@ def _options(algorithm: AlgorithmConfig, kind: type[Loop]) -> dict[str, Any]:
         if not fine:
             raise ClarifyError(f"option {name}={value!r}: {wanted} {name}={usual!r}")
     return {**known, **algorithm.options}
+
+
+def cpu_seconds() -> float:
+    """What this process and its children that have ended have computed so far, on all cores."""
+    return sum(os.times()[:4])
 
 
 def cell_name(cell: Any) -> str:

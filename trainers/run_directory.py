@@ -2,7 +2,8 @@
 
 config.json     every setting, the seed included      metrics.jsonl   one line per iteration
 versions.json   packages, Python, machine, git state  episodes/       what was played, Parquet
-summary.json    the evaluation                        checkpoints/    one folder per iteration
+summary.json    the evaluation                        checkpoints/    one folder per iteration: the weights,
+clock.json      CPU seconds up to each checkpoint                     what was spent so far (spent.json)
 questions.parquet the same by question and costs      wandb/          the same numbers for W&B
 steerability, learning, surfaces, frontier: its figures, as .png and .svg; report.html: all of it as one page
 """
@@ -22,6 +23,7 @@ import numpy as np
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
 
+SPENT = "spent.json"  # of a checkpoint
 PACKAGES = ("clarify_env", "numpy", "gymnasium", "pettingzoo", "pyarrow", "torch", "safetensors", "wandb")
 
 
@@ -144,6 +146,28 @@ class RunDirectory:
         """The last complete checkpoint, or None."""
         found = [int(p.name.split("-")[1]) for p in self.path.glob("checkpoints/iteration-*[0-9]")]
         return max(found, default=None)
+
+    def clock(self) -> dict[str, float]:
+        """CPU seconds of the training up to each checkpoint, by its number; the check after it left out."""
+        path = self.path / "clock.json"
+        return dict(read_json(path)) if path.exists() else {}
+
+    def set_clock(self, iteration: int, seconds: float) -> None:
+        """Write the CPU seconds up to a checkpoint; those of later ones, which are repeated, go."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        kept = {name: spent for name, spent in self.clock().items() if int(name) < iteration}
+        write_json(self.path / "clock.json", {**kept, str(iteration): round(seconds, 3)})
+
+    def spent(self, iteration: int | None = None) -> dict[str, float]:
+        """What the training has spent up to a checkpoint, by default the last.
+
+        Returns:
+            "episodes", "updates", by player "decisions/PLAYER" and "tokens/PLAYER", and "cpu_seconds".
+        """
+        last = self.last() if iteration is None else iteration
+        if last is None or not (path := self.checkpoint(last) / SPENT).exists():
+            return {}
+        return {**read_json(path), "cpu_seconds": self.clock().get(str(last), float("nan"))}
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""

@@ -26,7 +26,7 @@ from clarify_env.errors import ClarifyError
 from clarify_env.games import load_object
 from clarify_env.games.clarification.game import ClarificationGame, Costs
 from clarify_env.games.clarification.optimum import OUTCOME, Solver
-from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games.clarification.scripted_user import UserModel, closest
 
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
 
@@ -142,23 +142,26 @@ def optimum_bound(
 ) -> Bound | None:
     """The expected outcome of optimal play with open notes, or of a `Lookahead`; see `Solver.outcome`.
 
-    It is with the scripted user of the same knobs; where the user is none, with the perfect one. Among
-    "plain" candidates it is the best play over these final messages, and a ceiling of nothing else.
+    It is with the scripted user of the same knobs. Where another plays the user, such as a trained one, it is
+    still with a scripted one, and not the bound's own. Among "plain" candidates it is the best play over
+    these final messages, and a ceiling of nothing else.
     """
     if not _known(env):
         return None
-    game, found = env.game, getattr(others.get("user"), "model", None)
-    if depth is not None and not isinstance(found, UserModel):
+    game, played = env.game, others.get("user", ScriptedUser())
+    exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
+    user, own = UserModel(), False
+    if type(played) is ScriptedUser and type(played.model) is UserModel:  # a subclass may answer otherwise
+        user, own = played.model, exact or played.matcher is closest
+    if depth is not None and not own:
         return None  # who looks ahead counts on a scripted user, and may meet another
-    user = found if isinstance(found, UserModel) else UserModel()
 
     def solve(question: int, cells: Sequence[Costs]) -> dict[str, Floats]:
         task = game.tasks[question]
         best = _solver(task.question, task.interpretations, user, game.max_turns, game.grade, candidates)
         return dict(zip(OUTCOME, best.outcome(cells, depth).T, strict=True))
 
-    exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
-    return Bound("optimum" if exact else "ceiling", solve)
+    return Bound("optimum" if exact else "ceiling", solve, own)
 
 
 def _team(name: str) -> Team:

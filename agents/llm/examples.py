@@ -82,6 +82,7 @@ def demonstrations(
     team: Mapping[str, Player],
     episodes: int,
     seed: int = 0,
+    spent: Counter[str] | None = None,
 ) -> list[Episode]:
     """Episodes of scripted players, who may play from more than the players of `env` see, such as notes.
 
@@ -90,10 +91,11 @@ def demonstrations(
         team: those who play; by default, player by player, the best scripted team that is known.
         episodes: how many.
         seed: of everything random.
+        spent: grows by what they decide (see `clarify_env.rollout.decide`).
     """
     informed = roster_of(env.game).informed(env)
     agents = {**others_of(informed), **team}
-    return list(rollout(informed, agents, episodes, seed))
+    return list(rollout(informed, agents, episodes, seed, spent=spent))
 
 
 def decisions(env: GameEnv[Any], episode: Episode, player: str) -> Iterator[tuple[Observation, Move]]:

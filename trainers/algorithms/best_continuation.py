@@ -104,7 +104,7 @@ def pruned(nodes: Sequence["Node"]) -> list["Node"]:
     return left
 
 
-_CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)
+CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)
 
 
 @dataclass
@@ -270,7 +270,9 @@ class BestContinuation:
         terms = {name: k for k, name in enumerate(game.terms)}
         due, given = list(pending), [{player: item.move} for item in pending]
         while due:
-            made = advance(batch.env, batch.others, [item.state for item in due], [rng] * len(due), given)
+            made = advance(
+                batch.env, batch.others, [item.state for item in due], [rng] * len(due), given, batch.spent
+            )
             waiting = []
             for item, (state, _, paid) in _merged(due, made):
                 quantities = item.node.edges[item.move][0]
@@ -315,5 +317,5 @@ class Sampled:
                 self.root = made[0].state
             for k, choice in enumerate(made):
                 self.at[choice.state.history].setdefault(choice.move, choice.trace)
-                last = k == len(made) - 1 and episode.stop not in _CUT_SHORT
+                last = k == len(made) - 1 and episode.stop not in CUT_SHORT
                 (self.finals if last else self.others).setdefault(choice.move, choice.trace)

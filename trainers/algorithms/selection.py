@@ -18,7 +18,7 @@ odds of two moves by the exponential of what one is better by (arXiv 1910.00177 
 use within ReST are ours). All roles can be trained on the same episodes.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -45,6 +45,7 @@ class Batch(NamedTuple):
         cells: the costs to score at, or None for each episode's own.
         seed: of whatever the rule draws.
         policy: that is trained, for rules that ask what looks alike to it.
+        spent: what rules that play on have to count (see `clarify_env.rollout.decide`), or None.
     """
 
     env: GameEnv[Any]
@@ -54,6 +55,7 @@ class Batch(NamedTuple):
     cells: Sequence[Any] | None
     seed: int
     policy: Agent | None = None
+    spent: Counter[str] | None = None
 
     def example(self, choice: Choice, costs: Any = None, weight: float = 1.0) -> Example:
         """A decision of the player as a training example, by default under its own costs."""
@@ -142,45 +144,12 @@ class TopK(_Whole):
         return [episode for episode, _ in sorted(members, key=lambda pair: -pair[1])[: self.k]]
 
 
-class ActionClustering:
-    """At each point of the dialogue keeps the kind of move that is best on average over intents.
-
-    Decisions at the same point are clustered by kind (ask, enumerate, answer); the cluster with the greatest
-    mean reward wins, and within it the move with the greatest mean reward (arXiv 2512.04068 balances the same
-    clusters; this exact rule is ours). Averaging over the intents that were drawn keeps a lucky guess from
-    winning; but a question is valued by what the behaviour policy made of its reply.
-    """
-
-    def select(self, batch: Batch) -> list[Example]:
-        """One example per point and costs, weighted by how often the point was met."""
-        examples = []
-        game = batch.env.game
-        for costs, members in scored(batch):
-            points: dict[Any, list[tuple[Choice, float]]] = defaultdict(list)
-            for episode, reward in members:
-                for choice in choices(game, episode, batch.player):
-                    points[choice.state.history].append((choice, reward))
-            for met in points.values():
-                kind = _best([(choice.move.kind, reward) for choice, reward in met])
-                kept = [(choice, reward) for choice, reward in met if choice.move.kind == kind]
-                move = _best([(choice.move, reward) for choice, reward in kept])
-                choice = next(choice for choice, _ in kept if choice.move == move)
-                examples.append(batch.example(choice, costs, len(met) / len(members)))
-        return examples
-
-
-def _best(pairs: Sequence[tuple[Any, float]]) -> Any:
-    """The key with the greatest mean; the first of equals."""
-    values: dict[Any, list[float]] = defaultdict(list)
-    for key, value in pairs:
-        values[key].append(value)
-    return max(values, key=lambda key: round(sum(values[key]) / len(values[key]), 9))
-
-
 SELECTION_RULES: dict[str, str | Callable[[], Selection]] = {
     "threshold": "clarify_env.trainers.algorithms.selection:Threshold",
     "top-k": "clarify_env.trainers.algorithms.selection:TopK",
-    "clustering": "clarify_env.trainers.algorithms.selection:ActionClustering",
+    "clustering": "clarify_env.trainers.algorithms.action_clustering:ActionClustering",
+    "clustering-mean": "clarify_env.trainers.algorithms.action_clustering:clustering_mean",
+    "clustering-plain": "clarify_env.trainers.algorithms.action_clustering:clustering_plain",
     "best-continuation": "clarify_env.trainers.algorithms.best_continuation:BestContinuation",
     "averaged": "clarify_env.trainers.algorithms.selection:Averaged",
 }

@@ -126,7 +126,11 @@ def futures(
         given: list[dict[str, Move]] = [{} if one.first is None else {player: one.first} for one in live]
         for k, move in _closed(batch, learner, closing, starts).items():
             given[k] = {player: move}
-        made = advance(batch.env, agents, [one.state for one in live], [one.rng for one in live], given)
+            if batch.spent is not None:  # the policy chose it by what it finds likely
+                batch.spent[f"decisions/{player}"] += 1
+        made = advance(
+            batch.env, agents, [one.state for one in live], [one.rng for one in live], given, batch.spent
+        )
         going = []
         for one, moves, (state, _, paid) in zip(live, on_turn, made, strict=True):
             if moves:
@@ -203,7 +207,9 @@ def possible(batch: Batch, decided: Sequence[Sequence[Choice]]) -> list[list[Sta
                 due += [(e, state, weight, rng) for state, weight in found[e][t - 1]]
         while due:
             given = [{player: decided[e][t - 1].move} for e, *_ in due]
-            steps = advance(batch.env, batch.others, [d[1] for d in due], [d[3] for d in due], given)
+            steps = advance(
+                batch.env, batch.others, [d[1] for d in due], [d[3] for d in due], given, batch.spent
+            )
             going = []
             for (e, _, weight, rng), (state, *_) in zip(due, steps, strict=True):
                 wanted = decided[e][t].state.history

@@ -68,7 +68,7 @@ def ablate(
     slow = is_language_model(target)
     name = Path(target.rpartition(":")[2]).name or target
     with Bars(console) as bars:
-        found = ablating.ablate(
+        found = ablating.without_each(
             made,
             agent,
             name,

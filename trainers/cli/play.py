@@ -106,13 +106,18 @@ def best_play(
         knobs: of the scripted players.
         seed, options: of the collection that the episode belongs to.
     """
-    teams, informed = teams_of(env, knobs), roster_of(env.game).informed(env)
-    bound = bound_of(informed, others_of(env, knobs))
+    teams, roster, others = teams_of(env, knobs), roster_of(env.game), others_of(env, knobs)
+    informed = roster.informed(env)
+    bound = bound_of(informed, others)
     if bound is not None:
         ids = [getattr(one, "id", one) for one in env.game.tasks]
         at = ids.index(episode.setup["task"])
         value = float(bound.solve(at, [env.game.costs_type(**episode.costs)])["reward"][0])
-        return f"The {bound.name} on this question is {value:+.3f}, on average over what it may mean."
+        seats = " and ".join(p for p in others if p not in roster.trained)
+        return (
+            f"The {bound.name} with the scripted {seats} is {value:+.3f} on this question, on average over "
+            "what it may mean."
+        )
     found = {}
     for name, team in teams.items():
         (twin,) = rollout(

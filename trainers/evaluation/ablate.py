@@ -17,7 +17,7 @@ from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.loggers import Logger
 
 
-def ablate(
+def without_each(
     env: GameEnv[Any],
     agent: Agent,
     name: str,

@@ -11,7 +11,7 @@ Finished parts of long work on disk, so that it can go on after an interruption.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -150,11 +150,14 @@ def crossplay(
     fixed: dict[str, Floats] = {}
     best: dict[str, Floats] = {}
     ones: dict[str, str] = {}
+    foreign: set[str] = set()
     for user, partner in users.items():
         others = dict.fromkeys(seats, partner) if isinstance(partner, Agent) else dict(partner)
-        fixed[user], best[user], ones[user] = _yardstick(
+        fixed[user], best[user], ones[user], its_own = _yardstick(
             env, user, others, questions, cells, seed, folder, processes, watcher
         )
+        if not its_own:
+            foreign.add(user)
         for asker, agent in askers.items():
             stage = watcher.stage(f"{asker} / {user}"[:17], total)
             agents = {**others, player: agent}
@@ -169,7 +172,7 @@ def crossplay(
         "costs": shown,
         "seed": seed,
         "episodes": total,
-        **report(table, fixed, best, own, seed),
+        **report(table, fixed, best, own, seed, foreign),
         "versions": versions(),
     }
     write_json(out / "crossplay.json", result)
@@ -200,24 +203,25 @@ def _yardstick(
     folder: Folder,
     processes: int,
     watcher: Logger,
-) -> tuple[Floats, Floats, str]:
-    """zero_F_N and top_N of `Yardsticks` with this partner, and the name of the 1; NaN where that failed."""
+) -> tuple[Floats, Floats, str, bool]:
+    """zero_F_N and top_N of `Yardsticks` with this partner, the 1's name and `own`; NaN where that failed."""
     kept = folder.load("fixed", name)
-    if kept is None:
+    if kept is None or "is_own" not in kept:
         try:
             found = yardsticks(
                 env, questions, cells, seed, others=others, processes=processes, watcher=watcher
             )
         except ClarifyError:  # then its cells have rewards but no normalised score
             nothing = np.full((1, len(questions)), np.nan)
-            return nothing, nothing[0], ""
+            return nothing, nothing[0], "", True
         every = range(len(cells))
         low_F_N, top_N = found.zero_F_N(every), found.top_N(every)
         if np.isfinite(low_F_N).any(axis=1).all():
-            folder.keep("fixed", name, low=low_F_N.tolist(), top=top_N.tolist(), yardstick=found.name)
-        return low_F_N, top_N, found.name
+            parts = {"low": low_F_N.tolist(), "top": top_N.tolist()}
+            folder.keep("fixed", name, **parts, yardstick=found.name, is_own=found.own)
+        return low_F_N, top_N, found.name, found.own
     low_F_N, top_N = (np.array(kept[part], dtype=np.float64) for part in ("low", "top"))  # null becomes NaN
-    return low_F_N, top_N, kept["yardstick"]
+    return low_F_N, top_N, kept["yardstick"], kept["is_own"]
 
 
 def _cell(
@@ -267,6 +271,7 @@ def report(
     optimum: Mapping[str, Floats],
     own: Mapping[str, str],
     seed: int = 0,
+    foreign: Container[str] = (),
 ) -> dict[str, Any]:
     """The matrix and its rows as JSON data, from rewards by question.
 
@@ -279,6 +284,7 @@ def report(
         optimum: of each user the reward, by question, that is the 1.
         own: the user that an asker was trained with.
         seed: of the bootstrap.
+        foreign: the users whose 1 is the best play with another; scores that count on it are marked as such.
     """
     played = [cell.reward_N for row in table.values() for cell in row.values() if not cell.error]
     sides = [np.atleast_2d(rows).sum(axis=0) for rows in fixed.values() if np.isfinite(rows).any()]
@@ -301,6 +307,8 @@ def report(
             else:
                 shown["reward"] = interval(partial(_dot, cell.reward_N[whole_N]), count, seed)
                 shown["normalized"] = interval(partial(score, cell, user), count, seed)
+                if user in foreign:
+                    shown["normalized"]["foreign"] = True
             matrix[asker][user] = shown
         good = {user: cell for user, cell in line.items() if "failed" not in matrix[asker][user]}
         mine = own.get(asker)
@@ -317,8 +325,12 @@ def report(
             rows[asker]["own"] = matrix[asker][mine]["normalized"]
         if others:
             rows[asker]["others"] = interval(mean_others, count, seed)
+            if any(user in foreign for user in others):
+                rows[asker]["others"]["foreign"] = True
         if mine in good and others:
             rows[asker]["drop"] = interval(drop, count, seed)
+            if any(user in foreign for user in (mine, *others)):
+                rows[asker]["drop"]["foreign"] = True
     return {"questions_compared": count, "matrix": matrix, "rows": rows}
 
 

@@ -104,7 +104,8 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     the optimum, or the best team; `from_single` is the same from the baseline, and where there is no table
     `normalized` is that. Where the team before its training was measured too, `start` is its reward and
     `from_start` = (reward - start) / (top - start). Where episodes failed, `reward_failed_0` and
-    `normalized_failed_0` are over all questions, with each of them as a 0.
+    `normalized_failed_0` are over all questions, with each of them as a 0. Where the top is the best play
+    with other partners, each score has a mark: "foreign" is True.
     """
     whole, measured = measured, compared(measured)
     chosen, yard = list(at), measured.yard
@@ -140,6 +141,9 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
         zero_N_C_1 = failed_as_zero(whole.agent_N_C_M[:, :, 0], whole.lost_N_C)[:, :, None]
         zeros = summarise(Measured(whole.cells, whole.names[:1], zero_N_C_1, whole.yard), at, seed)
         result |= {f"{name}_failed_0": zeros[name] for name in ("reward", "normalized")}
+    if not yard.own:
+        for name in {"normalized", "from_single", "from_start", "normalized_failed_0"} & set(result):
+            result[name]["foreign"] = True
     for name, table in yard.teams.items():
         result[f"team {name}"] = mean_of(table[:, chosen, 0].mean(axis=1))
     return result | {
@@ -235,12 +239,14 @@ def evaluate(
     processes: int = 1,
     watcher: Logger | None = None,
     sampling: Mapping[str, Any] | None = None,
+    spent: Mapping[str, float] | None = None,
 ) -> Summary:
     """Evaluate a team; writes summary.json, questions.parquet, the episodes and the pictures.
 
     Args:
         env: the game with the questions to evaluate on.
-        team: who plays; the players left out are played by the last of the game's scripted teams.
+        team: who plays; the players left out are played by the last of the game's scripted teams. The
+            partners of the trained players play with the teams of the yardstick as well.
         name: of the team, for the summary.
         out: folder to write to.
         split: of the questions, for the summary.
@@ -254,6 +260,7 @@ def evaluate(
         processes: that share the work; they change no number.
         watcher: told of the progress.
         sampling: how a language model among the team samples, for the summary.
+        spent: on the training of the team, for the summary (see `RunDirectory.spent`).
 
     Returns:
         The content of summary.json.
@@ -276,7 +283,10 @@ def evaluate(
     lost_N_C = np.zeros((len(questions), len(cells)))
     own = played(team, "evaluate", store=store, failures=failures, counts=counts, lost_N_C=lost_N_C)
     before = played(start, "evaluate start") if start else None
-    yard = yardsticks(env, questions, cells, seed, knobs=knobs, processes=processes, watcher=watcher)
+    partners = {p: {**others, **team}[p] for p in others if p not in roster_of(env.game).trained}
+    yard = yardsticks(
+        env, questions, cells, seed, knobs=knobs, others=partners, processes=processes, watcher=watcher
+    )
     names, lost = measures_of(env, player), lost_N_C if lost_N_C.any() else None
     measured = Measured(cells, names, own, yard, before, lost)
     known = len(trained)
@@ -290,9 +300,11 @@ def evaluate(
         "seed": seed,
         "knobs": dict(knobs or {}),
         "sampling": dict(sampling or {}),
+        "spent": dict(spent or {}),
         **failure_summary(failures, measured),
         **nested(counts),
         "yardstick": yard.name,
+        "own_yardstick": yard.own,
         "floor": list(yard.floor),
         "table": yard.table,
         "measures": list(measured.names),
@@ -427,6 +439,7 @@ def evaluate_run(
         start=None if small or iteration == 0 else load_run(run, 0),
         processes=processes or (default_processes() if small else 1),
         watcher=watcher,
+        spent=run.spent(iteration),
     )
 
 

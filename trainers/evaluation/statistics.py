@@ -19,7 +19,7 @@ from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 
 FILE = "questions.parquet"
-MARK = b"clarify_env"  # key of what the file says of its columns
+ABOUT_COLUMNS = b"clarify_env"  # key of what the file says of its columns
 
 
 def resamples(questions: int, seed: int, times: int = 1000) -> Iterator[Floats]:
@@ -126,7 +126,7 @@ def write_questions(
         columns["optimum"] = optimum_N_C.ravel()
     told = json.dumps({"costs": cells[0]._fields, "measures": list(measures)})
     try:
-        table = pa.table(columns).replace_schema_metadata({MARK: told})
+        table = pa.table(columns).replace_schema_metadata({ABOUT_COLUMNS: told})
         pq.write_table(table, folder / FILE, compression="zstd")
     except OSError as error:
         raise ClarifyError(f"{folder / FILE}: cannot be written: {error.strerror or error}") from None
@@ -145,7 +145,7 @@ def read_questions(folder: Path, name: str = "") -> ByQuestion:
         raise ClarifyError(f"{folder}: no {FILE}, so it cannot be compared; evaluate it again")
     try:
         table = pq.read_table(path)
-        told = json.loads((table.schema.metadata or {})[MARK])
+        told = json.loads((table.schema.metadata or {})[ABOUT_COLUMNS])
         columns = {column: table[column].to_numpy() for column in table.column_names}
         questions = tuple(dict.fromkeys(columns["question"].tolist()))
         shape = (len(questions), len(columns["question"]) // max(1, len(questions)))

@@ -20,7 +20,7 @@ from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.registry import make, registry
-from clarify_env.trainers.config import Config, recipe
+from clarify_env.trainers.config import SMALL_POLICY, Config, recipe
 from clarify_env.trainers.evaluation.crossplay import crossplay
 from clarify_env.trainers.evaluation.evaluate import evaluate_run, load_run
 from clarify_env.trainers.evaluation.measure import pick_questions
@@ -30,7 +30,7 @@ from clarify_env.trainers.experiment import train
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
-LIMITS = {"tokens": "play/tokens", "updates": "update/steps"}  # by name the metric that is spent
+LIMITS = ("tokens", "decisions", "updates")  # what a run may be limited in, beside its episodes
 
 
 class Cell(NamedTuple):
@@ -39,7 +39,7 @@ class Cell(NamedTuple):
     Args:
         game, algorithm, seed: where it stands.
         config: of the run.
-        limits: on its tokens and updates.
+        limits: on its tokens, decisions and updates.
     """
 
     game: str
@@ -61,11 +61,12 @@ class Sweep:
     Args:
         games: the options of `make` for each registered id.
         algorithms: for each name in the comparison the settings that differ from its recipe; "algorithm" is
-            the name itself where it is not given, and "episodes", "tokens", "updates" its own budget.
+            the name itself where it is not given, and "episodes" and each of `LIMITS` its own budget.
         seeds: of the runs.
         episodes: that each run may play in all; the iterations follow from it.
-        tokens, updates: sampled tokens and gradient steps after which a run ends, with the iteration that
-            reaches either; None for no limit. Of `MoveScorer` a decision is a token.
+        tokens, decisions, updates: after which a run ends, with the iteration that reaches one of them; None
+            for no limit. All players' sampled tokens and decisions count, those in trees and futures too;
+            updates are gradient steps.
         users: partners that no run was trained with, to whom all of them are put (see docs/crossplay.md); by
             default those of the game's roster.
         agent: what is trained, as in `Config`.
@@ -79,6 +80,7 @@ class Sweep:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     episodes: int = 9216
     tokens: int | None = None
+    decisions: int | None = None
     updates: int | None = None
     users: tuple[str, ...] | None = None
     agent: str = "move-scorer"
@@ -115,6 +117,11 @@ class Sweep:
                     except ClarifyError as error:
                         raise ClarifyError(f"sweep: algorithm {name!r}: {error}") from None
                     limits = {spent: own.get(spent, getattr(self, spent)) for spent in LIMITS}
+                    if limits["tokens"] is not None and made.policy.agent == SMALL_POLICY:
+                        raise ClarifyError(
+                            f"sweep: algorithm {name!r}: tokens={limits['tokens']!r}: {SMALL_POLICY} samples "
+                            "no tokens; limit its decisions"
+                        )
                     listed.append(Cell(game, name, seed, made, limits))
         return listed
 
@@ -214,10 +221,15 @@ def run_cell(cell: Cell, folder: Path, tasks: int) -> str:
 
 def spent(cell: Cell, lines: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a run with these metrics has reached a limit of its cell."""
+    last = lines[-1] if lines else {}
     return any(
-        limit is not None and sum(line.get(LIMITS[name], 0.0) for line in lines) >= limit
-        for name, limit in cell.limits.items()
+        limit is not None and total(last, f"spent/{name}") >= limit for name, limit in cell.limits.items()
     )
+
+
+def total(counts: Mapping[str, Any], name: str) -> float:
+    """What was spent of one kind, such as "updates", or "decisions" of all players together."""
+    return float(sum(n for key, n in counts.items() if key == name or key.startswith(f"{name}/")))
 
 
 def run_sweep(sweep: Sweep, folder: Path, processes: int = 1) -> Iterator[tuple[Cell, str]]:
@@ -289,17 +301,20 @@ def reference_of(config: Config) -> str:
 def curve(
     lines: Sequence[Mapping[str, Any]], config: Config, known: Mapping[str, tuple[float, float]]
 ) -> list[list[float]]:
-    """[episodes, tokens, normalised score] after each checked iteration, on training questions and costs."""
-    if reference_of(config) not in known:
-        return []
+    """[episodes, decisions of all players, normalised score] at each check, on training questions."""
+    scripted = set(roster_of(registry[config.env].family).trained) if known else set()
+    if reference_of(config) not in known or set(config.policy.players) - scripted:
+        return []  # a partner that is trained as well has a ceiling of its own
     floor, best = known[reference_of(config)]
     if best - floor < 1e-9:  # on so few questions both may play alike
         return []
-    played = np.cumsum([line["episodes"] for line in lines])
-    tokens = np.cumsum([line["play/tokens"] for line in lines])
     return [
-        [float(episodes), float(sampled), (line["eval/reward"] - floor) / (best - floor)]
-        for line, episodes, sampled in zip(lines, played, tokens, strict=True)
+        [
+            total(line, "spent/episodes"),
+            total(line, "spent/decisions"),
+            (line["eval/reward"] - floor) / (best - floor),
+        ]
+        for line in lines
         if "eval/reward" in line
     ]
 

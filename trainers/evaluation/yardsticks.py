@@ -27,8 +27,10 @@ class Yardsticks(NamedTuple):
             measure is not known.
         optimum: what the best play yields, values_N_C by name, "reward" first; empty where it is not known.
         floor: the teams the best of which is the 0: the fixed ones, or where the 1 is a team the first.
-        name: of the 1: "optimum", "ceiling", or "best team: NAME".
+        name: of the 1: see `called`, or "best team: NAME".
         table: of the cost table, which is the 0 of the score where there is one; "" where there is none.
+        own: whether the 1 is with the very partners that the others were measured with; where it is not, a
+            score may pass 1 and is marked.
     """
 
     teams: Mapping[str, Floats]
@@ -36,6 +38,7 @@ class Yardsticks(NamedTuple):
     floor: tuple[str, ...]
     name: str
     table: str = ""
+    own: bool = True
 
     def low_F_N(self, at: Sequence[int]) -> Floats:
         """Rewards of the single strategies of the floor, by question, over the costs at these positions."""
@@ -60,6 +63,18 @@ class Yardsticks(NamedTuple):
         """The same for some of the questions."""
         teams = {name: table[whole_N] for name, table in self.teams.items()}
         return self._replace(teams=teams, optimum={name: v[whole_N] for name, v in self.optimum.items()})
+
+
+def called(bound: Bound, partners: Sequence[str]) -> str:
+    """What the best play is called, such as "optimum with this user": what is best depends on the partners.
+
+    Args:
+        bound: computed.
+        partners: the players that it plays with.
+    """
+    if not partners:
+        return bound.name
+    return f"{bound.name} with {'this' if bound.own else 'another'} {' and '.join(partners)}"
 
 
 def yardsticks(
@@ -123,8 +138,9 @@ def yardsticks(
     for name in ahead:
         teams[name] = np.stack([values[name].get(measure, unknown) for measure in names], axis=2)
     best = max(teams, key=lambda name: float(np.nan_to_num(_mean(teams[name]), nan=-np.inf)))
-    one = bound.name if bound else f"best team: {best}"
-    return Yardsticks(teams, optimum, floor, one, "" if table_N_C_M is None else TABLE)
+    one = called(bound, list(others)) if bound else f"best team: {best}"
+    own = bound is None or bound.own
+    return Yardsticks(teams, optimum, floor, one, "" if table_N_C_M is None else TABLE, own)
 
 
 def _table(

@@ -27,6 +27,7 @@ from clarify_env.trainers.reporting.summary import (
     rewards_of,
     score_note,
     scores,
+    spent_text,
     title_of,
     yardstick_of,
 )
@@ -148,6 +149,7 @@ def _provenance(summary: Mapping[str, Any], config: Any) -> str:
         "questions": f"{summary['questions']:,}, {summary.get('questions_left_out', 0):,} left out",
         "episodes": f"{summary['episodes']:,}, of which {summary.get('failed', 0):,} failed",
         "seed": summary["seed"],
+        "spent on the training": spent_text(summary),
         "knobs of the scripted players": json.dumps(summary["knobs"]),
         "git": git["commit"] + (", modified" if git["modified"] else "") if git else "no checkout",
         "python": versions.get("python"),

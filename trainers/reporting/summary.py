@@ -1,6 +1,6 @@
 """What a summary.json holds, read in one place, and the words for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.columns import Columns
@@ -57,7 +57,7 @@ def varied(summary: Mapping[str, Any]) -> list[str]:
 
 
 def yardstick_of(summary: Mapping[str, Any]) -> str:
-    """What the score is measured against: "optimum", "ceiling", or "best team: NAME" where none is known."""
+    """What the score is measured against, such as "optimum with this user", or "best team: NAME"."""
     return str(summary["yardstick"])
 
 
@@ -126,7 +126,8 @@ def score_note(summary: Mapping[str, Any]) -> str:
     low = "the best single one of the fixed strategies" if len(floor) > 1 else f"the team {floor[0]}"
     if summary["table"]:
         low = f"the {summary['table']}, which plays at each costs the fixed strategy that is best there"
-    return f"Normalised score: 0 = {low}, 1 = the {one}, over the same costs."
+    told = "" if summary.get("own_yardstick", True) else f" {legend(one)}"
+    return f"Normalised score: 0 = {low}, 1 = the {one}, over the same costs.{told}"
 
 
 def failed_note(summary: Mapping[str, Any]) -> str:
@@ -140,14 +141,49 @@ def failed_note(summary: Mapping[str, Any]) -> str:
     )
 
 
+BUDGETS = {"episodes": "episodes", "updates": "updates", "cpu_seconds": "CPU s"}  # but for those by player
+
+
+def budgets(spent: Iterable[str]) -> dict[str, str]:
+    """The kinds of things that were spent, in the order of a table, with the words for them."""
+    first, *last = BUDGETS
+    ordered = [first, *(key for key in spent if "/" in key), *last]
+    known = set(spent)
+    return {key: BUDGETS.get(key) or " ".join(key.split("/")[::-1]) for key in ordered if key in known}
+
+
+def spent_text(summary: Mapping[str, Any]) -> str:
+    """What the training of an evaluated run has spent, in a line; "" where nothing was trained."""
+    spent = summary.get("spent") or {}
+    words = budgets(spent).items()
+    return ", ".join(f"{spent[key]:,.0f} {word}" for key, word in words if spent[key] is not None)
+
+
+MARK = "†"  # of a score against the best play with other partners
+
+
+def legend(yardstick: str) -> str:
+    """What the mark at a score means.
+
+    Args:
+        yardstick: what the 1 is called, such as "optimum with another user".
+    """
+    return f"{MARK} = ceiling of {yardstick.partition(' with ')[2]}: the score may pass 1."
+
+
+def marked(text: str, score: Mapping[str, Any]) -> str:
+    """A score as text, with a mark where its 1 is the best play with other partners."""
+    return f"{text}{MARK}" if score.get("foreign") else text
+
+
 def interval_text(value: Mapping[str, float | None], digits: int = 3, sign: str = "") -> str:
-    """A mean with its interval, such as "0.981 [0.979, 0.983]"; "-" where it is undefined."""
+    """A mean with its interval, such as "0.981 [0.979, 0.983]", and its mark; "-" where it is undefined."""
     mean, low, high = (value[name] for name in ("mean", "low", "high"))
     if mean is None or mean != mean:
         return "-"
     if low is None or high is None or low != low:
-        return f"{mean:{sign}.{digits}f}"
-    return f"{mean:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+        return marked(f"{mean:{sign}.{digits}f}", value)
+    return marked(f"{mean:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]", value)
 
 
 def title_of(summary: Mapping[str, Any]) -> str:
@@ -175,4 +211,5 @@ def results(summary: Mapping[str, Any]) -> Group:
         for level, *values in zip(found["levels"], *(found[name] for name in played), strict=True):
             paid.add_row(f"{level:g}", *(f"{value:.2f}" for value in values))
         counted.append(paid)
-    return Group(table, note, Columns(counted))
+    took = [Text(f"Spent on the training: {told}.")] if (told := spent_text(summary)) else []
+    return Group(table, note, *took, Columns(counted))

@@ -17,9 +17,9 @@ from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.evaluation.isotoken import PLAYED
 from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
-from clarify_env.trainers.evaluation.sweep import LIMITS, Cell, curve
+from clarify_env.trainers.evaluation.sweep import Cell, curve
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, heat, save
-from clarify_env.trainers.reporting.summary import interval_text
+from clarify_env.trainers.reporting.summary import budgets, interval_text, legend, marked
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ABOUT = {
@@ -72,7 +72,7 @@ def audit_table(report: Mapping[str, Any]) -> Group:
 
 
 def ablation_table(report: Mapping[str, Any]) -> Table:
-    """What `ablate` returned, for a terminal: the dearest first; `lost` is in reward."""
+    """What `without_each` returned, for a terminal: the dearest first; `lost` is in reward."""
     title = f"{report['agent']} on {report['env']} ({report['questions']} questions, unseen costs)"
     shown = _table(title, ("without", "reward", "score", "from single", "lost", "95%"), left=0)
     shown.columns[0].justify = "left"
@@ -144,10 +144,13 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
     """
     users = list(next(iter(result["matrix"].values())))
     title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
+    if told := _legends(result):
+        title = f"{title}\n{told}"
     shown = _table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
-        ends = (f"{row[name]['mean']:.3f}" if name in row else "" for name in ("own", "others"))
+        parts = [row.get(name) for name in ("own", "others")]
+        ends = (marked(f"{part['mean']:.3f}", part) if part else "" for part in parts)
         cells = (_short(cell) + ("*" if cell["own"] else "") for cell in line.values())
         shown.add_row(asker, *cells, *ends, interval_text(row["drop"]) if row.get("drop") else "")
     return shown
@@ -163,6 +166,8 @@ def draw_crossplay(result: Mapping[str, Any], path: Path) -> None:
         [[of(cell) for cell in row] for row in rows] for of in (_short, lambda cell: cell["own"])
     )
     title = f"normalised score on {result['env']}; framed: the own partner"
+    if told := _legends(result):
+        title = f"{title}\n{told}"
     size = (max(7.0, 3.0 + 1.3 * len(users)), 1.8 + 0.6 * len(matrix))
     figure, (axes,) = grid_of(1, 1, title, size)
     heat(axes, np.array(scores, dtype=np.float64), texts, framed, "YlGnBu", 0.0, 1.0)
@@ -177,7 +182,15 @@ def _short(cell: Mapping[str, Any]) -> str:
     if "failed" in cell:
         return "failed"
     mean = cell["normalized"]["mean"]
-    return "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
+    text = "" if mean is None or np.isnan(mean) else f"{mean + 0.0:.3f}".replace("-0.000", "0.000")
+    return marked(text, cell["normalized"])
+
+
+def _legends(result: Mapping[str, Any]) -> str:
+    """What the mark means in a cross-play, where it has one."""
+    cells = [(user, cell) for line in result["matrix"].values() for user, cell in line.items()]
+    met = {user for user, cell in cells if cell.get("normalized", {}).get("foreign")}
+    return " ".join(dict.fromkeys(legend(result["yardsticks"][user]) for user in sorted(met)))
 
 
 Row = Mapping[str, Any]
@@ -246,7 +259,7 @@ def draw_isotoken(results: Sequence[Mapping[str, Any]], path: Path) -> None:
 SCORES = ("unseen", "seen", "others")
 
 
-SPENT = {"episodes": "episodes", **LIMITS}
+ALIKE = 1.05  # greatest over least of what the algorithms spent, up to which that counts as equal
 
 
 def summary_of(values_S: Sequence[float], seed: int = 0) -> dict[str, float | None]:
@@ -274,9 +287,9 @@ def collect(
     """What the runs of a sweep reached, as JSON data; also written to compare.json.
 
     For each game and algorithm by seed, with interquartile means of the scores: normalised scores at unseen
-    and seen costs, and with users that no run was trained with; episodes, sampled tokens and gradient steps;
-    the curve of each run; and what failed. For each pair of algorithms the probability that the first is
-    better at unseen costs.
+    and seen costs, and with users that no run was trained with; what each run spent (see
+    `RunDirectory.spent`); the curve of each run; and what failed. For each pair of algorithms the probability
+    that the first is better at unseen costs. For each game what all algorithms spent equally much of.
 
     Args:
         cells: of the sweep.
@@ -287,7 +300,7 @@ def collect(
     games: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in cells:
         row = games.setdefault(cell.game, {}).setdefault(
-            cell.algorithm, {**{name: [] for name in (*SCORES, *SPENT, "seeds", "curve")}, "failed": {}}
+            cell.algorithm, {**{name: [] for name in (*SCORES, "seeds", "curve")}, "spent": {}, "failed": {}}
         )
         run = RunDirectory(folder / cell.name)
         if not (run.path / "summary.json").exists():
@@ -298,15 +311,17 @@ def collect(
         summary, lines = read_json(run.path / "summary.json"), run.metrics()
         row["seeds"].append(cell.seed)
         row["unseen"].append(summary.get("unseen", summary["seen"])["normalized"]["mean"])
-        row["yardstick"] = summary["yardstick"]
+        row["yardstick"], row["foreign"] = summary["yardstick"], not summary["own_yardstick"]
         row["seen"].append(summary["seen"]["normalized"]["mean"])
-        for name, metric in SPENT.items():
-            row[name].append(sum(line.get(metric, 0.0) for line in lines))
+        for name, count in run.spent().items():
+            row["spent"].setdefault(name, []).append(count)
         row["curve"].append(curve(lines, cell.config, known or {}))
         met = (
             (crossings or {}).get(cell.game, {}).get("rows", {}).get(f"{cell.algorithm} seed{cell.seed}", {})
         )
-        row["others"] += [met["others"]["mean"]] if "others" in met else []
+        if "others" in met:
+            row["others"].append(met["others"]["mean"])
+            row["others_foreign"] = bool(met["others"].get("foreign"))
     for rows in games.values():
         for row in rows.values():
             for part in SCORES:
@@ -317,16 +332,45 @@ def collect(
         chances[game] = {
             a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
         }
-    result = {"games": games, "better": chances}
+    equal = {game: _equal(rows) for game, rows in games.items()}
+    result = {"games": games, "better": chances, "equal": equal}
     write_json(folder / "compare.json", result)
     return result
+
+
+def _equal(rows: Mapping[str, Any]) -> list[str]:
+    """What all algorithms spent equally much of, on average over seeds; see `ALIKE`."""
+    spent = [row["spent"] for row in rows.values() if row["seeds"]]
+    shared = [name for name in (spent[0] if len(spent) > 1 else ()) if all(name in one for one in spent)]
+    means = {name: [float(np.mean(one[name])) for one in spent] for name in shared}
+    return [name for name, held in means.items() if 0.0 < max(held) <= ALIKE * min(held)]
+
+
+def _spent_table(game: str, result: Mapping[str, Any], ranked: Sequence[str]) -> list[Any]:
+    """What the runs of a game spent, by their rank, and what is equal for all."""
+    found = result["games"][game]
+    rows = {name: found[name]["spent"] for name in ranked if found[name]["seeds"]}
+    label = budgets(dict.fromkeys(key for row in rows.values() for key in row))
+    if not label:
+        return []
+    shown = Table(title=f"{game}: what a run spent, mean over seeds", box=None, padding=(0, 1))
+    shown.add_column("algorithm")
+    for words in label.values():
+        shown.add_column(words, justify="right")
+    for name, row in rows.items():
+        shown.add_row(name, *(f"{np.mean(row[key]):,.0f}" if key in row else "-" for key in label))
+    if len(rows) < 2:
+        return [shown]
+    equal = [label[key] for key in label if key in result["equal"][game]]
+    within = f"(within {ALIKE - 1:.0%})"
+    return [shown, f"Equal {within}: {', '.join(equal)}." if equal else f"Equal {within}: nothing."]
 
 
 def sweep_table(result: Mapping[str, Any]) -> Group:
     """The result for a terminal: a table a game, the best first, and what failed."""
     parts: list[Any] = []
     for game, rows in result["games"].items():
-        columns = ("algorithm", "mean [95%]", "> next", "others", *SPENT)
+        columns = ("algorithm", "mean [95%]", "> next", "others")
         shown = _table(f"{game}: normalised score at unseen costs", columns)
         ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
         for k, name in enumerate(ranked):
@@ -334,12 +378,15 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
             chance = result["better"][game].get(name, {}).get(after)
             shown.add_row(
                 name,
-                interval_text({**found, "mean": found["iqm"]}) if (found := row["unseen_iqm"]) else "-",
+                interval_text({**found, "mean": found["iqm"], "foreign": row["foreign"]})
+                if (found := row["unseen_iqm"])
+                else "-",
                 "" if chance is None else f"{chance:.2f}",
-                f"{row['others_iqm']['iqm']:.3f}" if row["others_iqm"] else "",
-                *(f"{np.mean(row[spent]):,.0f}" if row[spent] else "" for spent in SPENT),
+                marked(f"{row['others_iqm']['iqm']:.3f}", {"foreign": row["others_foreign"]})
+                if row["others_iqm"]
+                else "",
             )
-        parts.append(shown)
+        parts += [shown, *_spent_table(game, result, ranked)]
         parts += [
             f"{name}, seed {seed} failed: {why}"
             for name, row in rows.items()
@@ -348,8 +395,11 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     parts.append(
         "mean: interquartile, over seeds (0 = the cost table or, where there is none, the floor; 1 = "
         f"{' or '.join(_ones(result)) or 'the best play'}). > next: chance that a run beats one of the next "
-        "line. others: with partners that no run was trained with."
+        "line. others: with partners that no run was trained with. Spent: in training, what is played in "
+        "trees and futures included, checks left out."
     )
+    rows = [row for game in result["games"].values() for row in game.values()]
+    parts += dict.fromkeys(legend(row["yardstick"]) for row in rows if row.get("foreign"))
     return Group(*parts)
 
 
@@ -361,7 +411,7 @@ def _ones(result: Mapping[str, Any]) -> list[str]:
 
 @matplotlib.rc_context(STYLE)
 def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
-    """Scores with intervals, and by game the normalised score against episodes and against tokens."""
+    """Scores with intervals, and by game the normalised score against episodes and against decisions."""
     games = result["games"]
     figure, grid = grid_of(3 * len(games), 3, "", (15, 3.4 * len(games)))
     rows_of_axes = zip(grid[::3], grid[1::3], grid[2::3], strict=True)
@@ -376,9 +426,9 @@ def draw_sweep(result: Mapping[str, Any], path: Path) -> None:
             left.plot(found["iqm"], k, "o", color=colour)
             for at, axes in enumerate(right):
                 _curves(axes, [one for one in rows[name]["curve"] if one], at, colour, name)
-        left.set_yticks(range(len(names)), names)
+        left.set_yticks(range(len(names)), [marked(name, rows[name]) for name in names])
         left.set_title(f"{game}: normalised score, unseen costs")
-        for axes, label in zip(right, ("episodes", "sampled tokens"), strict=True):
+        for axes, label in zip(right, ("episodes", "decisions of all players"), strict=True):
             axes.set_title("normalised score, training questions and costs")
             axes.set_xlabel(label)
             axes.set_xscale("log")

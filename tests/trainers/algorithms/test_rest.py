@@ -193,6 +193,8 @@ def test_the_run_directory_holds_what_it_promises(whole):
         "config.json",
         "versions.json",
         "metrics.jsonl",
+        "clock.json",
+        *(f"checkpoints/iteration-{k:03d}/spent.json" for k in range(4)),
         *(f"episodes/iteration-{k:03d}.parquet" for k in range(3)),
         *(f"checkpoints/iteration-{k:03d}/weights.safetensors" for k in range(4)),
     }
@@ -253,7 +255,7 @@ def test_training_improves_on_the_start(tmp_path):
     assert reward(2) == reward(None) > reward(0) + 0.05
 
 
-@pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering"])
+@pytest.mark.parametrize("rule", ["threshold", "top-k", "clustering", "clustering-plain"])
 @pytest.mark.parametrize("rescore", [True, False])
 def test_every_rule_runs(rule, rescore):
     config = TINY.changed(

@@ -11,9 +11,13 @@ from clarify_env.costs import CostGrid, FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
+from clarify_env.trainers.algorithms.action_clustering import (
+    ActionClustering,
+    clustering_mean,
+    clustering_plain,
+)
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.algorithms.selection import (
-    ActionClustering,
     Batch,
     Threshold,
     TopK,
@@ -102,7 +106,48 @@ def test_clustering_takes_the_best_move_of_the_best_kind():
         episode(RIGHT, intent=1),
     ]
     # enumerate: (0.96 + 0.96 + 0.98 - 0.02) / 4 = 0.72; answer: 0.49
-    assert found(ActionClustering().select(batch(episodes))) == {(CHEAP, listed): 1}
+    for rule in (ActionClustering(), clustering_mean(), clustering_plain()):
+        assert found(rule.select(batch(episodes))) == {(CHEAP, listed): 1}
+
+
+def first(rule, episodes):
+    """What the rule does at the start."""
+    (move,) = [e.move for e in rule.select(batch(episodes)) if not e.observation["transcript"]]
+    return move
+
+
+def test_clustering_by_hand_with_and_without_the_luck_of_the_drawn_meaning():
+    """Half is right for one meaning of two, and only that one was drawn: 0.98 as drawn, 0.48 on average."""
+    listed, half = Enumerate([("Norway", "1950"), ("Chile", "1951")]), Enumerate([("Norway", "1950")])
+    episodes = [episode(half, intent=0), episode(half, intent=0), episode(listed, intent=1)]
+    assert first(clustering_plain(), episodes) == half
+    assert first(clustering_mean(), episodes) == first(ActionClustering(), episodes) == listed
+
+
+def test_clustering_by_hand_with_a_cluster_worth_its_mean_or_its_best_move():
+    """Lists earn 0.96 once and 0.48 three times, 0.6 on average; a question 0.89."""
+    listed, half = Enumerate([("Norway", "1950"), ("Chile", "1951")]), Enumerate([("Norway", "1950")])
+    asked = [episode(ASK, RIGHT, intent=0), episode(ASK, WRONG, intent=1)]
+    episodes = [episode(listed), *(episode(half, intent=i) for i in (0, 0, 1)), *asked]
+    assert first(clustering_mean(), episodes) == ASK
+    assert first(ActionClustering(), episodes) == listed
+
+
+def test_clustering_averages_over_what_a_reply_leaves_possible():
+    """After the reply one meaning is left, so that what is right for it is not averaged with the other."""
+    episodes = [episode(ASK, RIGHT, intent=0), episode(ASK, WRONG, intent=0)]
+    after = [e.move for e in ActionClustering().select(batch(episodes)) if e.observation["transcript"]]
+    assert after == [RIGHT]
+
+
+def test_clustering_knows_a_point_by_all_that_the_player_knows_there():
+    """After the same question, users who mean something else are at points of their own."""
+    both = [episode(ASK, RIGHT, intent=0), episode(ASK, WRONG, intent=1)]
+    users = batch(both)._replace(player="user", others={"asker": Script([ASK, RIGHT])})
+    chosen = [e for e in ActionClustering().select(users) if len(e.observation["transcript"]) == 1]
+    assert [e.observation["intent"] for e in chosen] == [meaning.text for meaning in FILM.interpretations]
+    assert [e.move for e in chosen] == [played.moves("user")[0] for played in both]
+    assert chosen[0].move != chosen[1].move
 
 
 def test_without_re_scoring_an_episode_counts_only_at_its_own_costs():

@@ -48,7 +48,7 @@ def test_a_person_plays_the_asker(command):
     assert "A question costs 0.25, a word of the final message 0.01." in out
     assert "is no move" in out
     assert "turn_cost -0.250" in out
-    assert "The optimum on this question is +" in out
+    assert "The optimum with the scripted user is +" in out
 
 
 def test_a_person_plays_the_user_and_both(command):
@@ -77,7 +77,7 @@ def test_train_writes_a_run_and_its_evaluation(trained):
     out, text = trained
     names = {path.name for path in out.iterdir()}
     assert names == {
-        *("config.json", "versions.json", "metrics.jsonl", "episodes", "checkpoints"),
+        *("config.json", "versions.json", "metrics.jsonl", "clock.json", "episodes", "checkpoints"),
         *("summary.json", "questions.parquet"),
         *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg")),
     }

@@ -13,7 +13,7 @@ from clarify_env.agents.clarification.scripted import likeliest
 from clarify_env.games.clarification import Answer, Ask, Enumerate
 from clarify_env.registry import registry
 from clarify_env.text import tokens
-from clarify_env.trainers.evaluation.ablate import ablate
+from clarify_env.trainers.evaluation.ablate import without_each
 
 REWORDED = ("shared answers", "likeness of answers", "length of answers")
 
@@ -83,7 +83,7 @@ def test_what_is_no_move_passes_through():
 
 def test_no_ablation_of_the_optimal_asker_beats_it_and_the_order_of_the_notes_costs_nothing():
     env = clarify_env.make("synthetic-v1", **registry["synthetic-v1"].held_out({}))
-    found = ablate(env, load("optimal", env, "asker"), "optimal", tasks=4)
+    found = without_each(env, load("optimal", env, "asker"), "optimal", tasks=4)
     assert found["whole"]["normalized"] == pytest.approx(1.0)
     lost = {name: row["lost"]["mean"] for name, row in found["without"].items()}
     assert min(lost.values()) >= -1e-9

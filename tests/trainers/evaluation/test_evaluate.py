@@ -61,7 +61,7 @@ def best(yard):
 
 @pytest.fixture(scope="module")
 def fixed(yard):
-    assert yard.name == "optimum"
+    assert (yard.name, yard.own) == ("optimum with this user", True)
     assert yard.floor == tuple(FIXED)
     assert tuple(yard.teams) == (*FIXED, yard.table, "lookahead", "lookahead-2")
     return {name: yard.teams[name] for name in FIXED}
@@ -268,7 +268,8 @@ def test_summary_has_what_it_promises(evaluated):
     out, summary = evaluated
     assert json.loads((out / "summary.json").read_text()) == json.loads(json.dumps(summary))
     assert {"env", "agent", "episodes", "seen", "unseen"} <= set(summary)
-    assert (summary["yardstick"], summary["floor"]) == ("optimum", list(FIXED))
+    assert (summary["yardstick"], summary["floor"]) == ("optimum with this user", list(FIXED))
+    assert (summary["own_yardstick"], summary["spent"]) == (True, {})
     assert (summary["env"], summary["agent"], summary["questions"]) == ("synthetic-v0", "always-ask", 12)
     ahead = ("cost-table", "lookahead", "lookahead-2")
     reported = {*MEASURES, "optimum", "baseline", "normalized", "from_single"}

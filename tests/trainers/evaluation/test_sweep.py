@@ -79,7 +79,8 @@ def test_a_sweep_runs_and_goes_on(tmp_path):
     row = result["games"]["synthetic-v0"]["mine"]
     assert row["seeds"] == [0, 1]
     assert row["unseen_iqm"]["iqm"] == pytest.approx(np.mean(row["unseen"]))
-    assert all(tokens >= 32 for tokens in row["tokens"])
+    assert row["spent"]["episodes"] == [32, 32]
+    assert all(n >= 32 for who in ("asker", "user") for n in row["spent"][f"decisions/{who}"])
     assert json.loads((folder / "compare.json").read_text())["games"].keys() == {"synthetic-v0"}
     sweep_report.draw_sweep(result, folder / "compare.png")
     assert (folder / "compare.png").stat().st_size > 10_000
@@ -87,6 +88,10 @@ def test_a_sweep_runs_and_goes_on(tmp_path):
     assert "rest" in shown
     assert "mine" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "what a run spent" in shown
+    assert "Equal (within 5%): episodes" in shown
+    assert "episodes" in result["equal"]["synthetic-v0"]
+    assert "decisions/user" not in result["equal"]["synthetic-v0"]
     with pytest.raises(ClarifyError, match="with other settings; give another folder"):
         list(run_sweep(replace(TINY, episodes=64), folder))
 
@@ -118,16 +123,16 @@ def test_a_cell_that_breaks_in_any_way_leaves_the_others_alone(tmp_path, monkeyp
     assert found == {"0": "RuntimeError: the disk fell out", "1": "not run"}
 
 
-@pytest.mark.parametrize(("limit", "iterations"), [({"tokens": 20}, 2), ({"updates": 5}, 1), ({}, 4)])
+@pytest.mark.parametrize(("limit", "iterations"), [({"decisions": 200}, 2), ({"updates": 5}, 1), ({}, 4)])
 def test_a_run_ends_with_the_iteration_that_spends_its_budget(tmp_path, limit, iterations):
     budget = replace(TINY, algorithms={"rest": limit}, seeds=(0,), episodes=64, eval_tasks=2)
     ((cell, why),) = run_sweep(budget, tmp_path)
     run = RunDirectory(tmp_path / cell.name)
     lines = run.metrics()
     assert why == ""
-    if limit == {"tokens": 20}:
-        spent = np.cumsum([line["play/tokens"] for line in lines])
-        assert spent[-1] >= 20 > (spent[-2] if len(spent) > 1 else 0)
+    if limit == {"decisions": 200}:
+        spent = [line["spent/decisions/asker"] + line["spent/decisions/user"] for line in lines]
+        assert spent[-1] >= 200 > (spent[-2] if len(spent) > 1 else 0)
     else:
         assert len(lines) == iterations
     (run.path / "summary.json").unlink()
@@ -147,9 +152,9 @@ def test_curves_and_unknown_users(tmp_path):
     assert row["others"] == [crossings["synthetic-v0"]["rows"]["rest seed0"]["others"]["mean"]]
     (curve,) = row["curve"]
     assert [point[0] for point in curve] == [16.0, 32.0]
-    assert [point[1] for point in curve] == np.cumsum(
-        [line["play/tokens"] for line in _lines(tmp_path)]
-    ).tolist()
+    assert [point[1] for point in curve] == [
+        line["spent/decisions/asker"] + line["spent/decisions/user"] for line in _lines(tmp_path)
+    ]
     config = cells[0].config
     env = clarify_env.make("synthetic-v0", costs=config.grid, size=30)
     questions, grid = pick_questions(env, 8, 0), list(config.grid)
@@ -191,5 +196,7 @@ def test_mistakes(tmp_path):
         Sweep.read(path)
     path.write_text(json.dumps({"games": {"synthetic-v0": {}}, "algorithms": {"ppo": {}}, "seeds": [3]}))
     assert [cell.name for cell in Sweep.read(path).cells()] == ["synthetic-v0/ppo/seed3"]
+    with pytest.raises(ClarifyError, match="'rest': tokens=9: move-scorer samples no tokens; limit its dec"):
+        replace(TINY, tokens=9).cells()
     with pytest.raises(ClarifyError, match="at least one game"):
         replace(TINY, seeds=()).cells()

@@ -178,6 +178,6 @@ def test_a_run_has_them_all(trained):
     assert figures.learning(metrics)["played"] == [(1, metrics[0]["play/reward"])]
     by_question = figures.rewards_by_question(summary, out)
     for curve in figures.curves(summary, by_question):
-        for who in ("agent", "optimum"):
+        for who in ("agent", "optimum with this user"):
             low, high = curve.intervals[who]
             assert all(a <= x <= b for a, x, b in zip(low, curve.rewards[who], high, strict=True))
