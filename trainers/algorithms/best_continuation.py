@@ -12,6 +12,14 @@ other players' own agents. Three things follow that averaging over sampled episo
 A candidate after which another player fails to decide is dropped: what it is worth is not known.
 Values are kept for all costs at once, so that one tree says what to do at each of them.
 
+Where the other players say what they may do (`clarify_env.agent.Predictable`), expectations are exact. Replies
+that leave the player believing the same are taken for one, of which the likeliest stands for all. After one
+that tells nothing, where another could have come, the question may be put again.
+
+Where they only sample, replies are drawn in two halves. A best move is chosen on one half and valued on the
+other, and the other way round: valued on what it was chosen by, the best of a handful of draws believes itself.
+After a reply that only one half has met, the move is valued that was the best before the question.
+
 The values of a dialogue tree, backed up from its ends to its root under each pair of costs.
 
 What is left of a dialogue tree when some of its moves could not be played on.
@@ -23,13 +31,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from clarify_env.agent import Predictable
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
-from clarify_env.simulate import Advanced, Choice, advance, choices, seen
+from clarify_env.simulate import Advanced, Choice, advance, choices, foreseen, seen
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.learners import Example
 
@@ -44,43 +54,83 @@ def unit_prices(game: Game[Any], costs: Sequence[Any]) -> Floats:
 class Decided(NamedTuple):
     """What to do at a node under each costs.
 
+    Values are summed over the node's states by their probability.
+
     Args:
-        value_C: value of going on from here optimally, summed over the node's states by their probability.
-        moves: the best move, or None where there is no candidate.
-        gain_C: by how much it beats the average candidate, in the same unit.
+        value_H_C: of going on from here optimally, by each part of the draws.
+        values_M_C: of each candidate, gone on from optimally.
+        moves: the best one, or None where there is none, or the node was met by one half of the draws only.
+        gain_C: by how much it beats the average candidate.
     """
 
-    value_C: Floats
+    value_H_C: Floats
+    values_M_C: Floats
     moves: list[Move | None]
     gain_C: Floats
 
+    @property
+    def value_C(self) -> Floats:
+        """The mean over the parts."""
+        value_C: Floats = self.value_H_C.mean(axis=0)
+        return value_C
 
-def best_moves(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Decided:
+
+Usual = list[list[Move | None]]  # by each part of the draws and each costs
+
+
+def best_moves(
+    node: "Node", prices_C_T: Floats, found: dict[int, Decided], usual: Usual | None = None
+) -> Decided:
     """The best moves from `node` on; fills `found` by the id of each node below it.
 
     Of equal moves the first by kind and text is taken; a node without candidates is worth nothing more.
+
+    Args:
+        node: where to begin.
+        prices_C_T: of the terms, under each costs.
+        found: is filled.
+        usual: the best final messages before what led here; needed where draws have two parts.
     """
-    count = len(prices_C_T)
-    if not node.edges:
-        found[id(node)] = Decided(np.zeros(count), [None] * count, np.zeros(count))
-        return found[id(node)]
-    values_M_C = candidate_values(node, prices_C_T, found)
-    best_C = values_M_C.argmax(axis=0)
+    parts, count = node.weights_S_H.shape[1], len(prices_C_T)
     moves = list(node.edges)
-    value_C = values_M_C.max(axis=0)
-    found[id(node)] = Decided(value_C, [moves[m] for m in best_C], value_C - values_M_C.mean(axis=0))
+    values_M_H_C = np.zeros((len(moves), parts, count))
+    for m, (quantities_H_T, _) in enumerate(node.edges.values()):
+        values_M_H_C[m] = quantities_H_T @ prices_C_T.T
+    met_H = node.weights_S_H.any(axis=0)
+    after = _usual(node, values_M_H_C, met_H, usual) if parts > 1 else None
+    for m, (_, children) in enumerate(node.edges.values()):
+        for child in children:
+            values_M_H_C[m] += best_moves(child, prices_C_T, found, after).value_H_C
+    values_M_H_C = np.round(values_M_H_C, 12)
+    values_M_C = values_M_H_C.mean(axis=1)
+    value_H_C, best = np.zeros((parts, count)), [None] * count
+    if moves and parts == 1:
+        value_H_C = values_M_H_C.max(axis=0)
+    elif moves:
+        for h in range(parts):
+            if met_H[1 - h]:
+                chosen_C = values_M_H_C[:, 1 - h].argmax(axis=0)
+            else:
+                chosen_C = [moves.index(m) if m in node.edges else 0 for m in usual[1 - h]]
+            value_H_C[h] = values_M_H_C[chosen_C, h, np.arange(count)]
+    if moves and met_H.all():
+        best = [moves[m] for m in values_M_C.argmax(axis=0)]
+    gain_C = value_H_C.mean(axis=0) - (values_M_C.mean(axis=0) if moves else 0.0)
+    found[id(node)] = Decided(value_H_C, values_M_C, best, gain_C)
     return found[id(node)]
 
 
-def candidate_values(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Floats:
-    """values_M_C: what each candidate of a node is worth under each costs, gone on from optimally."""
-    rows = []
-    for quantities_T, children in node.edges.values():
-        value_C = prices_C_T @ quantities_T
-        for child in children:
-            value_C = value_C + best_moves(child, prices_C_T, found).value_C
-        rows.append(value_C)
-    return np.round(rows, 12)
+def _usual(node: "Node", values_M_H_C: Floats, met_H: NDArray[np.bool_], before: Usual | None) -> Usual:
+    """The best final message of a node by each part of the draws; where none came here, the one before."""
+    moves = list(node.edges)
+    ends = [m for m, (_, children) in enumerate(node.edges.values()) if not children]
+    after: Usual = []
+    for h in range(len(met_H)):
+        if ends and met_H[h]:
+            after.append([moves[ends[m]] for m in values_M_H_C[ends, h].argmax(axis=0)])
+        else:
+            after.append(before[h] if before else [None] * values_M_H_C.shape[2])
+    return after
 
 
 def pruned(nodes: Sequence["Node"]) -> list["Node"]:
@@ -113,12 +163,16 @@ class Node:
 
     Args:
         states: the states that it cannot tell apart, each with the probability of being there.
+        weights_S_H: the same probabilities by each part of the draws: one where they are known, else two.
+        settled: moves on the way here that are not made again.
         moves: candidates, each with a trace of a decision that chose it.
-        edges: for each candidate what it incurs at once (quantities by term) and the nodes after it.
+        edges: for each candidate what it incurs at once (quantities_H_T) and the nodes after it.
         lost: candidates without an edge, because another player failed to decide after them.
     """
 
     states: list[tuple[Any, float]]
+    weights_S_H: Floats
+    settled: frozenset[Move] = frozenset()
     moves: dict[Move, Any] = field(default_factory=dict)
     edges: dict[Move, tuple[Floats, list["Node"]]] = field(default_factory=dict)
     lost: set[Move] = field(default_factory=set)
@@ -136,14 +190,18 @@ class Tree(NamedTuple):
     costs: list[Any]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pending:
-    """A state on its way from a move of the trained player to the next node or the end."""
+    """A state on its way from a move of the trained player to the next node or the end.
+
+    `source` is the position of the state of `node` that it comes from.
+    """
 
     state: Any
-    weight: float
+    weight_H: Floats
     node: Node
     move: Move
+    source: int
 
 
 def rooted(game: Game[Any], player: str) -> None:
@@ -174,14 +232,16 @@ class BestContinuation:
         pool_finals: bool = True,
         pool_questions: bool = True,
         by_gain: bool = True,
-        replies: int = 1,
+        replies: int = 24,
         off_path: float = 1.0,
+        least: float = 0.01,
     ) -> None:
         self.by_gain = by_gain
         self.pool_finals = pool_finals
         self.pool_questions = pool_questions
         self.replies = replies
         self.off_path = off_path
+        self.least = least
 
     def select(self, batch: Batch) -> list[Example]:
         """One example per node and pair of costs, weighted by how much the choice matters there."""
@@ -215,13 +275,17 @@ class BestContinuation:
         """The tree of each task."""
         game, player = batch.env.game, batch.player
         rooted(game, player)
+        known = all(
+            isinstance(other, Predictable) for name, other in batch.others.items() if name != player
+        )
         trees = []
         frontier: list[tuple[Node, Sampled, list[Node]]] = []
         for costs, group in grouped(batch):
             sampled = Sampled(game, group, player)
             if sampled.root is None:
                 continue
-            root = Node(list(game.alternatives(sampled.root, player)))
+            states = list(game.alternatives(sampled.root, player))
+            root = Node(states, np.array([[weight] * (1 if known else 2) for _, weight in states]))
             trees.append(Tree([root], costs))
             frontier.append((root, sampled, trees[-1].nodes))
         rng = np.random.default_rng(child_seed(batch.seed, 0))
@@ -230,17 +294,16 @@ class BestContinuation:
             for node, sampled, _ in frontier:
                 node.moves = self._candidates(game, node, sampled, player)
                 for move in node.moves:
-                    node.edges[move] = (np.zeros(len(game.terms)), [])
-                    for state, weight in node.states:
-                        pending.append(_Pending(state, weight, node, move))
-            arrived = self._play_on(batch, pending, rng)
+                    node.edges[move] = (np.zeros((node.weights_S_H.shape[1], len(game.terms))), [])
+                    for k, (state, _) in enumerate(node.states):
+                        pending.append(_Pending(state, node.weights_S_H[k], node, move, k))
+            arrived = self._play_on(batch, pending, None if known else rng)
             grown = []
             for node, sampled, nodes in frontier:
                 for move in node.lost:
                     del node.edges[move]
                 for move in node.edges:
-                    for states in arrived.get((id(node), move), {}).values():
-                        child = Node(states)
+                    for child in _children(node, move, arrived.get((id(node), move), []), known):
                         node.edges[move][1].append(child)
                         nodes.append(child)
                         grown.append((child, sampled, nodes))
@@ -253,39 +316,94 @@ class BestContinuation:
         moves = dict(sampled.at.get(history, {}))
         if self.pool_finals:
             moves = {**sampled.finals, **moves}
-        if self.pool_questions and len(node.states) > 1:
-            made = {turn.move for turn in history}
-            moves = {**{m: trace for m, trace in sampled.others.items() if m not in made}, **moves}
+        if self.pool_questions and len(node.states) > 1 and node.mass > self.least:
+            moves = {**{m: trace for m, trace in sampled.others.items() if m not in node.settled}, **moves}
         ordered = sorted(moves, key=lambda move: (move.kind, move.text))
         return {move: moves[move] for move in ordered if isinstance(move, kinds)}
 
     def _play_on(
-        self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator
-    ) -> dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]]:
-        """Make the moves and let the others play until the trained player is on turn again, or the end."""
+        self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator | None
+    ) -> dict[tuple[int, Move], list[_Pending]]:
+        """Make the moves and let the others play until the trained player is on turn again, or the end.
+
+        Without a generator the others say themselves what they may do.
+        """
         game, player = batch.env.game, batch.player
-        arrived: dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]] = defaultdict(dict)
+        arrived: dict[tuple[int, Move], list[_Pending]] = defaultdict(list)
         terms = {name: k for k, name in enumerate(game.terms)}
+        others: Mapping[str, Any] = batch.others
         due, given = list(pending), [{player: item.move} for item in pending]
         while due:
-            made = advance(batch.env, batch.others, [item.state for item in due], [rng] * len(due), given)
-            waiting = []
+            made = advance(batch.env, others, [item.state for item in due], [rng] * len(due), given)
+            waiting: list[_Pending] = []
+            given = []
             for item, (state, _, paid) in _merged(due, made):
-                quantities = item.node.edges[item.move][0]
+                quantities_H_T = item.node.edges[item.move][0]
                 for name, quantity in paid:
-                    quantities[terms[name]] += item.weight * quantity
+                    quantities_H_T[:, terms[name]] += item.weight_H * quantity
+                item = replace(item, state=state)
                 if state.stop is not None:
                     if state.stop.reason is StopReason.FAILED:
                         item.node.lost.add(item.move)
                 elif player in game.legal(state):
-                    groups = arrived[id(item.node), item.move]
-                    groups.setdefault(state.history, []).append((state, item.weight))
+                    arrived[id(item.node), item.move].append(item)
+                elif rng is None:
+                    for moves, chance in foreseen(game, others, state):
+                        waiting.append(replace(item, weight_H=item.weight_H * chance))
+                        given.append(moves)
                 else:
-                    draws = max(1, round(self.replies * item.weight))
-                    share = _Pending(state, item.weight / draws, item.node, item.move)
-                    waiting += [share] * draws
-            due, given = waiting, []
+                    for h in np.flatnonzero(item.weight_H).tolist():
+                        draws = max(1, round(self.replies / 2 * item.weight_H[h]))
+                        part_H = np.zeros(2)
+                        part_H[h] = item.weight_H[h] / draws
+                        waiting += [replace(item, weight_H=part_H)] * draws
+            due = waiting
         return arrived
+
+
+def _children(node: Node, move: Move, arrived: Sequence[_Pending], known: bool) -> list[Node]:
+    """The nodes after a move, from the states that the player comes to.
+
+    Args:
+        node: where it is made.
+        move: that is made.
+        arrived: the states, with probabilities.
+        known: whether these are exact, so that what is believed after two replies can be compared.
+    """
+    groups: dict[Any, list[_Pending]] = defaultdict(list)
+    for item in arrived:
+        groups[item.state.history].append(item)
+    settled = node.settled | {move}
+    if not known:
+        return [_node(items, settled) for items in groups.values()]
+    believed: dict[Belief, list[list[_Pending]]] = defaultdict(list)
+    for items in groups.values():
+        items.sort(key=lambda item: item.source)
+        believed[_belief([(item.source, float(item.weight_H[0])) for item in items])].append(items)
+    before = _belief([(k, weight) for k, (_, weight) in enumerate(node.states)])
+    children = []
+    for belief, alike in believed.items():
+        masses = [sum(float(item.weight_H[0]) for item in items) for items in alike]
+        likeliest = max(range(len(alike)), key=masses.__getitem__)
+        again = belief == before and len(believed) > 1
+        scale = sum(masses) / masses[likeliest]
+        items = [replace(item, weight_H=item.weight_H * scale) for item in alike[likeliest]]
+        children.append(_node(items, node.settled if again else settled))
+    return children
+
+
+Belief = tuple[tuple[int, float], ...]  # positions of states, and their shares
+
+
+def _belief(weights: Sequence[tuple[int, float]]) -> Belief:
+    total = sum(weight for _, weight in weights)
+    return tuple((k, round(weight / total, 9)) for k, weight in weights)
+
+
+def _node(items: Sequence[_Pending], settled: frozenset[Move]) -> Node:
+    weights_S_H = np.array([item.weight_H for item in items])
+    states = [(item.state, weight) for item, weight in zip(items, weights_S_H.mean(axis=1).tolist(), strict=True)]
+    return Node(states, weights_S_H, settled)
 
 
 def _merged(due: Sequence[_Pending], made: Sequence[Advanced]) -> list[tuple[_Pending, Advanced]]:
@@ -294,7 +412,7 @@ def _merged(due: Sequence[_Pending], made: Sequence[Advanced]) -> list[tuple[_Pe
     for item, one in zip(due, made, strict=True):
         key = (id(item.state), id(item.node), item.move, one.state.stop, *sorted(one.moves.items()))
         if key in found:
-            item = replace(item, weight=item.weight + found[key][0].weight)
+            item = replace(item, weight_H=item.weight_H + found[key][0].weight_H)
         found[key] = (item, one)
     return list(found.values())
 

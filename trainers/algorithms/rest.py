@@ -51,7 +51,6 @@ class ReST(Loop):
             if not 0.0 <= off_path <= 1.0:
                 raise ClarifyError(f"off_path={off_path!r}: a share between 0 and 1")
             rule.off_path = off_path
-            rule.replies = 24 if any(self.config.rollout.knobs.values()) else 1
             for player in self.learners:
                 rooted(self.env.game, player)
         elif "off_path" in self.config.algorithm.options:
