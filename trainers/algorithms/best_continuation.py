@@ -94,8 +94,8 @@ def best_moves(
     parts, count = node.weights_S_H.shape[1], len(prices_C_T)
     moves = list(node.edges)
     values_M_H_C = np.zeros((len(moves), parts, count))
-    for m, (quantities_H_T, _) in enumerate(node.edges.values()):
-        values_M_H_C[m] = quantities_H_T @ prices_C_T.T
+    for m, (quantities_S_H_T, _) in enumerate(node.edges.values()):
+        values_M_H_C[m] = quantities_S_H_T.sum(axis=0) @ prices_C_T.T
     met_H = node.weights_S_H.any(axis=0)
     after = _usual(node, values_M_H_C, met_H, usual) if parts > 1 else None
     for m, (_, children) in enumerate(node.edges.values()):
@@ -166,12 +166,13 @@ class Node:
         weights_S_H: the same probabilities by each part of the draws: one where they are known, else two.
         settled: moves on the way here that are not made again.
         moves: candidates, each with a trace of a decision that chose it.
-        edges: for each candidate what it incurs at once (quantities_H_T) and the nodes after it.
+        edges: for each candidate what it incurs at once (quantities_S_H_T) and the nodes after it.
         lost: candidates without an edge, because another player failed to decide after them.
     """
 
     states: list[tuple[Any, float]]
     weights_S_H: Floats
+    origins: list[int]
     settled: frozenset[Move] = frozenset()
     moves: dict[Move, Any] = field(default_factory=dict)
     edges: dict[Move, tuple[Floats, list["Node"]]] = field(default_factory=dict)
@@ -285,41 +286,80 @@ class BestContinuation:
             if sampled.root is None:
                 continue
             states = list(game.alternatives(sampled.root, player))
-            root = Node(states, np.array([[weight] * (1 if known else 2) for _, weight in states]))
+            root = Node(states, np.array([[weight] * (1 if known else 2) for _, weight in states]), list(range(len(states))))
             trees.append(Tree([root], costs))
-            frontier.append((root, sampled, trees[-1].nodes))
+            frontier.append(((root, sampled, trees[-1].nodes, {}), unit_prices(game, costs)))
         rng = np.random.default_rng(child_seed(batch.seed, 0))
         while frontier:
-            pending = []
-            for node, sampled, _ in frontier:
-                node.moves = self._candidates(game, node, sampled, player)
-                for move in node.moves:
-                    node.edges[move] = (np.zeros((node.weights_S_H.shape[1], len(game.terms))), [])
-                    for k, (state, _) in enumerate(node.states):
-                        pending.append(_Pending(state, node.weights_S_H[k], node, move, k))
-            arrived = self._play_on(batch, pending, None if known else rng)
+            arrived: dict[tuple[int, Move], list[_Pending]] = {}
+            for learnt in (False, True):
+                pending = []
+                for (node, sampled, _, earned), prices_C_T in frontier:
+                    if learnt and not self._asks(node, prices_C_T):
+                        continue
+                    moves = self._candidates(game, node, sampled, player, learnt)
+                    node.moves |= moves
+                    for move in moves:
+                        node.edges[move] = (np.zeros((*node.weights_S_H.shape, len(game.terms))), [])
+                    for move in self._shortlist(node, moves, earned, prices_C_T):
+                        for k, (state, _) in enumerate(node.states):
+                            pending.append(_Pending(state, node.weights_S_H[k], node, move, k))
+                arrived |= self._play_on(batch, pending, None if known else rng)
             grown = []
-            for node, sampled, nodes in frontier:
+            for (node, sampled, nodes, earned), prices_C_T in frontier:
                 for move in node.lost:
                     del node.edges[move]
+                if known and not earned and self.pool_finals:
+                    earned.update(
+                        (move, edge[0][:, 0] / node.weights_S_H)
+                        for move, edge in node.edges.items()
+                        if move in sampled.finals
+                    )
+                node.edges = {move: node.edges[move] for move in sorted(node.edges, key=_order)}
                 for move in node.edges:
                     for child in _children(node, move, arrived.get((id(node), move), []), known):
                         node.edges[move][1].append(child)
                         nodes.append(child)
-                        grown.append((child, sampled, nodes))
+                        grown.append(((child, sampled, nodes, earned), prices_C_T))
             frontier = grown
         return [Tree(pruned(tree.nodes), tree.costs) for tree in trees]
 
-    def _candidates(self, game: Game[Any], node: Node, sampled: "Sampled", player: str) -> dict[Move, Any]:
+    def _shortlist(self, node: Node, moves: Mapping[Move, Any], earned: Mapping[Move, Floats], prices_C_T: Floats) -> list[Move]:
+        """The moves that are played: of the final ones those that are best at some costs by what they earned at the root.
+
+        The others are taken to earn in each state what they earned there.
+        """
+        finals = [move for move in moves if move in earned]
+        if not finals:
+            return list(moves)
+        quantities_M_S_T = np.array([earned[move][node.origins] for move in finals]) * node.weights_S_H
+        for move, quantities_S_T in zip(finals, quantities_M_S_T, strict=True):
+            node.edges[move][0][:, 0] = quantities_S_T
+        values_M_C = quantities_M_S_T.sum(axis=1) @ prices_C_T.T
+        best = {finals[m] for m in np.round(values_M_C, 12).argmax(axis=0).tolist()}
+        for move in best:
+            node.edges[move][0][:] = 0.0
+        return [move for move in moves if move in best or move not in earned]
+
+    def _asks(self, node: Node, prices_C_T: Floats) -> bool:
+        """Whether something is to be learnt here that is worth more than `least`."""
+        if not self.pool_questions or len(node.states) < 2:
+            return False
+        if not node.edges:
+            return True
+        values_M_S_C = np.array([quantities_S_H_T.mean(axis=1) @ prices_C_T.T for quantities_S_H_T, _ in node.edges.values()])
+        return bool((values_M_S_C.max(axis=0).sum(axis=0) - values_M_S_C.sum(axis=1).max(axis=0)).max() > self.least)
+
+    def _candidates(self, game: Game[Any], node: Node, sampled: "Sampled", player: str, learnt: bool) -> dict[Move, Any]:
         history = node.states[0][0].history
         kinds = game.legal(node.states[0][0])[player]
-        moves = dict(sampled.at.get(history, {}))
-        if self.pool_finals:
-            moves = {**sampled.finals, **moves}
-        if self.pool_questions and len(node.states) > 1 and node.mass > self.least:
-            moves = {**{m: trace for m, trace in sampled.others.items() if m not in node.settled}, **moves}
-        ordered = sorted(moves, key=lambda move: (move.kind, move.text))
-        return {move: moves[move] for move in ordered if isinstance(move, kinds)}
+        if learnt:
+            moves = {m: trace for m, trace in sampled.others.items() if m not in node.settled and m not in node.edges}
+        else:
+            moves = dict(sampled.at.get(history, {}))
+            if self.pool_finals:
+                moves = {**sampled.finals, **moves}
+        return {move: moves[move] for move in sorted(moves, key=_order) if isinstance(move, kinds)}
 
     def _play_on(
         self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator | None
@@ -338,9 +378,9 @@ class BestContinuation:
             waiting: list[_Pending] = []
             given = []
             for item, (state, _, paid) in _merged(due, made):
-                quantities_H_T = item.node.edges[item.move][0]
+                quantities_S_H_T = item.node.edges[item.move][0]
                 for name, quantity in paid:
-                    quantities_H_T[:, terms[name]] += item.weight_H * quantity
+                    quantities_S_H_T[item.source, :, terms[name]] += item.weight_H * quantity
                 item = replace(item, state=state)
                 if state.stop is not None:
                     if state.stop.reason is StopReason.FAILED:
@@ -361,6 +401,10 @@ class BestContinuation:
         return arrived
 
 
+def _order(move: Move) -> tuple[str, str]:
+    return move.kind, move.text
+
+
 def _children(node: Node, move: Move, arrived: Sequence[_Pending], known: bool) -> list[Node]:
     """The nodes after a move, from the states that the player comes to.
 
@@ -375,7 +419,7 @@ def _children(node: Node, move: Move, arrived: Sequence[_Pending], known: bool) 
         groups[item.state.history].append(item)
     settled = node.settled | {move}
     if not known:
-        return [_node(items, settled) for items in groups.values()]
+        return [_node(node, items, settled) for items in groups.values()]
     believed: dict[Belief, list[list[_Pending]]] = defaultdict(list)
     for items in groups.values():
         items.sort(key=lambda item: item.source)
@@ -388,7 +432,7 @@ def _children(node: Node, move: Move, arrived: Sequence[_Pending], known: bool) 
         again = belief == before and len(believed) > 1
         scale = sum(masses) / masses[likeliest]
         items = [replace(item, weight_H=item.weight_H * scale) for item in alike[likeliest]]
-        children.append(_node(items, node.settled if again else settled))
+        children.append(_node(node, items, node.settled if again else settled))
     return children
 
 
@@ -400,10 +444,10 @@ def _belief(weights: Sequence[tuple[int, float]]) -> Belief:
     return tuple((k, round(weight / total, 9)) for k, weight in weights)
 
 
-def _node(items: Sequence[_Pending], settled: frozenset[Move]) -> Node:
+def _node(before: Node, items: Sequence[_Pending], settled: frozenset[Move]) -> Node:
     weights_S_H = np.array([item.weight_H for item in items])
     states = [(item.state, weight) for item, weight in zip(items, weights_S_H.mean(axis=1).tolist(), strict=True)]
-    return Node(states, weights_S_H, settled)
+    return Node(states, weights_S_H, [before.origins[item.source] for item in items], settled)
 
 
 def _merged(due: Sequence[_Pending], made: Sequence[Advanced]) -> list[tuple[_Pending, Advanced]]:
