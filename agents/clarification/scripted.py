@@ -66,14 +66,15 @@ def belief(
 ) -> NDArray[np.float64]:
     """Probabilities of the notes, belief_N: their weights, and Bayes' rule for every reply.
 
-    The notes that a reply fits best have likelihood 1, the others `DOUBT`; a reply that says nothing, or fits
-    none of them, changes nothing. The fit is token F1 with what a truthful user who meant the note would have
-    replied; where that fits none, and the notes have facts, with what the note adds to the question.
+    The notes that a reply fits best have likelihood 1, the others `DOUBT`; a reply that says nothing, is the
+    question over again, or fits none of them, changes nothing. The fit is token F1 with what a truthful user
+    who meant the note would have replied; where that fits none, and the notes have facts, with what the note
+    adds to the question.
     """
     weights = np.array([note.weight for note in notes])
     said = said_before(transcript)
     for k, (asked, reply) in enumerate(said):
-        if reply not in SILENT:
+        if reply not in SILENT and reply != question:
             truths = [_TRUTHFUL.replies(asked, question, n.text, n.facts, said[:k])[0][0] for n in notes]
             scores = np.array([token_f1(reply, truth) for truth in truths])
             if scores.max() == 0.0 and notes[0].facts:

@@ -12,13 +12,13 @@ other players' own agents. Three things follow that averaging over sampled episo
 A candidate after which another player fails to decide is dropped: what it is worth is not known.
 Values are kept for all costs at once, so that one tree says what to do at each of them.
 
-Where the other players say what they may do (`clarify_env.agent.Predictable`), expectations are exact. Replies
-that leave the player believing the same are taken for one, of which the likeliest stands for all. After one
-that tells nothing, where another could have come, the question may be put again.
+Where the other players say what they may do (`clarify_env.agent.Predictable`), expectations are exact.
+Replies that leave the player believing the same are taken for one, and the likeliest stands for all. After
+one that tells nothing, where another could have come, the question may be put again.
 
 Where they only sample, replies are drawn in two halves. A best move is chosen on one half and valued on the
-other, and the other way round: valued on what it was chosen by, the best of a handful of draws believes itself.
-After a reply that only one half has met, the move is valued that was the best before the question.
+other, and the other way round: by its own half, the best of a handful of draws believes itself. After a reply
+that only one half has met, the final message counts that was the best before the question.
 
 The values of a dialogue tree, backed up from its ends to its root under each pair of costs.
 
@@ -31,7 +31,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clarify_env.agent import Predictable
 from clarify_env.arrays import Floats
@@ -96,31 +95,30 @@ def best_moves(
     values_M_H_C = np.zeros((len(moves), parts, count))
     for m, (quantities_S_H_T, _) in enumerate(node.edges.values()):
         values_M_H_C[m] = quantities_S_H_T.sum(axis=0) @ prices_C_T.T
-    met_H = node.weights_S_H.any(axis=0)
+    met_H = [bool(weights_S.any()) for weights_S in node.weights_S_H.T]
     after = _usual(node, values_M_H_C, met_H, usual) if parts > 1 else None
     for m, (_, children) in enumerate(node.edges.values()):
         for child in children:
             values_M_H_C[m] += best_moves(child, prices_C_T, found, after).value_H_C
     values_M_H_C = np.round(values_M_H_C, 12)
     values_M_C = values_M_H_C.mean(axis=1)
-    value_H_C, best = np.zeros((parts, count)), [None] * count
+    value_H_C, best = np.zeros((parts, count)), list[Move | None]([None] * count)
     if moves and parts == 1:
         value_H_C = values_M_H_C.max(axis=0)
     elif moves:
         for h in range(parts):
-            if met_H[1 - h]:
-                chosen_C = values_M_H_C[:, 1 - h].argmax(axis=0)
-            else:
-                chosen_C = [moves.index(m) if m in node.edges else 0 for m in usual[1 - h]]
+            chosen_C = values_M_H_C[:, 1 - h].argmax(axis=0)
+            if usual and not met_H[1 - h]:
+                chosen_C = np.array([moves.index(m) if m in moves else 0 for m in usual[1 - h]])
             value_H_C[h] = values_M_H_C[chosen_C, h, np.arange(count)]
-    if moves and met_H.all():
+    if moves and all(met_H):
         best = [moves[m] for m in values_M_C.argmax(axis=0)]
     gain_C = value_H_C.mean(axis=0) - (values_M_C.mean(axis=0) if moves else 0.0)
     found[id(node)] = Decided(value_H_C, values_M_C, best, gain_C)
     return found[id(node)]
 
 
-def _usual(node: "Node", values_M_H_C: Floats, met_H: NDArray[np.bool_], before: Usual | None) -> Usual:
+def _usual(node: "Node", values_M_H_C: Floats, met_H: Sequence[bool], before: Usual | None) -> Usual:
     """The best final message of a node by each part of the draws; where none came here, the one before."""
     moves = list(node.edges)
     ends = [m for m, (_, children) in enumerate(node.edges.values()) if not children]
@@ -164,6 +162,7 @@ class Node:
     Args:
         states: the states that it cannot tell apart, each with the probability of being there.
         weights_S_H: the same probabilities by each part of the draws: one where they are known, else two.
+        origins: the positions of the root's states that these come from.
         settled: moves on the way here that are not made again.
         moves: candidates, each with a trace of a decision that chose it.
         edges: for each candidate what it incurs at once (quantities_S_H_T) and the nodes after it.
@@ -222,10 +221,12 @@ class BestContinuation:
         pool_questions: so are the other moves, unless the transcript holds them already.
         by_gain: weight an example by how far its move beats the average candidate (times the probability of
             the node), rather than by that probability alone: choices that do not matter teach nothing.
-        replies: how often another player's answer is drawn in all states of a root together, in proportion to
-            their probabilities and at least once in each; more than 1 for users that are not deterministic.
+        replies: how often another player's answer is drawn in all states of a root together where it is only
+            sampled, in proportion to their probabilities and at least twice in each; at least 2.
         off_path: factor of an example's weight for each move on the way to its node that is not the best one
             there; 0 keeps only what playing the best moves leads to.
+        least: of reward, at the root: questions are thought of only where knowing the state for sure would be
+            worth more.
     """
 
     def __init__(
@@ -233,7 +234,7 @@ class BestContinuation:
         pool_finals: bool = True,
         pool_questions: bool = True,
         by_gain: bool = True,
-        replies: int = 24,
+        replies: int = 8,
         off_path: float = 1.0,
         least: float = 0.01,
     ) -> None:
@@ -273,93 +274,71 @@ class BestContinuation:
         return reach
 
     def grow(self, batch: Batch) -> list["Tree"]:
-        """The tree of each task."""
+        """The tree of each task.
+
+        Raises:
+            ClarifyError: the others only sample, and one reply is to be drawn.
+        """
         game, player = batch.env.game, batch.player
         rooted(game, player)
-        known = all(
-            isinstance(other, Predictable) for name, other in batch.others.items() if name != player
-        )
-        trees = []
-        frontier: list[tuple[Node, Sampled, list[Node]]] = []
+        known = all(isinstance(other, Predictable) for name, other in batch.others.items() if name != player)
+        if not known and self.replies < 2:
+            raise ClarifyError(
+                f"best-continuation: replies={self.replies!r} of players who only sample: a move that is "
+                "chosen and valued by the same reply believes itself; draw at least 2"
+            )
+        frontier: list[tuple[Node, _Growing]] = []
         for costs, group in grouped(batch):
             sampled = Sampled(game, group, player)
-            if sampled.root is None:
-                continue
-            states = list(game.alternatives(sampled.root, player))
-            root = Node(states, np.array([[weight] * (1 if known else 2) for _, weight in states]), list(range(len(states))))
-            trees.append(Tree([root], costs))
-            frontier.append(((root, sampled, trees[-1].nodes, {}), unit_prices(game, costs)))
-        rng = np.random.default_rng(child_seed(batch.seed, 0))
+            if sampled.root is not None:
+                states = list(game.alternatives(sampled.root, player))
+                weights_S_H = np.array([[weight] * (1 if known else 2) for _, weight in states])
+                root = Node(states, weights_S_H, list(range(len(states))))
+                tree = Tree([root], costs)
+                frontier.append((root, _Growing(tree, sampled, unit_prices(game, costs))))
+        grown = [growing.tree for _, growing in frontier]
+        rng = None if known else np.random.default_rng(child_seed(batch.seed, 0))
         while frontier:
             arrived: dict[tuple[int, Move], list[_Pending]] = {}
-            for learnt in (False, True):
+            for pick in (self._sampled_or_final, self._questions):
                 pending = []
-                for (node, sampled, _, earned), prices_C_T in frontier:
-                    if learnt and not self._asks(node, prices_C_T):
-                        continue
-                    moves = self._candidates(game, node, sampled, player, learnt)
-                    node.moves |= moves
-                    for move in moves:
+                for node, growing in frontier:
+                    kinds = game.legal(node.states[0][0])[player]
+                    picked = {m: trace for m, trace in pick(node, growing).items() if isinstance(m, kinds)}
+                    node.moves |= picked
+                    for move in picked:
                         node.edges[move] = (np.zeros((*node.weights_S_H.shape, len(game.terms))), [])
-                    for move in self._shortlist(node, moves, earned, prices_C_T):
+                    for move in growing.shortlist(node, sorted(picked, key=_order)):
                         for k, (state, _) in enumerate(node.states):
                             pending.append(_Pending(state, node.weights_S_H[k], node, move, k))
-                arrived |= self._play_on(batch, pending, None if known else rng)
-            grown = []
-            for (node, sampled, nodes, earned), prices_C_T in frontier:
+                arrived |= self._play_on(batch, pending, rng)
+            below = []
+            for node, growing in frontier:
                 for move in node.lost:
                     del node.edges[move]
-                if known and not earned and self.pool_finals:
-                    earned.update(
-                        (move, edge[0][:, 0] / node.weights_S_H)
-                        for move, edge in node.edges.items()
-                        if move in sampled.finals
-                    )
                 node.edges = {move: node.edges[move] for move in sorted(node.edges, key=_order)}
-                for move in node.edges:
-                    for child in _children(node, move, arrived.get((id(node), move), []), known):
-                        node.edges[move][1].append(child)
-                        nodes.append(child)
-                        grown.append(((child, sampled, nodes, earned), prices_C_T))
-            frontier = grown
-        return [Tree(pruned(tree.nodes), tree.costs) for tree in trees]
+                if known and self.pool_finals:
+                    growing.learn(node)
+                for move, (_, children) in node.edges.items():
+                    children += _children(node, move, arrived.get((id(node), move), []), known)
+                    growing.tree.nodes.extend(children)
+                    below += [(child, growing) for child in children]
+            frontier = below
+        return [Tree(pruned(tree.nodes), tree.costs) for tree in grown]
 
-    def _shortlist(self, node: Node, moves: Mapping[Move, Any], earned: Mapping[Move, Floats], prices_C_T: Floats) -> list[Move]:
-        """The moves that are played: of the final ones those that are best at some costs by what they earned at the root.
+    def _sampled_or_final(self, node: Node, growing: "_Growing") -> dict[Move, Any]:
+        """What was sampled at this node, and every final message of the task."""
+        moves = growing.sampled.at.get(node.states[0][0].history, {})
+        return {**(growing.sampled.finals if self.pool_finals else {}), **moves}
 
-        The others are taken to earn in each state what they earned there.
-        """
-        finals = [move for move in moves if move in earned]
-        if not finals:
-            return list(moves)
-        quantities_M_S_T = np.array([earned[move][node.origins] for move in finals]) * node.weights_S_H
-        for move, quantities_S_T in zip(finals, quantities_M_S_T, strict=True):
-            node.edges[move][0][:, 0] = quantities_S_T
-        values_M_C = quantities_M_S_T.sum(axis=1) @ prices_C_T.T
-        best = {finals[m] for m in np.round(values_M_C, 12).argmax(axis=0).tolist()}
-        for move in best:
-            node.edges[move][0][:] = 0.0
-        return [move for move in moves if move in best or move not in earned]
-
-    def _asks(self, node: Node, prices_C_T: Floats) -> bool:
-        """Whether something is to be learnt here that is worth more than `least`."""
+    def _questions(self, node: Node, growing: "_Growing") -> dict[Move, Any]:
+        """The other moves of the task, where there is something to learn that is worth more than `least`."""
         if not self.pool_questions or len(node.states) < 2:
-            return False
-        if not node.edges:
-            return True
-        values_M_S_C = np.array([quantities_S_H_T.mean(axis=1) @ prices_C_T.T for quantities_S_H_T, _ in node.edges.values()])
-        return bool((values_M_S_C.max(axis=0).sum(axis=0) - values_M_S_C.sum(axis=1).max(axis=0)).max() > self.least)
-
-    def _candidates(self, game: Game[Any], node: Node, sampled: "Sampled", player: str, learnt: bool) -> dict[Move, Any]:
-        history = node.states[0][0].history
-        kinds = game.legal(node.states[0][0])[player]
-        if learnt:
-            moves = {m: trace for m, trace in sampled.others.items() if m not in node.settled and m not in node.edges}
-        else:
-            moves = dict(sampled.at.get(history, {}))
-            if self.pool_finals:
-                moves = {**sampled.finals, **moves}
-        return {move: moves[move] for move in sorted(moves, key=_order) if isinstance(move, kinds)}
+            return {}
+        if node.edges and growing.at_stake(node) <= self.least:
+            return {}
+        done = node.settled | node.edges.keys()
+        return {move: trace for move, trace in growing.sampled.others.items() if move not in done}
 
     def _play_on(
         self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator | None
@@ -374,14 +353,15 @@ class BestContinuation:
         others: Mapping[str, Any] = batch.others
         due, given = list(pending), [{player: item.move} for item in pending]
         while due:
-            made = advance(batch.env, others, [item.state for item in due], [rng] * len(due), given)
+            rngs = [rng] * len(due) if rng else ()
+            made = advance(batch.env, others, [item.state for item in due], rngs, given)
             waiting: list[_Pending] = []
             given = []
-            for item, (state, _, paid) in _merged(due, made):
+            for item, (state, _, paid) in _merged(due, made) if rng else zip(due, made, strict=True):
                 quantities_S_H_T = item.node.edges[item.move][0]
                 for name, quantity in paid:
                     quantities_S_H_T[item.source, :, terms[name]] += item.weight_H * quantity
-                item = replace(item, state=state)
+                item = _Pending(state, item.weight_H, item.node, item.move, item.source)
                 if state.stop is not None:
                     if state.stop.reason is StopReason.FAILED:
                         item.node.lost.add(item.move)
@@ -389,7 +369,8 @@ class BestContinuation:
                     arrived[id(item.node), item.move].append(item)
                 elif rng is None:
                     for moves, chance in foreseen(game, others, state):
-                        waiting.append(replace(item, weight_H=item.weight_H * chance))
+                        weight_H = item.weight_H * chance
+                        waiting.append(_Pending(state, weight_H, item.node, item.move, item.source))
                         given.append(moves)
                 else:
                     for h in np.flatnonzero(item.weight_H).tolist():
@@ -399,6 +380,53 @@ class BestContinuation:
                         waiting += [replace(item, weight_H=part_H)] * draws
             due = waiting
         return arrived
+
+
+@dataclass
+class _Growing:
+    """A tree on its way.
+
+    `earned` holds what each final message earned at the root in each of its states (quantities_S_T).
+    """
+
+    tree: Tree
+    sampled: "Sampled"
+    prices_C_T: Floats
+    earned: dict[Move, Floats] = field(default_factory=dict)
+
+    def learn(self, node: Node) -> None:
+        """Take over from the root what its final messages earned."""
+        if node is self.tree.nodes[0]:
+            for move in self.sampled.finals.keys() & node.edges.keys():
+                self.earned[move] = node.edges[move][0][:, 0] / node.weights_S_H
+
+    def shortlist(self, node: Node, moves: Sequence[Move]) -> list[Move]:
+        """Those of these candidates of a node that are played on from there.
+
+        Of the final messages those are that would be best at some costs if each earned what it did at the
+        root in the same states; the others are taken to earn that.
+        """
+        known = [move for move in moves if move in self.earned]
+        if not known:
+            return list(moves)
+        earned_M_S_T = np.array([self.earned[move][node.origins] for move in known]) * node.weights_S_H
+        values_M_C = np.round(earned_M_S_T.sum(axis=1) @ self.prices_C_T.T, 12)
+        played = {known[m] for m in values_M_C.argmax(axis=0).tolist()}
+        for move, earned_S_T in zip(known, earned_M_S_T, strict=True):
+            if move not in played:
+                node.edges[move][0][:, 0] = earned_S_T
+        return [move for move in moves if move in played or move not in self.earned]
+
+    def at_stake(self, node: Node) -> float:
+        """What it is worth at most, at any of the costs, to be told which state it is before the last move.
+
+        It bounds what questions are worth which earn nothing themselves.
+        """
+        values_M_S_C = np.array(
+            [q_S_H_T.mean(axis=1) @ self.prices_C_T.T for q_S_H_T, _ in node.edges.values()]
+        )
+        told_C = values_M_S_C.max(axis=0).sum(axis=0)
+        return float((told_C - values_M_S_C.sum(axis=1).max(axis=0)).max())
 
 
 def _order(move: Move) -> tuple[str, str]:
@@ -446,7 +474,9 @@ def _belief(weights: Sequence[tuple[int, float]]) -> Belief:
 
 def _node(before: Node, items: Sequence[_Pending], settled: frozenset[Move]) -> Node:
     weights_S_H = np.array([item.weight_H for item in items])
-    states = [(item.state, weight) for item, weight in zip(items, weights_S_H.mean(axis=1).tolist(), strict=True)]
+    states = [
+        (item.state, weight) for item, weight in zip(items, weights_S_H.mean(axis=1).tolist(), strict=True)
+    ]
     return Node(states, weights_S_H, [before.origins[item.source] for item in items], settled)
 
 

@@ -22,15 +22,21 @@ class ReST(Loop):
     """A run of ReST; `Loop` has the other arguments.
 
     Options: `rule`, a name in `clarify_env.trainers.algorithms.selection.SELECTION_RULES` or "module:Class";
-    `off_path` of the best continuation (1): the weight of what the best moves do not lead to,
-    in [0, 1]; `rescore` (True): every episode counts at all training costs.
+    `off_path` of the best continuation (1): the weight of what the best moves do not lead to, in [0, 1];
+    `replies` (8) of it: draws where the other players only sample, at least 2; `rescore` (True): every
+    episode counts at all training costs.
 
     Args:
         rule: a selection rule that is made already, or one for each player that is trained; by default the
             one that the options name.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"rule": "best-continuation", "off_path": 1.0, "rescore": True}
+    defaults: ClassVar[dict[str, Any]] = {
+        "rule": "best-continuation",
+        "off_path": 1.0,
+        "replies": 8,
+        "rescore": True,
+    }
 
     def __init__(
         self,
@@ -50,11 +56,13 @@ class ReST(Loop):
         if isinstance(rule, BestContinuation):
             if not 0.0 <= off_path <= 1.0:
                 raise ClarifyError(f"off_path={off_path!r}: a share between 0 and 1")
-            rule.off_path = off_path
+            rule.off_path, rule.replies = off_path, int(self.options["replies"])
             for player in self.learners:
                 rooted(self.env.game, player)
-        elif "off_path" in self.config.algorithm.options:
-            raise ClarifyError(f"off_path={off_path!r}: has no effect on the rule {self.options['rule']!r}")
+        else:
+            for name in {"off_path", "replies"} & self.config.algorithm.options.keys():
+                value, own = self.options[name], self.options["rule"]
+                raise ClarifyError(f"{name}={value!r}: has no effect on the rule {own!r}")
         return rule
 
     def examples(self, batch: Batch) -> list[Example]:

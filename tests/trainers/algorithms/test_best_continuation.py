@@ -132,7 +132,7 @@ def test_what_the_tree_selects_at_the_start_is_the_optimal_move(task):
     tree, found = values(listed)
     (root, *_), price_C_T = tree.nodes, unit_prices(listed.env.game, tree.costs)
     worth = {
-        move: price_C_T @ quantities + sum(found[id(child)].value_C for child in children)
+        move: price_C_T @ quantities.sum(axis=(0, 1)) + sum(found[id(child)].value_C for child in children)
         for move, (quantities, children) in root.edges.items()
     }
     for c, (cell, move) in enumerate(zip(CELLS, found[id(root)].moves, strict=True)):
