@@ -29,10 +29,9 @@ from clarify_env.trainers.algorithms.advantages import returns_to_go
 from clarify_env.trainers.algorithms.best_continuation import (
     BestContinuation,
     Decided,
-    Sampled,
     best_moves,
-    unit_prices,
 )
+from clarify_env.trainers.algorithms.dialogue_tree import Sampled, unit_prices
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.algorithms.simulated_futures import (

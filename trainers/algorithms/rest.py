@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.algorithms.best_continuation import BestContinuation, rooted
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation
+from clarify_env.trainers.algorithms.dialogue_tree import rooted
 from clarify_env.trainers.algorithms.selection import Batch, Selection, make_rule
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.learners import Example, Learner

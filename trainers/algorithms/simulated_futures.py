@@ -26,7 +26,7 @@ from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
 from clarify_env.simulate import Choice, advance, point
 from clarify_env.trainers.algorithms.advantages import Played
-from clarify_env.trainers.algorithms.best_continuation import Sampled
+from clarify_env.trainers.algorithms.dialogue_tree import Sampled
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.learners import Example, Learner

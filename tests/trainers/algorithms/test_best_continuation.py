@@ -16,7 +16,8 @@ from clarify_env.games.clarification.optimum import Solver, questions
 from clarify_env.games.clarification.scripted_user import pick
 from clarify_env.games.clarification.synthetic import tasks
 from clarify_env.text import best_f1
-from clarify_env.trainers.algorithms.best_continuation import BestContinuation, best_moves, unit_prices
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation, best_moves
+from clarify_env.trainers.algorithms.dialogue_tree import unit_prices
 from clarify_env.trainers.algorithms.selection import ActionClustering, Batch
 
 CELLS = [Costs(a, b) for a in (0.0, 0.02, 0.1, 0.3) for b in (0.002, 0.02, 0.06)]
