@@ -30,7 +30,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Predictable
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
@@ -203,7 +202,7 @@ class BestContinuation:
         """
         game, player = batch.env.game, batch.player
         rooted(game, player)
-        known = all(isinstance(other, Predictable) for name, other in batch.others.items() if name != player)
+        known = batch.known
         if not known and self.replies < 2:
             raise ClarifyError(
                 f"best-continuation: replies={self.replies!r} of players who only sample: a move that is "
