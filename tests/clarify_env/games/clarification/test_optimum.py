@@ -298,3 +298,17 @@ def test_unexplained_reply_changes_no_belief():
     best = Solver(QUESTION, tasks("validation", 20)[1].interpretations, UserModel(), 5)
     for ask in best.asks:
         assert (best.posterior(best.prior_N, ask.text, "Purple.") == best.prior_N).all()
+
+
+def test_the_optimum_puts_a_question_again_after_an_empty_reply():
+    meanings = tuple(
+        Interpretation(f"Where was Kim the {job} born?", (place,), 0.5)
+        for job, place in (("poet", "oslo"), ("judge", "port"))
+    )
+    cost = Costs(turn=0.05, word=0.1)  # a list of both costs 0.4
+    for user in (UserModel(vagueness=0.4), UserModel(noise=0.2, refusal=0.2)):
+        worth = 0.6
+        for turns in (1, 2, 3, 4):
+            found = Solver(QUESTION, meanings, user, turns).optimum([cost])[0, 0]
+            assert found == pytest.approx(worth, abs=1e-9), turns
+            worth = 0.6 * 0.9 + 0.4 * worth - 0.05
