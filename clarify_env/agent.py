@@ -7,7 +7,7 @@ any number of dialogues at the same time, and repeat any of them exactly from it
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -94,3 +94,15 @@ class Agent:
     def move(self, observation: Observation, rng: np.random.Generator) -> Action:
         """The action for one observation, everything random drawn from `rng`."""
         raise TypeError(f"{type(self).__name__} defines neither act() nor move()")
+
+
+@runtime_checkable
+class Predictable(Protocol):
+    """An agent that can say what it may do; whoever plays on with it needs no draws (`simulate.foreseen`).
+
+    `replies` is true to `act`, which draws from it: `check_agent` compares the two.
+    """
+
+    def replies(self, observation: Observation) -> Sequence[tuple[Move, float]]:
+        """The moves that the agent may make here, no two alike, with probabilities that add up to 1."""
+        ...

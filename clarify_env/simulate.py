@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Observation
+from clarify_env.agent import Observation, Predictable
 from clarify_env.env import GameEnv, read_action
 from clarify_env.episode import Episode, prices
 from clarify_env.errors import ClarifyError
@@ -131,6 +131,29 @@ def point(game: Game[Any], state: Any, player: str) -> Hashable:
         if name not in ("transcript", "costs")
     ]
     return (state.history, *held)
+
+
+def foreseen(
+    game: Game[Any],
+    agents: Mapping[str, Predictable],
+    state: Any,
+    spent: Counter[str] | None = None,
+) -> list[tuple[dict[str, Move], float]]:
+    """What the players on turn may do together, with probabilities that add up to 1.
+
+    Args:
+        game: that is played.
+        agents: the players on turn, among others; each draws independently of the rest.
+        state: where they are on turn.
+        spent: grows by one decision of each of them.
+    """
+    ways: list[tuple[dict[str, Move], float]] = [({}, 1.0)]
+    for player in game.legal(state):
+        if spent is not None:
+            spent[f"decisions/{player}"] += 1
+        replies = agents[player].replies(game.view(state, player))
+        ways = [({**moves, player: move}, share * p) for moves, share in ways for move, p in replies]
+    return ways
 
 
 class Advanced(NamedTuple):

@@ -140,7 +140,8 @@ def test_the_tree_drops_a_question_whose_continuation_is_unknown(when):
     for sound, flaky in zip(trees["sound"], trees["flaky"], strict=True):
         assert len(flaky.nodes) == 1  # nothing is left below the root
         for move, (quantities, _) in flaky.nodes[0].edges.items():
-            assert quantities.tolist() == sound.nodes[0].edges[move][0].tolist()
+            whole = sound.nodes[0].edges[move][0]
+            assert quantities.mean(axis=1) == pytest.approx(whole.mean(axis=1))
     selected = BestContinuation().select(Batch(env, "asker", users["flaky"], episodes, CELLS, 0))
     assert {example.move.kind for example in selected} <= {"answer", "enumerate"}
     assert selected

@@ -81,12 +81,12 @@ def belief(
     been to give it, and `SLIP` at least. For a reply in other words the notes that it fits best have
     likelihood 1, the others `DOUBT`; the fit is token F1 with what a truthful user who meant the note would
     have replied; where that fits none, and the notes have facts, with what the note adds to the question.
-    A reply that says nothing, or fits none of them, changes nothing.
+    A reply that says nothing, is the question over again, or fits none of them, changes nothing.
     """
     weights = np.array([note.weight for note in notes])
     said = said_before(transcript)
     for k, (asked, reply) in enumerate(said):
-        if reply in SILENT:
+        if reply in SILENT or reply == question:
             continue
         told = [user.replies(asked, question, note.text, note.facts, said[:k]) for note in notes]
         likely = np.array([sum(p for text, p in own if text == reply) for own in told])
@@ -299,32 +299,43 @@ class ScriptedUser(Agent):
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """A `Reply` to a question, a `Select` from a final message."""
         message = observation["transcript"][-1].move
-        if isinstance(message, Ask):
-            return Reply(self._reply(message, observation, rng))
-        if isinstance(message, Enumerate):
-            at = self._picked(message, observation)
-            return Select("" if at is None else message.options[at][1])
-        if isinstance(message, Answer):
-            return Select(message.text)
-        raise ClarifyError(f"ScriptedUser: does not know what to do about a {message.kind!r}")
-
-    def _picked(self, message: Enumerate, observation: Observation) -> int | None:
-        intent, facts, question = observation["intent"], observation["facts"], observation["question"]
-        if facts:
-            return pick(message.options, intent, facts, question)
-        return self.matcher(tuple(label for label, _ in message.options), intent, question)
-
-    def _reply(self, ask: Ask, observation: Observation, rng: np.random.Generator) -> str:
-        facts = observation["facts"]
-        said = () if facts else said_before(observation["transcript"])
-        replies = self.model.replies(ask.text, observation["question"], observation["intent"], facts, said)
-        if len(replies) > 1:
+        if not isinstance(message, Ask):
+            return Select(self._selection(message, observation))
+        texts = self._replies(message, observation)
+        if len(texts) > 1:
             draw = rng.random()
-            for text, chance in replies[:-1]:
+            for text, chance in texts[:-1]:
                 draw -= chance
                 if draw < 0.0:
-                    return text
-        return replies[-1][0]
+                    return Reply(text)
+        return Reply(texts[-1][0])
+
+    def replies(self, observation: Observation) -> list[tuple[Move, float]]:
+        """What `move` draws from, with probabilities; see `clarify_env.agent.Predictable`."""
+        message = observation["transcript"][-1].move
+        if not isinstance(message, Ask):
+            return [(Select(self._selection(message, observation)), 1.0)]
+        chances: dict[str, float] = {}
+        for text, chance in self._replies(message, observation):
+            chances[text] = chances.get(text, 0.0) + chance
+        return [(Reply(text), chance) for text, chance in chances.items()]
+
+    def _replies(self, ask: Ask, observation: Observation) -> list[tuple[str, float]]:
+        facts = observation["facts"]
+        said = () if facts else said_before(observation["transcript"])
+        return self.model.replies(ask.text, observation["question"], observation["intent"], facts, said)
+
+    def _selection(self, message: Move, observation: Observation) -> str:
+        if isinstance(message, Answer):
+            return message.text
+        if not isinstance(message, Enumerate):
+            raise ClarifyError(f"ScriptedUser: does not know what to do about a {message.kind!r}")
+        intent, facts, question = observation["intent"], observation["facts"], observation["question"]
+        if facts:
+            at = pick(message.options, intent, facts, question)
+        else:
+            at = self.matcher(tuple(label for label, _ in message.options), intent, question)
+        return "" if at is None else message.options[at][1]
 
 
 def _texts(observation: Observation) -> list[str]:

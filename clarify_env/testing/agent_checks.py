@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Observation
+from clarify_env.agent import Observation, Predictable
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
@@ -15,6 +15,8 @@ from clarify_env.simulate import advance
 from clarify_env.testing.play import Actions, CheckFailed, naming, players, same, untouched_globals
 
 CHECKS = ("actions", "observations", "repeatable", "memory", "batch", "odd texts")
+REPLIES = "replies"  # of agents that say what they may do
+DRAWS = 400  # of an action that is compared with its probabilities
 
 
 class OnTurn(NamedTuple):
@@ -41,7 +43,9 @@ def check_agent(
     - repeatable: the same generators give the same actions, and no global generator is used;
     - memory: other dialogues in between, and `reset`, change nothing;
     - batch: who else is in the batch, and in which order, changes nothing;
-    - odd texts: empty, long and strange texts of the others are survived.
+    - odd texts: empty, long and strange texts of the others are survived;
+    - replies: of an agent that says what it may do (`clarify_env.agent.Predictable`): legal moves, no two
+      alike, with probabilities that add up to 1; and `act` makes them about as often.
 
     Args:
         agent: anything with `act(observations, rngs)`.
@@ -76,7 +80,11 @@ def check_agent(
         _batch(agent, player, met, first)
     with naming("odd texts"):
         _odd(agent, env, player, episodes)
-    return CHECKS
+    if not isinstance(agent, Predictable):
+        return CHECKS
+    with naming(REPLIES):
+        _replies(agent, env, player, points)
+    return (*CHECKS, REPLIES)
 
 
 def _actions(
@@ -135,6 +143,33 @@ def _batch(agent: Player, player: str, met: Sequence[Observation], first: list[A
         company = _actions(agent, player, [met[at] for at in order], order)
         what = f"actions in a batch of {len(met)} and in another order and company, of {len(order)}"
         same("batch", what, [first[at] for at in order], company)
+
+
+def _replies(agent: Any, env: GameEnv[Any], player: str, points: Sequence[OnTurn]) -> None:
+    """Check what the agent says that it may do, and compare it with `act` where it says most."""
+    told = []
+    for point in points:
+        replies = list(agent.replies(point.observation))
+        moves, chances = [move for move, _ in replies], [chance for _, chance in replies]
+        if len(set(moves)) < len(moves):
+            raise CheckFailed(REPLIES, f"two of {moves!r:.200} are the same; add their probabilities up")
+        if not moves or min(chances) < 0.0 or abs(sum(chances) - 1.0) > 1e-6:
+            raise CheckFailed(REPLIES, f"{chances!r:.200}: probabilities of at least 0 that add up to 1")
+        try:
+            _let_through(env, player, [point] * len(moves), moves)
+        except CheckFailed as error:
+            raise CheckFailed(REPLIES, str(error)) from None
+        told.append(dict(replies))
+    for at in sorted(range(len(told)), key=lambda at: -len(told[at]))[:4]:
+        rngs = [np.random.default_rng((6, at, k)) for k in range(DRAWS)]
+        drawn = [one.move for one in decide(player, agent, [points[at].observation] * DRAWS, rngs)]
+        for move in {*told[at], *drawn}:
+            chance, share = told[at].get(move, 0.0), drawn.count(move) / DRAWS
+            # six standard deviations, and never less than one draw of what cannot happen
+            if abs(share - chance) > 6.0 * (chance * (1.0 - chance) / DRAWS) ** 0.5 + 1e-9:
+                raise CheckFailed(
+                    REPLIES, f"{move!r:.120} has probability {chance:.3f}, and {share:.3f} of {DRAWS} draws"
+                )
 
 
 def _odd(agent: Player, env: GameEnv[Any], player: str, episodes: int) -> None:

@@ -25,7 +25,7 @@ from clarify_env.game import StopReason
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
 from clarify_env.simulate import Choice, advance, choices, point
-from clarify_env.trainers.algorithms.best_continuation import CUT_SHORT, unit_prices
+from clarify_env.trainers.algorithms.dialogue_tree import CUT_SHORT, unit_prices
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.algorithms.simulated_futures import possible
 from clarify_env.trainers.learners import Example

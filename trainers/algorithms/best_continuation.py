@@ -12,147 +12,126 @@ other players' own agents. Three things follow that averaging over sampled episo
 A candidate after which another player fails to decide is dropped: what it is worth is not known.
 Values are kept for all costs at once, so that one tree says what to do at each of them.
 
-The values of a dialogue tree, backed up from its ends to its root under each pair of costs.
+Where the other players say what they may do (`clarify_env.agent.Predictable`), expectations are exact.
+Replies that leave the player believing the same are taken for one, and the likeliest stands for all. After
+one that tells nothing, where another could have come, the question may be put again.
 
-What is left of a dialogue tree when some of its moves could not be played on.
+Where they only sample, replies are drawn in two halves. A best move is chosen on one half and valued on the
+other, and the other way round: by its own half, the best of a handful of draws believes itself. After a reply
+that only one half has met, the final message counts that was the best before the question.
+
+The values of a dialogue tree, backed up from its ends to its root under each pair of costs.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
-from clarify_env.game import Game, StopReason
+from clarify_env.game import StopReason
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
-from clarify_env.simulate import Advanced, Choice, advance, choices, seen
+from clarify_env.simulate import advance, foreseen, seen
+from clarify_env.trainers.algorithms.dialogue_tree import (
+    Growing,
+    Node,
+    Pending,
+    Sampled,
+    Tree,
+    children_of,
+    merged,
+    order,
+    pruned,
+    rooted,
+    unit_prices,
+)
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.learners import Example
-
-
-def unit_prices(game: Game[Any], costs: Sequence[Any]) -> Floats:
-    """prices_C_T: what one unit of each term's quantity earns."""
-    return np.array(
-        [[-getattr(cell, t.cost) if t.cost else 1.0 for t in game.terms.values()] for cell in costs]
-    )
 
 
 class Decided(NamedTuple):
     """What to do at a node under each costs.
 
+    Values are summed over the node's states by their probability.
+
     Args:
-        value_C: value of going on from here optimally, summed over the node's states by their probability.
-        moves: the best move, or None where there is no candidate.
-        gain_C: by how much it beats the average candidate, in the same unit.
+        value_H_C: of going on from here optimally, by each part of the draws.
+        values_M_C: of each candidate, gone on from optimally.
+        moves: the best one, or None where there is none, or the node was met by one half of the draws only.
+        gain_C: by how much it beats the average candidate.
     """
 
-    value_C: Floats
+    value_H_C: Floats
+    values_M_C: Floats
     moves: list[Move | None]
     gain_C: Floats
 
+    @property
+    def value_C(self) -> Floats:
+        """The mean over the parts."""
+        value_C: Floats = self.value_H_C.mean(axis=0)
+        return value_C
 
-def best_moves(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Decided:
+
+Usual = list[list[Move | None]]  # by each part of the draws and each costs
+
+
+def best_moves(
+    node: Node, prices_C_T: Floats, found: dict[int, Decided], usual: Usual | None = None
+) -> Decided:
     """The best moves from `node` on; fills `found` by the id of each node below it.
 
     Of equal moves the first by kind and text is taken; a node without candidates is worth nothing more.
+
+    Args:
+        node: where to begin.
+        prices_C_T: of the terms, under each costs.
+        found: is filled.
+        usual: the best final messages before what led here; needed where draws have two parts.
     """
-    count = len(prices_C_T)
-    if not node.edges:
-        found[id(node)] = Decided(np.zeros(count), [None] * count, np.zeros(count))
-        return found[id(node)]
-    values_M_C = candidate_values(node, prices_C_T, found)
-    best_C = values_M_C.argmax(axis=0)
+    parts, count = node.weights_S_H.shape[1], len(prices_C_T)
     moves = list(node.edges)
-    value_C = values_M_C.max(axis=0)
-    found[id(node)] = Decided(value_C, [moves[m] for m in best_C], value_C - values_M_C.mean(axis=0))
+    values_M_H_C = np.zeros((len(moves), parts, count))
+    for m, (quantities_S_H_T, _) in enumerate(node.edges.values()):
+        values_M_H_C[m] = quantities_S_H_T.sum(axis=0) @ prices_C_T.T
+    met_H = [bool(weights_S.any()) for weights_S in node.weights_S_H.T]
+    after = _usual(node, values_M_H_C, met_H, usual) if parts > 1 else None
+    for m, (_, children) in enumerate(node.edges.values()):
+        for child in children:
+            values_M_H_C[m] += best_moves(child, prices_C_T, found, after).value_H_C
+    values_M_H_C = np.round(values_M_H_C, 12)
+    values_M_C = values_M_H_C.mean(axis=1)
+    value_H_C, best = np.zeros((parts, count)), list[Move | None]([None] * count)
+    if moves and parts == 1:
+        value_H_C = values_M_H_C.max(axis=0)
+    elif moves:
+        for h in range(parts):
+            chosen_C = values_M_H_C[:, 1 - h].argmax(axis=0)
+            if usual and not met_H[1 - h]:
+                chosen_C = np.array([moves.index(m) if m in moves else 0 for m in usual[1 - h]])
+            value_H_C[h] = values_M_H_C[chosen_C, h, np.arange(count)]
+    if moves and all(met_H):
+        best = [moves[m] for m in values_M_C.argmax(axis=0)]
+    gain_C = value_H_C.mean(axis=0) - (values_M_C.mean(axis=0) if moves else 0.0)
+    found[id(node)] = Decided(value_H_C, values_M_C, best, gain_C)
     return found[id(node)]
 
 
-def candidate_values(node: "Node", prices_C_T: Floats, found: dict[int, Decided]) -> Floats:
-    """values_M_C: what each candidate of a node is worth under each costs, gone on from optimally."""
-    rows = []
-    for quantities_T, children in node.edges.values():
-        value_C = prices_C_T @ quantities_T
-        for child in children:
-            value_C = value_C + best_moves(child, prices_C_T, found).value_C
-        rows.append(value_C)
-    return np.round(rows, 12)
-
-
-def pruned(nodes: Sequence["Node"]) -> list["Node"]:
-    """The nodes that are still reached once moves of unknown value are dropped.
-
-    A node that has lost all of its candidates is worth an unknown amount, and so is the move before it.
-
-    Args:
-        nodes: of one tree, parents before children, the root first.
-    """
-    if not any(node.lost for node in nodes):
-        return list(nodes)
-    for node in reversed(nodes):
-        for move, (_, children) in list(node.edges.items()):
-            if any(child.lost and not child.edges for child in children):
-                node.lost.add(move)
-                del node.edges[move]
-    left = [nodes[0]]
-    for node in left:
-        left += [child for _, children in node.edges.values() for child in children]
-    return left
-
-
-CUT_SHORT = (StopReason.MAX_TURNS, StopReason.ILLEGAL, StopReason.UNREADABLE, StopReason.FAILED)
-
-
-@dataclass
-class Node:
-    """A point at which the trained player decides.
-
-    Args:
-        states: the states that it cannot tell apart, each with the probability of being there.
-        moves: candidates, each with a trace of a decision that chose it.
-        edges: for each candidate what it incurs at once (quantities by term) and the nodes after it.
-        lost: candidates without an edge, because another player failed to decide after them.
-    """
-
-    states: list[tuple[Any, float]]
-    moves: dict[Move, Any] = field(default_factory=dict)
-    edges: dict[Move, tuple[Floats, list["Node"]]] = field(default_factory=dict)
-    lost: set[Move] = field(default_factory=set)
-
-    @property
-    def mass(self) -> float:
-        """Probability of coming here, given the moves of the trained player that lead here."""
-        return sum(weight for _, weight in self.states)
-
-
-class Tree(NamedTuple):
-    """The nodes of a task, its root first, and the costs to decide at."""
-
-    nodes: list[Node]
-    costs: list[Any]
-
-
-@dataclass
-class _Pending:
-    """A state on its way from a move of the trained player to the next node or the end."""
-
-    state: Any
-    weight: float
-    node: Node
-    move: Move
-
-
-def rooted(game: Game[Any], player: str) -> None:
-    """Raise a ClarifyError where `player` does not open the game: its episodes have no common root."""
-    if player not in game.opening:
-        raise ClarifyError(
-            f"best-continuation: {player!r} first decides after others have moved, so its episodes "
-            "have no common root; select for it by averaged, threshold, top-k or clustering"
-        )
+def _usual(node: Node, values_M_H_C: Floats, met_H: Sequence[bool], before: Usual | None) -> Usual:
+    """The best final message of a node by each part of the draws; where none came here, the one before."""
+    moves = list(node.edges)
+    ends = [m for m, (_, children) in enumerate(node.edges.values()) if not children]
+    after: Usual = []
+    for h in range(len(met_H)):
+        if ends and met_H[h]:
+            after.append([moves[ends[m]] for m in values_M_H_C[ends, h].argmax(axis=0)])
+        else:
+            after.append(before[h] if before else [None] * values_M_H_C.shape[2])
+    return after
 
 
 class BestContinuation:
@@ -164,10 +143,12 @@ class BestContinuation:
         by_gain: an example's weight is the probability of its node times this power of how far its move beats
             the average candidate there; 0 for the probability alone. At 1 the points where much can be lost
             leave the close choices untaught; at 0 those that hardly matter count as much as any.
-        replies: how often another player's answer is drawn in all states of a root together, in proportion to
-            their probabilities and at least once in each; more than 1 for users that are not deterministic.
+        replies: how often another player's answer is drawn in all states of a root together where it is only
+            sampled, in proportion to their probabilities and at least twice in each; at least 2.
         off_path: factor of an example's weight for each move on the way to its node that is not the best one
             there; 0 keeps only what playing the best moves leads to.
+        least: of reward, at the root: questions are thought of only where knowing the state for sure would be
+            worth more.
     """
 
     def __init__(
@@ -175,14 +156,16 @@ class BestContinuation:
         pool_finals: bool = True,
         pool_questions: bool = True,
         by_gain: float = 0.5,
-        replies: int = 1,
+        replies: int = 8,
         off_path: float = 1.0,
+        least: float = 0.01,
     ) -> None:
         self.by_gain = by_gain
         self.pool_finals = pool_finals
         self.pool_questions = pool_questions
         self.replies = replies
         self.off_path = off_path
+        self.least = least
 
     def select(self, batch: Batch) -> list[Example]:
         """One example per node and pair of costs, weighted by how much the choice matters there."""
@@ -202,7 +185,7 @@ class BestContinuation:
                         examples.append(Example(observation, move, node.moves[move], weight))
         return examples
 
-    def _reach(self, tree: "Tree", found: Mapping[int, "Decided"]) -> dict[int, Floats]:
+    def _reach(self, tree: Tree, found: Mapping[int, Decided]) -> dict[int, Floats]:
         """reach_C of each node: 1 where the best moves lead to it, times `off_path` for each other move."""
         reach = {id(tree.nodes[0]): np.ones(len(tree.costs))}
         for node in tree.nodes:  # parents come first
@@ -213,109 +196,111 @@ class BestContinuation:
                     reach[id(child)] = reach[id(node)] * factor_C
         return reach
 
-    def grow(self, batch: Batch) -> list["Tree"]:
-        """The tree of each task."""
+    def grow(self, batch: Batch) -> list[Tree]:
+        """The tree of each task.
+
+        Raises:
+            ClarifyError: the others only sample, and one reply is to be drawn.
+        """
         game, player = batch.env.game, batch.player
         rooted(game, player)
-        trees = []
-        frontier: list[tuple[Node, Sampled, list[Node]]] = []
+        known = batch.known
+        if not known and self.replies < 2:
+            raise ClarifyError(
+                f"best-continuation: replies={self.replies!r} of players who only sample: a move that is "
+                "chosen and valued by the same reply believes itself; draw at least 2"
+            )
+        frontier: list[tuple[Node, Growing]] = []
         for costs, group in grouped(batch):
             sampled = Sampled(game, group, player)
-            if sampled.root is None:
-                continue
-            root = Node(list(game.alternatives(sampled.root, player)))
-            trees.append(Tree([root], costs))
-            frontier.append((root, sampled, trees[-1].nodes))
-        rng = np.random.default_rng(child_seed(batch.seed, 0))
+            if sampled.root is not None:
+                states = list(game.alternatives(sampled.root, player))
+                weights_S_H = np.array([[weight] * (1 if known else 2) for _, weight in states])
+                root = Node(states, weights_S_H, list(range(len(states))))
+                tree = Tree([root], costs)
+                frontier.append((root, Growing(tree, sampled, unit_prices(game, costs))))
+        grown = [growing.tree for _, growing in frontier]
+        rng = None if known else np.random.default_rng(child_seed(batch.seed, 0))
         while frontier:
-            pending = []
-            for node, sampled, _ in frontier:
-                node.moves = self._candidates(game, node, sampled, player)
-                for move in node.moves:
-                    node.edges[move] = (np.zeros(len(game.terms)), [])
-                    for state, weight in node.states:
-                        pending.append(_Pending(state, weight, node, move))
-            arrived = self._play_on(batch, pending, rng)
-            grown = []
-            for node, sampled, nodes in frontier:
+            arrived: dict[tuple[int, Move], list[Pending]] = {}
+            for pick in (self._sampled_or_final, self._questions):
+                pending = []
+                for node, growing in frontier:
+                    kinds = game.legal(node.states[0][0])[player]
+                    picked = {m: trace for m, trace in pick(node, growing).items() if isinstance(m, kinds)}
+                    node.moves |= picked
+                    for move in picked:
+                        node.edges[move] = (np.zeros((*node.weights_S_H.shape, len(game.terms))), [])
+                    for move in growing.shortlist(node, sorted(picked, key=order)):
+                        for k, (state, _) in enumerate(node.states):
+                            pending.append(Pending(state, node.weights_S_H[k], node, move, k))
+                arrived |= self._play_on(batch, pending, rng)
+            below = []
+            for node, growing in frontier:
                 for move in node.lost:
                     del node.edges[move]
-                for move in node.edges:
-                    for states in arrived.get((id(node), move), {}).values():
-                        child = Node(states)
-                        node.edges[move][1].append(child)
-                        nodes.append(child)
-                        grown.append((child, sampled, nodes))
-            frontier = grown
-        return [Tree(pruned(tree.nodes), tree.costs) for tree in trees]
+                node.edges = {move: node.edges[move] for move in sorted(node.edges, key=order)}
+                if known and self.pool_finals:
+                    growing.learn(node)
+                for move, (_, children) in node.edges.items():
+                    children += children_of(node, move, arrived.get((id(node), move), []), known)
+                    growing.tree.nodes.extend(children)
+                    below += [(child, growing) for child in children]
+            frontier = below
+        return [Tree(pruned(tree.nodes), tree.costs) for tree in grown]
 
-    def _candidates(self, game: Game[Any], node: Node, sampled: "Sampled", player: str) -> dict[Move, Any]:
-        history = node.states[0][0].history
-        kinds = game.legal(node.states[0][0])[player]
-        moves = dict(sampled.at.get(history, {}))
-        if self.pool_finals:
-            moves = {**sampled.finals, **moves}
-        if self.pool_questions and len(node.states) > 1:
-            made = {turn.move for turn in history}
-            moves = {**{m: trace for m, trace in sampled.others.items() if m not in made}, **moves}
-        ordered = sorted(moves, key=lambda move: (move.kind, move.text))
-        return {move: moves[move] for move in ordered if isinstance(move, kinds)}
+    def _sampled_or_final(self, node: Node, growing: Growing) -> dict[Move, Any]:
+        """What was sampled at this node, and every final message of the task."""
+        moves = growing.sampled.at.get(node.states[0][0].history, {})
+        return {**(growing.sampled.finals if self.pool_finals else {}), **moves}
+
+    def _questions(self, node: Node, growing: Growing) -> dict[Move, Any]:
+        """The other moves of the task, where there is something to learn that is worth more than `least`."""
+        if not self.pool_questions or len(node.states) < 2:
+            return {}
+        if node.edges and growing.at_stake(node) <= self.least:
+            return {}
+        done = node.settled | node.edges.keys()
+        return {move: trace for move, trace in growing.sampled.others.items() if move not in done}
 
     def _play_on(
-        self, batch: Batch, pending: Sequence[_Pending], rng: np.random.Generator
-    ) -> dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]]:
-        """Make the moves and let the others play until the trained player is on turn again, or the end."""
+        self, batch: Batch, pending: Sequence[Pending], rng: np.random.Generator | None
+    ) -> dict[tuple[int, Move], list[Pending]]:
+        """Make the moves and let the others play until the trained player is on turn again, or the end.
+
+        Without a generator the others say themselves what they may do.
+        """
         game, player = batch.env.game, batch.player
-        arrived: dict[tuple[int, Move], dict[Any, list[tuple[Any, float]]]] = defaultdict(dict)
+        arrived: dict[tuple[int, Move], list[Pending]] = defaultdict(list)
         terms = {name: k for k, name in enumerate(game.terms)}
+        others: Mapping[str, Any] = batch.others
         due, given = list(pending), [{player: item.move} for item in pending]
         while due:
-            made = advance(
-                batch.env, batch.others, [item.state for item in due], [rng] * len(due), given, batch.spent
-            )
-            waiting = []
-            for item, (state, _, paid) in _merged(due, made):
-                quantities = item.node.edges[item.move][0]
+            rngs = [rng] * len(due) if rng else ()
+            states = [item.state for item in due]
+            made = advance(batch.env, others, states, rngs, given, batch.spent)
+            waiting: list[Pending] = []
+            given = []
+            for item, (state, _, paid) in merged(due, made) if rng else zip(due, made, strict=True):
+                quantities_S_H_T = item.node.edges[item.move][0]
                 for name, quantity in paid:
-                    quantities[terms[name]] += item.weight * quantity
+                    quantities_S_H_T[item.source, :, terms[name]] += item.weight_H * quantity
+                item = Pending(state, item.weight_H, item.node, item.move, item.source)
                 if state.stop is not None:
                     if state.stop.reason is StopReason.FAILED:
                         item.node.lost.add(item.move)
                 elif player in game.legal(state):
-                    groups = arrived[id(item.node), item.move]
-                    groups.setdefault(state.history, []).append((state, item.weight))
+                    arrived[id(item.node), item.move].append(item)
+                elif rng is None:
+                    for moves, chance in foreseen(game, others, state, batch.spent):
+                        weight_H = item.weight_H * chance
+                        waiting.append(Pending(state, weight_H, item.node, item.move, item.source))
+                        given.append(moves)
                 else:
-                    draws = max(1, round(self.replies * item.weight))
-                    share = _Pending(state, item.weight / draws, item.node, item.move)
-                    waiting += [share] * draws
-            due, given = waiting, []
+                    for h in np.flatnonzero(item.weight_H).tolist():
+                        draws = max(1, round(self.replies / 2 * item.weight_H[h]))
+                        part_H = np.zeros(2)
+                        part_H[h] = item.weight_H[h] / draws
+                        waiting += [replace(item, weight_H=part_H)] * draws
+            due = waiting
         return arrived
-
-
-def _merged(due: Sequence[_Pending], made: Sequence[Advanced]) -> list[tuple[_Pending, Advanced]]:
-    """Each item with what it led to; equal moves in the same state become one item."""
-    found: dict[Any, tuple[_Pending, Advanced]] = {}
-    for item, one in zip(due, made, strict=True):
-        key = (id(item.state), id(item.node), item.move, one.state.stop, *sorted(one.moves.items()))
-        if key in found:
-            item = replace(item, weight=item.weight + found[key][0].weight)
-        found[key] = (item, one)
-    return list(found.values())
-
-
-class Sampled:
-    """The moves that the trained player sampled in a task: by point, final ones, and others."""
-
-    def __init__(self, game: Game[Any], episodes: Sequence[Any], player: str) -> None:
-        self.root: Any = None
-        self.at: dict[Any, dict[Move, Any]] = defaultdict(dict)
-        self.finals: dict[Move, Any] = {}
-        self.others: dict[Move, Any] = {}
-        for episode in episodes:
-            made: list[Choice] = list(choices(game, episode, player))
-            if made and self.root is None:
-                self.root = made[0].state
-            for k, choice in enumerate(made):
-                self.at[choice.state.history].setdefault(choice.move, choice.trace)
-                last = k == len(made) - 1 and episode.stop not in CUT_SHORT
-                (self.finals if last else self.others).setdefault(choice.move, choice.trace)

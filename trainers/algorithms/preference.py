@@ -29,11 +29,9 @@ from clarify_env.trainers.algorithms.advantages import returns_to_go
 from clarify_env.trainers.algorithms.best_continuation import (
     BestContinuation,
     Decided,
-    Sampled,
     best_moves,
-    candidate_values,
-    unit_prices,
 )
+from clarify_env.trainers.algorithms.dialogue_tree import Sampled, unit_prices
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch, grouped
 from clarify_env.trainers.algorithms.simulated_futures import (
@@ -116,13 +114,12 @@ def forks(batch: Batch) -> Iterator[Pair]:
     game = batch.env.game
     rng = np.random.default_rng(batch.seed)
     for tree in BestContinuation().grow(batch):
-        prices_C_T = unit_prices(game, tree.costs)
         found: dict[int, Decided] = {}
-        best_moves(tree.nodes[0], prices_C_T, found)
+        best_moves(tree.nodes[0], unit_prices(game, tree.costs), found)
         for node in tree.nodes:
             if len(node.edges) < 2:
                 continue
-            values_M_C, moves = candidate_values(node, prices_C_T, found) / node.mass, list(node.edges)
+            values_M_C, moves = found[id(node)].values_M_C / node.mass, list(node.edges)
             for c, costs in enumerate(tree.costs):
                 best = int(values_M_C[:, c].argmax())
                 margins_M = values_M_C[best, c] - values_M_C[:, c]

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from clarify_env.agent import Agent
 from clarify_env.errors import ClarifyError
-from clarify_env.trainers.algorithms.best_continuation import BestContinuation, rooted
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation
+from clarify_env.trainers.algorithms.dialogue_tree import rooted
 from clarify_env.trainers.algorithms.selection import Batch, Selection, make_rule
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.learners import Example, Learner
@@ -22,8 +23,9 @@ class ReST(Loop):
     """A run of ReST; `Loop` has the other arguments.
 
     Options: `rule`, a name in `clarify_env.trainers.algorithms.selection.SELECTION_RULES` or "module:Class";
-    of the best continuation `off_path` (1), the weight of what the best moves do not lead to, in [0, 1], and
-    `by_gain` (0.5), the power of what its move gains in an example's weight; `rescore` (True): every
+    of the best continuation `off_path` (1), the weight of what the best moves do not lead to, in [0, 1],
+    `by_gain` (0.5), the power of what its move gains in an example's weight, and `replies` (8), draws where
+    the other players only sample, at least 2; `rescore` (True): every
     episode counts at all training costs.
 
     Args:
@@ -35,6 +37,7 @@ class ReST(Loop):
         "rule": "best-continuation",
         "off_path": 1.0,
         "by_gain": 0.5,
+        "replies": 8,
         "rescore": True,
     }
 
@@ -53,17 +56,17 @@ class ReST(Loop):
 
     def _rule(self) -> Selection:
         rule, off_path = make_rule(self.options["rule"]), self.options["off_path"]
-        own = [name for name in ("off_path", "by_gain") if name in self.config.algorithm.options]
         if isinstance(rule, BestContinuation):
             if not 0.0 <= off_path <= 1.0:
                 raise ClarifyError(f"off_path={off_path!r}: a share between 0 and 1")
             rule.off_path, rule.by_gain = off_path, self.options["by_gain"]
-            rule.replies = 24 if any(self.config.rollout.knobs.values()) else 1
+            rule.replies = int(self.options["replies"])
             for player in self.learners:
                 rooted(self.env.game, player)
-        elif own:
-            given = f"{own[0]}={self.options[own[0]]!r}"
-            raise ClarifyError(f"{given}: has no effect on the rule {self.options['rule']!r}")
+        else:
+            for name in {"off_path", "by_gain", "replies"} & self.config.algorithm.options.keys():
+                value, own = self.options[name], self.options["rule"]
+                raise ClarifyError(f"{name}={value!r}: has no effect on the rule {own!r}")
         return rule
 
     def examples(self, batch: Batch) -> list[Example]:

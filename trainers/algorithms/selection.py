@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from clarify_env.agent import Agent
+from clarify_env.agent import Agent, Predictable
 from clarify_env.agents.softmax_policy import SoftmaxPolicy
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
@@ -56,6 +56,12 @@ class Batch(NamedTuple):
     seed: int
     policy: Agent | None = None
     spent: Counter[str] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether all other players say what they may do, so that nothing has to be drawn of them."""
+        rest = [name for name in self.env.game.players if name != self.player]
+        return all(isinstance(self.others.get(name), Predictable) for name in rest)
 
     def example(self, choice: Choice, costs: Any = None, weight: float = 1.0) -> Example:
         """A decision of the player as a training example, by default under its own costs."""

@@ -24,9 +24,9 @@ from clarify_env.errors import ClarifyError, choose
 from clarify_env.game import StopReason
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
-from clarify_env.simulate import Choice, advance, point
+from clarify_env.simulate import Choice, advance, foreseen, point
 from clarify_env.trainers.algorithms.advantages import Played
-from clarify_env.trainers.algorithms.best_continuation import Sampled
+from clarify_env.trainers.algorithms.dialogue_tree import Sampled
 from clarify_env.trainers.algorithms.losses import row_sums
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.learners import Example, Learner
@@ -189,10 +189,11 @@ def possible(batch: Batch, decided: Sequence[Sequence[Choice]]) -> list[list[Sta
     """At each decision of each episode the states that the player cannot tell apart, with probabilities.
 
     Every alternative of the episode's start is played again with the player's own moves, and stays while the
-    others' answers are the same. That is exact where they always answer the same; where they do not, an
-    alternative stays with the probability of the answer, drawn once. Where none stays, its own does.
+    others' answers are the same. That is exact where they say what they may do, or always answer the same;
+    else an alternative stays with the probability of the answer, drawn once. Where none stays, its own does.
     """
     game, player = batch.env.game, batch.player
+    others: Mapping[str, Any] = batch.others
     found: list[list[States]] = []
     for made in decided:
         start = made[0].state
@@ -206,12 +207,18 @@ def possible(batch: Batch, decided: Sequence[Sequence[Choice]]) -> list[list[Sta
                 rng = np.random.default_rng(child_seed(batch.seed, 3, e, t))
                 due += [(e, state, weight, rng) for state, weight in found[e][t - 1]]
         while due:
-            given = [{player: decided[e][t - 1].move} for e, *_ in due]
-            steps = advance(
-                batch.env, batch.others, [d[1] for d in due], [d[3] for d in due], given, batch.spent
-            )
+            ways: list[tuple[int, Any, float, np.random.Generator]] = []
+            given: list[dict[str, Move]] = []
+            for e, state, weight, rng in due:
+                likely: list[tuple[dict[str, Move], float]] = [({player: decided[e][t - 1].move}, 1.0)]
+                if batch.known and player not in game.legal(state):
+                    likely = foreseen(game, others, state, batch.spent)
+                ways += [(e, state, weight * chance, rng) for _, chance in likely]
+                given += [moves for moves, _ in likely]
+            states, rngs = [way[1] for way in ways], [way[3] for way in ways]
+            steps = advance(batch.env, others, states, rngs, given, batch.spent)
             going = []
-            for (e, _, weight, rng), (state, *_) in zip(due, steps, strict=True):
+            for (e, _, weight, rng), (state, *_) in zip(ways, steps, strict=True):
                 wanted = decided[e][t].state.history
                 if state.history == wanted:
                     arrived[e].append((state, weight))

@@ -57,7 +57,37 @@ def test_shipped_askers_pass(asker):
 
 @pytest.mark.parametrize("user", [ScriptedUser(), ScriptedUser(UserModel(0.2, 0.2, 0.2)), person("")])
 def test_shipped_users_pass(user):
-    assert check_agent(user, notes(), "user") == NAMES
+    told = ("replies",) if isinstance(user, ScriptedUser) else ()
+    assert check_agent(user, notes(), "user") == (*NAMES, *told)
+
+
+class Misstated(ScriptedUser):
+    """A user that says of itself what `change` makes of the truth."""
+
+    def __init__(self, change):
+        super().__init__(UserModel(vagueness=0.4))
+        self.change = change
+
+    def replies(self, observation):
+        return self.change(super().replies(observation))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda told: told[:1], r"at least 0 that add up to 1|draws"),
+        (lambda told: [(move, p / 2) for move, p in told * 2], "are the same; add their probabilities up"),
+        (lambda told: [(Answer("Oslo"), 1.0)], "ended an episode: illegal"),
+        (
+            lambda told: list(zip([m for m, _ in told], [p for _, p in told][::-1], strict=True)),
+            "of 400 draws",
+        ),
+        (lambda told: [(Reply("Never."), 1.0)] if len(told) > 1 else told, "of 400 draws"),
+    ],
+)
+def test_what_an_agent_says_of_itself_is_checked(change, match):
+    with pytest.raises(CheckFailed, match=rf"replies.*({match})"):
+        check_agent(Misstated(change), notes(), "user", episodes=4)
 
 
 def test_agents_pass_on_ambigqa(data_dir):

@@ -9,6 +9,7 @@ import clarify_env
 from clarify_env.agents import Random, Script, ScriptedUser
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
+from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification import Answer, Ask, Costs, Enumerate, UserModel
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.optimum import Solver, questions
@@ -16,7 +17,8 @@ from clarify_env.games.clarification.scripted_user import pick
 from clarify_env.games.clarification.synthetic import tasks
 from clarify_env.text import best_f1
 from clarify_env.trainers.algorithms.action_clustering import ActionClustering
-from clarify_env.trainers.algorithms.best_continuation import BestContinuation, best_moves, unit_prices
+from clarify_env.trainers.algorithms.best_continuation import BestContinuation, best_moves
+from clarify_env.trainers.algorithms.dialogue_tree import unit_prices
 from clarify_env.trainers.algorithms.selection import Batch
 
 CELLS = [Costs(a, b) for a in (0.0, 0.02, 0.1, 0.3) for b in (0.002, 0.02, 0.06)]
@@ -133,7 +135,7 @@ def test_what_the_tree_selects_at_the_start_is_the_optimal_move(task):
     tree, found = values(listed)
     (root, *_), price_C_T = tree.nodes, unit_prices(listed.env.game, tree.costs)
     worth = {
-        move: price_C_T @ quantities + sum(found[id(child)].value_C for child in children)
+        move: price_C_T @ quantities.sum(axis=(0, 1)) + sum(found[id(child)].value_C for child in children)
         for move, (quantities, children) in root.edges.items()
     }
     for c, (cell, move) in enumerate(zip(CELLS, found[id(root)].moves, strict=True)):
@@ -186,18 +188,95 @@ def test_a_question_that_the_limit_cut_off_is_no_final_message():
     assert after == {0: {ASK}, 1: set()}
 
 
-def test_a_noisy_user_is_sampled_and_masses_add_up():
-    model = UserModel(noise=0.2, vagueness=0.2)
-    sampled = [episode(FILM, EARLY), episode(FILM, LATE), episode(FILM, ASK, EARLY)]
-    listed = batch(FILM, sampled, [Costs(0.0, 0.0)], ScriptedUser(model))
-    tree, found = values(listed, BestContinuation(replies=400))
+class Sampling(clarify_env.Agent):
+    """A user who does not say what it may do."""
+
+    def __init__(self, user):
+        super().__init__()
+        self.user = user
+
+    def act(self, observations, rngs=None):
+        return self.user.act(observations, rngs)
+
+
+NOISY = UserModel(noise=0.2, vagueness=0.2)
+
+
+def masses_add_up(tree):
     for node in tree.nodes:
         for move, (_, children) in node.edges.items():
             assert not children or sum(c.mass for c in children) == pytest.approx(node.mass), move
+
+
+def test_a_noisy_user_is_sampled_and_masses_add_up():
+    sampled = [episode(FILM, EARLY), episode(FILM, LATE), episode(FILM, ASK, EARLY)]
+    listed = batch(FILM, sampled, [Costs(0.0, 0.0)], Sampling(ScriptedUser(NOISY)))
+    tree, found = values(listed, BestContinuation(replies=800))
+    masses_add_up(tree)
     # three replies in five settle the meaning, the others leave a guess
     assert found[id(tree.nodes[0])].value_C[0] == pytest.approx(0.6 * 1.0 + 0.4 * 0.5, abs=0.04)
-    again, same = values(listed, BestContinuation(replies=400))
+    again, same = values(listed, BestContinuation(replies=800))
     assert [same[id(n)].value_C[0] for n in again.nodes] == [found[id(n)].value_C[0] for n in tree.nodes]
+
+
+def test_with_known_replies_values_are_exact_and_a_question_may_follow_a_reply_that_says_nothing():
+    sampled = [episode(FILM, EARLY), episode(FILM, LATE), episode(FILM, ASK, EARLY)]
+    cell = Costs(0.05, 0.0)
+    tree, found = values(batch(FILM, sampled, [cell], ScriptedUser(NOISY)), BestContinuation(least=0.0))
+    masses_add_up(tree)
+    best = 0.5
+    for _ in range(4):  # questions left
+        best = max(best, 0.6 + 0.4 * best - 0.05)
+    assert found[id(tree.nodes[0])].value_C[0] == pytest.approx(best, abs=1e-9)
+    # "Hard to say." and the question over again say the same: one node, where the question is put again
+    silent = [node for node in tree.nodes if len(node.states) == 2 and node.states[0][0].asks == 1]
+    assert [node.mass for node in silent] == [pytest.approx(0.4)]
+    assert found[id(silent[0])].moves == [ASK]
+    settled = [node for node in tree.nodes if len(node.states) == 1]
+    assert all(ASK not in node.edges for node in settled)
+    assert all(ASK not in node.edges for node in values(batch(FILM, sampled, [cell]))[0].nodes[1:])
+
+
+@pytest.mark.parametrize(
+    "task", [t for t in SMALL if len(t.interpretations) < 4][:3], ids=lambda task: task.id
+)
+@pytest.mark.parametrize("least", [0.0, 0.01])
+def test_with_a_noisy_user_the_tree_is_the_optimum(task, least):
+    """All that the solver would say is sampled; a truncated tree loses no more than what it leaves out."""
+    model, cells = UserModel(noise=0.1, vagueness=0.1), [Costs(0.02, 0.01), Costs(0.1, 0.01)]
+    listed = batch(task, every_message(task), cells, ScriptedUser(model), max_turns=3)
+    tree, found = values(listed, BestContinuation(least=least))
+    best = Solver(task.question, task.interpretations, model, 3).optimum(cells)[:, 0]
+    value_C = found[id(tree.nodes[0])].value_C
+    assert np.all(value_C <= best + 1e-9)
+    np.testing.assert_allclose(value_C, best, atol=2e-3 if least == 0.0 else 1e-2)
+
+
+def test_what_a_handful_of_draws_promises_is_kept():
+    """A user whose replies say nothing: draws of them do not make a question look worth its price."""
+    user = Sampling(ScriptedUser(UserModel(noise=0.45, vagueness=0.45)))
+    sampled = [episode(FILM, EARLY), episode(FILM, LATE), episode(FILM, ASK, EARLY)]
+    promised = []
+    for seed in range(200):
+        listed = batch(FILM, sampled, [Costs(0.0, 0.0)], user)._replace(seed=seed)
+        tree, found = values(listed, BestContinuation(replies=4))
+        move = list(tree.nodes[0].edges).index(ASK)
+        promised.append(found[id(tree.nodes[0])].values_M_C[move, 0])
+    # one reply in ten tells the meaning; by the best of its own draws the question promises 0.8
+    assert np.mean(promised) < 0.6
+
+
+def test_one_reply_of_a_user_who_only_samples_is_refused():
+    sampled = [episode(FILM, EARLY), episode(FILM, ASK, EARLY)]
+    with pytest.raises(ClarifyError, match=r"replies=1 of players who only sample: .*; draw at least 2"):
+        BestContinuation(replies=1).grow(batch(FILM, sampled, user=Sampling(ScriptedUser())))
+    alike = [
+        values(batch(FILM, sampled, user=user), BestContinuation(replies=2))
+        for user in (ScriptedUser(), Sampling(ScriptedUser()))
+    ]
+    roots = [found[id(tree.nodes[0])] for tree, found in alike]
+    np.testing.assert_allclose(roots[0].value_C, roots[1].value_C)
+    assert roots[0].moves == roots[1].moves
 
 
 def test_tasks_have_trees_of_their_own_and_broken_episodes_none():

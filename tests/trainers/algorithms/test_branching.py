@@ -11,6 +11,7 @@ from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.games.clarification import SEEN, Answer, Ask, Select
 from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
+from clarify_env.games.clarification.optimum import Solver
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.simulate import choices, credited
 from clarify_env.trainers.algorithms.advantages import Played
@@ -184,6 +185,29 @@ def test_what_is_still_possible():
         [(0, 0.7), (1, 0.3)],
         [(0, 1.0)],
     ]
+
+
+def test_what_is_still_possible_with_a_noisy_user_has_the_probabilities_of_bayes():
+    env = clarify_env.make("synthetic-v0", costs=SEEN, size=30)
+    model = UserModel(noise=0.3, vagueness=0.1)
+    one = Batch(env, "asker", {"user": ScriptedUser(model)}, [], None, 0)
+    agents = {"asker": clarify_env.agents.AlwaysAsk(), **one.others}
+    made = [list(choices(env.game, e, "asker")) for e in clarify_env.rollout(env, agents, 40, seed=3)]
+    several = 0
+    for decided, parts in zip(made, possible(one, made), strict=True):
+        meanings = decided[0].state.task.interpretations
+        solver = Solver(decided[0].state.task.question, meanings, model, 5)
+        for choice, states in zip(decided, parts, strict=True):
+            belief = solver.prior_N
+            said = [turn.move.text for turn in choice.state.history]
+            for ask, reply in zip(said[::2], said[1::2], strict=True):
+                belief = solver.posterior(belief, ask, reply)
+            own = np.zeros(len(meanings))
+            for state, weight in states:
+                own[state.intent] += weight
+            np.testing.assert_allclose(own, belief, atol=1e-9)
+            several += bool(said) and len(states) > 1
+    assert several > 10
 
 
 def test_possible_states_look_alike_to_the_asker():

@@ -321,3 +321,17 @@ def test_a_message_claims_the_words_that_it_costs_whatever_is_joined_in_it():
             assert value == pytest.approx(accuracy - price * words)
     assert messages.message(np.array([1.0, 0.0, 0.0]), 0.0) == Answer("5m dollars")
     assert messages.best(np.array([1.0, 0.0, 0.0]), np.array([0.0]))[0, 2] == 3
+
+
+def test_the_optimum_puts_a_question_again_after_an_empty_reply():
+    meanings = tuple(
+        Interpretation(f"Where was Kim the {job} born?", (place,), 0.5)
+        for job, place in (("poet", "oslo"), ("judge", "port"))
+    )
+    cost = Costs(turn=0.05, word=0.1)  # a list of both costs 0.4
+    for user in (UserModel(vagueness=0.4), UserModel(noise=0.2, refusal=0.2)):
+        worth = 0.6
+        for turns in (1, 2, 3, 4):
+            found = Solver(QUESTION, meanings, user, turns).optimum([cost])[0, 0]
+            assert found == pytest.approx(worth, abs=1e-9), turns
+            worth = 0.6 * 0.9 + 0.4 * worth - 0.05
