@@ -134,6 +134,15 @@ class Game(ABC, Generic[S]):
     def stopped(self, state: S, stop: Stop) -> S:
         """`state`, ended by a move that the environment could not let through."""
 
+    def forfeit(self, state: S, stop: Stop) -> Paid:
+        """What is incurred where a move could not be let through; by default nothing but what was paid before.
+
+        Args:
+            state: before that move.
+            stop: why it could not.
+        """
+        return ()
+
     @abstractmethod
     def observe(self, state: S, player: str) -> dict[str, Any]:
         """What `player` sees: new dicts at every call, without `role` and `action_mask`."""

@@ -17,6 +17,7 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
 from clarify_env.games.csp.game import CollaborationGame
+from clarify_env.games.csp.nature import TruthDrawnGame
 from clarify_env.games.csp.optimum import SURE, Problem, Solution, response, solve
 from clarify_env.games.csp.records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.games.csp.world import read_statement
@@ -114,7 +115,7 @@ class Optimum:
     """
 
     def __init__(self, game: CollaborationGame) -> None:
-        if type(game) is not CollaborationGame:
+        if type(game) is not TruthDrawnGame:
             raise ClarifyError(f"no best group value is known for the rules of {type(game).__name__}")
         if game.world is None:
             raise ClarifyError("the best group value is known for the generated world only (data=None)")

@@ -82,16 +82,9 @@ def alone(env: GameEnv[State], player: str, searches: int | None = None) -> Game
     """The game with this helper and no other, its searches as in `env` by default."""
     game = env.game
     if not isinstance(game, CollaborationGame):
-        raise ClarifyError(f"{env.name}: no game of helpers; transfer is measured on csp-v0")
+        raise ClarifyError(f"{env.name}: no game of helpers; transfer is measured where helpers help")
     choose("helper", player, game.helpers)
-    at = game.helpers.index(player)
-    world = game.world
-    if world is not None:
-        world = world._replace(skills={topic: (own[at],) for topic, own in world.skills.items()})
-    tasks = [t._replace(passages=t.passages[at : at + 1]) for t in game.tasks]
-    most = game.searches if searches is None else searches
-    own = CollaborationGame(tasks, [game.tools[at]], game.costs, world, True, most, game.grade)
-    return GameEnv(own, env.name)
+    return GameEnv(game.only(game.helpers.index(player), searches), env.name)
 
 
 def transfer(
