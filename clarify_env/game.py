@@ -135,7 +135,7 @@ class Game(ABC, Generic[S]):
         """`state`, ended by a move that the environment could not let through."""
 
     def forfeit(self, state: S, stop: Stop) -> Paid:
-        """What is incurred where a move could not be let through; by default nothing but what was paid before.
+        """What a move that could not be let through incurs; by default nothing.
 
         Args:
             state: before that move.

@@ -10,9 +10,9 @@
 
 A helper sees the question, what it remembers, what its own tool has found, and its own moves. The asker sees
 the question and the answers with their marks, in an order drawn anew for every episode; who gave which it is
-only told if `anonymous` is False. Reward, shared by the group: accuracy - search_cost * searches
-- word_cost * words of the asker's answer - wrong_cost * (1 - accuracy), the last one for an answer and not for
-a hedge. Only some of these games know `Silent` and `say_cost`.
+only told if `anonymous` is False. Reward, shared by the group: accuracy - search_cost * searches - word_cost
+* words of the asker's answer - wrong_cost * (1 - accuracy), the last one for an answer and not for a hedge.
+Only some of these games know `Silent` and `say_cost`.
 
 The episode terminates with the asker's move, or with an illegal or unreadable move of anybody. That one
 counts as a wrong answer of one word, besides the costs so far: no player can call off what will go wrong.
