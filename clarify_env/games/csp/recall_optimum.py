@@ -22,14 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.arrays import Floats
-from clarify_env.games.csp.records import RecallCosts
 from clarify_env.games.csp.recall_world import Information, RecallWorld, information
-
-SAYS_SURE, SAYS_UNSURE, SAYS_NOTHING = range(3)
-
-
-ONE, SAME, DIFFERENT = 0, 2, 5  # where in a `Reading` stands what one text, two equal ones, two others lead to
-
+from clarify_env.games.csp.records import RecallCosts
 
 # What the asker makes of what it hears, 0 or more to take a text, -1 to hedge: for one text its mark; for two
 # equal ones sure-sure, unsure-unsure, sure-unsure; for two others the same, where for the last 0 takes the
@@ -83,7 +77,7 @@ class Outcomes:
     """What a helper's strategies lead to.
 
     Args:
-        known: what it may know.
+        known: what it may know; who has recalled or found nothing has nothing to say.
         search_cost: per search.
     """
 
@@ -91,11 +85,14 @@ class Outcomes:
         self.known, self.search_cost = known, search_cost
         recalls_I = known.recalls_I
         silent_I, silent_J = (np.zeros((len(x), 1, 4)) for x in (known.before_I, known.after_J))
-        usual_I = _said(known.chance_I, known.right_I, recalls_I)
-        usual_J = _said(known.chance_J, known.right_J, recalls_I[known.parent_J])
-        passage_J = _said(known.chance_J, known.found_J, known.finds_J)
+        usual_I = _said(known.chance_I, known.right_I)
+        usual_J = _said(known.chance_J, known.right_J)
+        passage_J = _said(known.chance_J, known.found_J)
         self.before_I_A_4 = np.concatenate([usual_I, silent_I], axis=1)
         self.after_J_A_4 = np.concatenate([usual_J, passage_J, silent_J], axis=1)
+        recalls_J, finds_J = recalls_I[known.parent_J], known.finds_J
+        self._nothing_I_A = ~np.stack([recalls_I, recalls_I, np.ones_like(recalls_I)], axis=1)
+        self._nothing_J_A = ~np.stack([recalls_J, recalls_J, finds_J, finds_J, np.ones_like(finds_J)], axis=1)
         self._first_I = np.searchsorted(known.parent_J, np.arange(len(known.before_I)))
 
     def respond(self, weights_N_4: Floats) -> list[Strategy]:
@@ -120,7 +117,7 @@ class Outcomes:
 
     def of(self, strategy: Strategy) -> tuple[Floats, float]:
         """The outcome_4 of a strategy, and its searches."""
-        outcome_N_4 = self._outcome(*(part[None] for part in strategy))
+        outcome_N_4 = self._outcome(strategy.search_I[None], strategy.say_I[None], strategy.say_J[None])
         return outcome_N_4[0], float(strategy.search_I @ self.known.chance_I)
 
     def _outcome(
@@ -137,6 +134,7 @@ class Outcomes:
             (weights_N_4 @ rows.reshape(-1, 4).T).reshape(-1, *rows.shape[:2])
             for rows in (self.before_I_A_4, self.after_J_A_4)
         )
+        before_N_I_A[:, self._nothing_I_A] = after_N_J_A[:, self._nothing_J_A] = -np.inf
         search_N_I = self._after(after_N_J_A) > before_N_I_A.max(2) + 1e-12
         return search_N_I, before_N_I_A, after_N_J_A
 
@@ -146,12 +144,12 @@ class Outcomes:
         return value_N_I - self.search_cost * self.known.chance_I
 
 
-def _said(chance_X: Floats, right_X: Floats, can_X: NDArray[np.bool_]) -> Floats:
-    """outcome_X_2_4 of a text with either mark; nothing where there is none to say."""
+def _said(chance_X: Floats, right_X: Floats) -> Floats:
+    """outcome_X_2_4 of a text with either mark."""
     none_X = np.zeros(len(chance_X))
     wrong_X = chance_X - right_X
     sure, unsure = [right_X, wrong_X, none_X, none_X], [none_X, none_X, right_X, wrong_X]
-    said: Floats = np.stack([np.stack(sure, -1), np.stack(unsure, -1)], axis=1) * can_X[:, None, None]
+    said: Floats = np.stack([np.stack(sure, -1), np.stack(unsure, -1)], axis=1)
     return said
 
 
@@ -167,7 +165,10 @@ def readings(costs: RecallCosts, values: int) -> Iterator[tuple[Reading, Floats]
         right, unsure and wrong, silent; less what they pay themselves.
     """
     earned, lost = 1.0 - costs.word, -costs.wrong - costs.word
-    same, other = 1.0 / (values - 1), (values - 2) / (values - 1)  # chance that two wrong texts are (not) equal
+    same, other = (
+        1.0 / (values - 1),
+        (values - 2) / (values - 1),
+    )  # chance that two wrong texts are (not) equal
 
     def table(entries: dict[tuple[int, int], float]) -> Floats:
         value_5_5 = np.zeros((5, 5))
@@ -241,10 +242,13 @@ class _Search:
     def _bound(self, reading_C: NDArray[np.intp], corner_C_5_4: Floats, height_C_5: Floats) -> Floats:
         edges_C_4_4 = corner_C_5_4[:, 1:] - corner_C_5_4[:, :1]
         rise_C_4 = height_C_5[:, 1:] - height_C_5[:, :1]
-        slope_C_4 = np.linalg.solve(edges_C_4_4, rise_C_4[:, :, None])[:, :, 0]
-        bound_C = self._against(reading_C, slope_C_4, height_C_5[:, 0] - (slope_C_4 * corner_C_5_4[:, 0]).sum(1))
+        slope_C_4: Floats = np.linalg.solve(edges_C_4_4, rise_C_4[:, :, None])[:, :, 0].astype(np.float64)
+        bound_C = self._against(
+            reading_C, slope_C_4, height_C_5[:, 0] - (slope_C_4 * corner_C_5_4[:, 0]).sum(1)
+        )
         live_C = np.flatnonzero(bound_C > self.value + self.tolerance)
-        reading_C, corner_C_5_4, height_C_5 = (x[live_C] for x in (reading_C, corner_C_5_4, height_C_5))
+        reading_C = reading_C[live_C]
+        corner_C_5_4, height_C_5 = corner_C_5_4[live_C], height_C_5[live_C]
         at = [corner_C_5_4.mean(1)]
         if len(live_C) < BLOCK // 8:
             at += [corner_C_5_4[:, k] for k in range(5)]
@@ -256,7 +260,8 @@ class _Search:
 
     def _against(self, reading_C: NDArray[np.intp], slope_C_4: Floats, offset_C: Floats) -> Floats:
         """Helper two's best value where helper one's is slope @ weights + offset; keeps what it finds."""
-        slopes, base, rest = (x[reading_C] for x in (self.slope_R_4_4, self.base_R_4, self.rest_R_4))
+        slopes, base = self.slope_R_4_4[reading_C], self.base_R_4[reading_C]
+        rest = self.rest_R_4[reading_C]
         weights_C_4 = np.einsum("cij,ci->cj", slopes, slope_C_4) + rest
         value_C, outcome_C_4, searches_C = self.two.best(weights_C_4)
         other_C_4 = np.einsum("cij,cj->ci", slopes, outcome_C_4) + base
@@ -285,20 +290,19 @@ def solve_recall(
         sight: what helpers go by, a name of `recall_world.SIGHTS`.
         tolerance: how far below the optimum the value may be.
     """
-    sides = [Outcomes(information(world, good, sight), costs.search) for good in (False, True)]
-    search = _Search(*sides, costs, world.values, tolerance)
+    one, two = (Outcomes(information(world, good, sight), costs.search) for good in (False, True))
+    search = _Search(one, two, costs, world.values, tolerance)
     reading_C, corner_C_5_4 = search.simplices()
-    height_C_5 = sides[0].support(corner_C_5_4.reshape(-1, 4)).reshape(-1, 5)
+    height_C_5 = one.support(corner_C_5_4.reshape(-1, 4)).reshape(-1, 5)
     bound_C = search.bound(reading_C, corner_C_5_4, height_C_5)
     stalled_C = np.zeros(len(bound_C), dtype=np.intp)
     while True:
         open_C = bound_C > search.value + tolerance
         if not open_C.any():
             break
-        reading_C, corner_C_5_4, height_C_5, bound_C, stalled_C = (
-            x[open_C] for x in (reading_C, corner_C_5_4, height_C_5, bound_C, stalled_C)
-        )
-        cut_C_4, height_C, edge_C_2 = _cut(sides[0], corner_C_5_4, height_C_5, stalled_C)
+        reading_C, bound_C, stalled_C = reading_C[open_C], bound_C[open_C], stalled_C[open_C]
+        corner_C_5_4, height_C_5 = corner_C_5_4[open_C], height_C_5[open_C]
+        cut_C_4, height_C, edge_C_2 = _cut(one, corner_C_5_4, height_C_5, stalled_C)
         every = np.arange(len(cut_C_4))
         halves = []
         for end in (0, 1):
@@ -312,15 +316,17 @@ def solve_recall(
         stalled_C = np.where(bound_C < before_C - tolerance, 0, np.tile(stalled_C, 2))
     at, *found = search.found
     reading, weights_K_4 = search.readings[at], np.array(found)
-    heard_4 = sum(side.best(own[None])[1][0] for side, own in zip(sides, weights_K_4, strict=True))
+    heard_4 = sum(side.best(own[None])[1][0] for side, own in zip((one, two), weights_K_4, strict=True))
     if heard_4[0] * heard_4[3] < heard_4[2] * heard_4[1]:  # unsure is right more often: swap the marks
         reading = swapped(reading)
         weights_K_4 = weights_K_4[:, [2, 3, 0, 1]]
     return RecallSolution(search.value, search.value + tolerance, reading, weights_K_4)
 
 
-def _cut(one: Outcomes, corner_C_5_4: Floats, height_C_5: Floats, stalled_C: NDArray[np.intp]) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """The middle of the edge on which the value is least linear, or of the longest, its height, the ends."""
+def _cut(
+    one: Outcomes, corner_C_5_4: Floats, height_C_5: Floats, stalled_C: NDArray[np.intp]
+) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """The middle of the edge on which the value is least linear, or of the longest; its height; its ends."""
     middle_C_E_4 = (corner_C_5_4[:, _EDGES[:, 0]] + corner_C_5_4[:, _EDGES[:, 1]]) / 2.0
     flat = middle_C_E_4.reshape(-1, 4)
     parts = [one.support(flat[k : k + BLOCK]) for k in range(0, len(flat), BLOCK)]

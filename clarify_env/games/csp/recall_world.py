@@ -247,7 +247,10 @@ Sight = tuple[Callable[[Before], Seen], Callable[[After], Seen]]
 SIGHTS: dict[str, Sight] = {
     "all": (lambda point: point, lambda point: point),
     "no-familiarity": (lambda point: (point.agreement,), lambda point: point),
-    "no-self-knowledge": (lambda point: (int(point.agreement > 0),), lambda point: (point.match, point.usual)),
+    "no-self-knowledge": (
+        lambda point: (int(point.agreement > 0),),
+        lambda point: (point.match, point.usual),
+    ),
 }
 
 
@@ -284,16 +287,16 @@ def information(world: RecallWorld, good: bool, sight: str = "all") -> Informati
                 row += weight * np.array([1.0, usual == 0])
                 for lead, part in leads:
                     found = lead.value >= 0
-                    seen = After(lead.match, recalls.count(lead.value), found and lead.value == usual)
-                    there = after.setdefault((here, after_of(seen)), np.zeros(3))
+                    shown = After(lead.match, recalls.count(lead.value), found and lead.value == usual)
+                    there = after.setdefault((here, after_of(shown)), np.zeros(3))
                     there += weight * part * np.array([1.0, usual == 0, lead.value == 0])
     points = sorted(before, key=repr)
     follow = sorted(after, key=lambda pair: (points.index(pair[0]), repr(pair[1])))
-    rows_I, rows_J = np.array([before[p] for p in points]), np.array([after[p] for p in follow])
+    chance_I, right_I = np.array([before[point] for point in points]).T
+    chance_J, right_J, found_J = np.array([after[pair] for pair in follow]).T
     parent_J = np.array([points.index(p) for p, _ in follow])
-    return Information(
-        tuple(points), tuple(p for _, p in follow), *rows_I.T, parent_J, *rows_J.T
-    )
+    seen = tuple(point for _, point in follow)
+    return Information(tuple(points), seen, chance_I, right_I, parent_J, chance_J, right_J, found_J)
 
 
 def _recall_chances(world: RecallWorld, kind: int) -> list[tuple[tuple[int, ...], float]]:
