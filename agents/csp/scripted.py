@@ -82,16 +82,18 @@ class CarefulHelper(Agent):
 class TrustingAsker(Agent):
     """An asker that believes the sure: the text with most sure voices, then with most voices.
 
-    It hedges where an answer is worth nothing at what its mark says (`CONFIDENCE`).
+    It hedges where an answer is worth nothing at what its mark says (`CONFIDENCE`), or nobody gives one.
     """
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """An answer, or a hedge."""
         turns = observation["transcript"]
         sure, all_of = _votes(turns)
+        if not all_of:
+            return Hedge()
         text = max(all_of, key=lambda text: (sure.get(text, 0), all_of[text]))
         right = CONFIDENCE["sure" if sure.get(text) else "unsure"]
-        _, word, wrong = observation["costs"]
+        *_, word, wrong = observation["costs"]
         answer = Answer(text)
         return answer if right - word * answer.words - wrong * (1.0 - right) > 0.0 else Hedge()
 
@@ -101,6 +103,8 @@ def _votes(turns: Sequence[Turn]) -> tuple[dict[str, int], dict[str, int]]:
     sure: dict[str, int] = {}
     all_of: dict[str, int] = {}
     for turn in turns:
+        if not isinstance(turn.move, (Sure, Unsure)):
+            continue
         text = turn.move.text
         all_of[text] = all_of.get(text, 0) + 1
         sure[text] = sure.get(text, 0) + isinstance(turn.move, Sure)
