@@ -1,9 +1,9 @@
 """What the helpers of a group know of what they know, measured in play (`csp-v1`; after arXiv 2503.14481).
 
-Whether they search where a thing is less familiar, whether their marks tell right from wrong, and whether they
-are silent where they would be wrong. A group may mean the opposite by its marks, since nothing in the rules
-says what they mean: so calibration is measured as the words say (`CONFIDENCE`), and as a listener would read
-the marks who has heard the group on other questions (`fit_marks`).
+Whether they search where a thing is less familiar, whether their marks tell right from wrong, and whether
+they are silent where they would be wrong. A group may mean the opposite by its marks, since nothing in the
+rules says what they mean: so calibration is measured as the words say (`CONFIDENCE`), and as a listener would
+read the marks who has heard the group on other questions (`fit_marks`).
 """
 
 from collections import defaultdict
@@ -104,8 +104,8 @@ def self_knowledge(
         fitted: how often an answer with each mark is right, as `fit_marks` gives it from other questions.
 
     Returns:
-        search_rate, and search_<familiarity>: share of helpers that search; search_bits: mutual information of
-        searching and familiarity; ece, auroc: of the marks as `CONFIDENCE` reads them; ece_fitted,
+        search_rate, and search_<familiarity>: share of helpers that search; search_bits: mutual information
+        of searching and familiarity; ece, auroc: of the marks as `CONFIDENCE` reads them; ece_fitted,
         auroc_fitted: as `fitted` does; coverage: share of helpers that answer, accuracy: of their answers;
         silence_precision: share of the silent that would have been wrong, silence_recall: share of all that
         were or would have been wrong who are silent.
