@@ -28,14 +28,14 @@ from clarify_env.games.csp.world import TOPICS, entity
 from clarify_env.testing.env_checks import check_env
 
 WORLD = RecallWorld()
-# Two values, one recall, two degrees of familiarity: small enough to try everything.
+# Three values, one recall, a tool that finds rightly, wrongly or not: small enough to try everything.
 SMALL = RecallWorld(
-    2,
+    3,
     1,
-    (0.4, 0.6),
-    ((0.3, 0.5, 0.1, 0.1), (0.9, 0.1, 0.0, 0.0)),
+    (1.0,),
+    ((0.5, 0.3, 0.2, 0.0),),
     (0.9, 0.8),
-    ((0.1, 0.3, 0.0, 0.0, 0.6), (0.7, 0.1, 0.0, 0.0, 0.2)),
+    ((0.2, 0.4, 0.0, 0.0, 0.4), (0.7, 0.1, 0.0, 0.0, 0.2)),
 )
 
 
@@ -95,7 +95,7 @@ def test_a_helper_sees_neither_the_truth_nor_what_others_have(env):
     state = game.start(np.random.default_rng(0), {"task": 3})
     task = state.task
     others = task._replace(truth=(task.truth + 1) % 4, minds=task.minds[::-1], leads=task.leads[::-1])
-    moved = game.anew(state, others, state.drawn._replace(recalls=state.drawn.recalls[:1] + ((0, 0, 0),)))
+    moved = game.anew(state, others, state.drawn._replace(recalls=(*state.drawn.recalls[:1], (0, 0, 0))))
     for player in ("asker", "helper1"):
         one, two = (game.view(s, player) for s in (state, moved))
         assert all(np.array_equal(one[key], two[key]) for key in one)
@@ -103,11 +103,7 @@ def test_a_helper_sees_neither_the_truth_nor_what_others_have(env):
 
 def test_the_data_are_what_the_world_says():
     splits = {split: recall_questions(split) for split in ("train", "validation", "test")}
-    assert {split: len(asked) for split, asked in splits.items()} == {
-        "train": 1600,
-        "validation": 400,
-        "test": 400,
-    }
+    assert [len(asked) for asked in splits.values()] == [1600, 400, 400]
     names = [entity(question) for asked in splits.values() for question in asked]
     assert len(set(names)) == 2400
     asked = splits["train"]
@@ -199,10 +195,11 @@ def test_the_optimum_of_a_small_world_is_that_of_trying_everything(costs):
     best = -np.inf
     for _, value_5_5 in readings(costs, SMALL.values):
         best = max(best, float((one @ value_5_5 @ two.T - paid[0][:, None] - paid[1]).max()))
-    found = solve_recall(SMALL, costs)
-    assert len(one) * len(two) > 10_000
-    assert found.value == pytest.approx(best, abs=1e-6)
-    assert found.bound >= best - 1e-9
+    found = solve_recall(SMALL, costs, tolerance=1e-2)
+    assert len(one) * len(two) > 1_000
+    assert found.value <= best + 1e-9
+    assert found.value == pytest.approx(best, abs=1e-2)
+    assert found.bound >= best
 
 
 @pytest.mark.parametrize(
