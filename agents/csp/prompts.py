@@ -10,7 +10,7 @@ from clarify_env.agent import Observation
 from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say
 from clarify_env.games.csp.records import (
     CONFIDENCE,
-    Finding,
+    FoundPassage,
     Hedge,
     Passage,
     Search,
@@ -72,7 +72,7 @@ class HelperPrompt(TaggedPrompt):
             chat += [say("assistant", self.write(move, observation)), say("user", shown)]
         return chat
 
-    def shown(self, passage: Passage | Finding) -> str:
+    def shown(self, passage: Passage | FoundPassage) -> str:
         """A passage in words."""
         return passage.text
 
@@ -85,9 +85,9 @@ class RecallHelperPrompt(HelperPrompt):
     def __init__(self, rules: str = RECALL_RULES, examples: Sequence[Message] = ()) -> None:
         super().__init__(rules, examples)
 
-    def shown(self, passage: Passage | Finding) -> str:
+    def shown(self, passage: Passage | FoundPassage) -> str:
         """Its text, its match, and how many recalls say the same."""
-        if not isinstance(passage, Finding):
+        if not isinstance(passage, FoundPassage):
             return passage.text
         return f"{passage.text} ({passage.match} match; {passage.agreeing} of your recalls say the same)"
 

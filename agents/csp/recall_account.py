@@ -16,7 +16,7 @@ from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
 from clarify_env.games.csp.game import State
 from clarify_env.games.csp.recall_game import Recalled, RecallGame
-from clarify_env.games.csp.recall_optimum import Outcomes, Strategy
+from clarify_env.games.csp.recall_optimum import HelperStrategy, Outcomes
 from clarify_env.games.csp.recall_world import GOOD_TOPICS, Information, Lead, information
 from clarify_env.games.csp.records import MARKS, Hedge, RecallCosts, Search, Silent
 from clarify_env.games.csp.world import TOPICS
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     """
 
     known: Information
-    strategy: Strategy
+    strategy: HelperStrategy
     outcome_4: Floats
     searches: float
     share: float
@@ -141,7 +141,7 @@ def _part(
         after.append(game.view(game.apply(state, {name: Search(state.task.text)})[0], name))
     says = [_said(m, o) for m, o in zip(_moves(agent, after), after, strict=True)]
     say_J = np.array([4 if said == 2 else said % 3 + 2 * (said > 2) for said in says])
-    strategy = Strategy(search_I, say_I, say_J)
+    strategy = HelperStrategy(search_I, say_I, say_J)
     return Part(known, strategy, *Outcomes(known, costs.search).of(strategy), share)
 
 

@@ -22,7 +22,7 @@ from clarify_env.games.csp.records import MARKS, Hedge, RecallCosts, Search, Sil
 from clarify_env.games.csp.world import TOPICS
 from clarify_env.moves import Answer, Move
 
-ACTS = ("search", "sure", "unsure", "found-sure", "found-unsure", "silent")
+RECALL_ACTS = ("search", "sure", "unsure", "found-sure", "found-unsure", "silent")
 
 
 _AGREE = 4  # degrees of agreement: nothing recalled, then 1 to 3
@@ -81,7 +81,7 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
     ) -> None:
         self.silent = game.silent
         self._clues = sum(_CLUES)
-        self._helping = len(ACTS) * self._clues
+        self._helping = len(RECALL_ACTS) * self._clues
         features = self._helping + len(HEARD) * (1 + len(TOPICS))
         network = ScoreNetwork(features + 2 * self.costs_size, hidden, seed)
         self.context_size = features
@@ -92,7 +92,7 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
     def _words(self) -> Floats:
         """The weights of what the words say."""
         weights = np.zeros(self.context_size)
-        table_A_C = weights[: self._helping].reshape(len(ACTS), -1)
+        table_A_C = weights[: self._helping].reshape(len(RECALL_ACTS), -1)
         agreement_A_F_G = table_A_C[:, 1 + len(TOPICS) :][:, : _CLUES[2]]
         for act, agreement, weight in (
             ("sure", 3, 1.0),
@@ -100,9 +100,9 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
             ("unsure", 1, 0.5),
             ("silent", 1, 0.5),
         ):
-            agreement_A_F_G[ACTS.index(act), agreement::_AGREE] = weight
+            agreement_A_F_G[RECALL_ACTS.index(act), agreement::_AGREE] = weight
         match_A_M = table_A_C[:, -_CLUES[3] - _CLUES[4] :][:, : _CLUES[3]]
-        match_A_M[ACTS.index("found-sure"), 0] = match_A_M[ACTS.index("found-unsure"), 1] = 1.0
+        match_A_M[RECALL_ACTS.index("found-sure"), 0] = match_A_M[RECALL_ACTS.index("found-unsure"), 1] = 1.0
         for k, (_, mark, _) in enumerate(HEARD):
             weights[self._helping + k * (1 + len(TOPICS))] = (1.0, 0.3, 0.6)[mark]
         return weights
@@ -150,11 +150,11 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
 
 
 def _act(seen: Clues, move: Move) -> int:
-    """The position in `ACTS`."""
+    """The position in `RECALL_ACTS`."""
     if isinstance(move, (Search, Silent)):
-        return ACTS.index(move.kind)
+        return RECALL_ACTS.index(move.kind)
     found = bool(seen.passage) and move.text != seen.recall
-    return ACTS.index(f"{'found-' * found}{move.kind}")
+    return RECALL_ACTS.index(f"{'found-' * found}{move.kind}")
 
 
 def _heard(key: Hearing, move: Move) -> int | None:

@@ -18,10 +18,10 @@ from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
 from clarify_env.games.csp.recall_game import RecallGame
 from clarify_env.games.csp.recall_optimum import (
+    AskerReading,
+    HelperStrategy,
     Outcomes,
-    Reading,
     RecallSolution,
-    Strategy,
     solve_alone,
     solve_recall,
 )
@@ -137,7 +137,7 @@ class ReadingAsker(Agent):
         reading: of the marks at these costs.
     """
 
-    def __init__(self, reading: Callable[[RecallCosts], Reading]) -> None:
+    def __init__(self, reading: Callable[[RecallCosts], AskerReading]) -> None:
         super().__init__(0)
         self.reading = reading
 
@@ -158,7 +158,7 @@ class ReadingAsker(Agent):
         return Hedge() if taken < 0 else Answer(heard[taken][2])
 
 
-HONEST: Reading = (0, -1, 0, 0, 0, 0, -1, 0)  # of marks that mean what they say
+HONEST: AskerReading = (0, -1, 0, 0, 0, 0, -1, 0)  # of marks that mean what they say
 
 
 class RecallOptimum:
@@ -204,7 +204,7 @@ class RecallOptimum:
         said = int(strategy.say_J[list(points).index((at, known.after))])
         return Silent() if said == 4 else MARKS[said % 2](known.passage if said > 1 else known.recall)
 
-    def _strategy(self, costs: RecallCosts, topic: int, good: bool) -> tuple[Any, Strategy]:
+    def _strategy(self, costs: RecallCosts, topic: int, good: bool) -> tuple[Any, HelperStrategy]:
         held = information(self.game.world, good, self.sight)
         weights_K_4 = self.solution(costs, topic).weights_K_4
         own = weights_K_4[int(good) if len(weights_K_4) == 2 else 0]

@@ -26,7 +26,7 @@ from clarify_env.games.csp.recall_world import (
     recall_questions,
     recalled,
 )
-from clarify_env.games.csp.records import MARKS, Finding, Recall, RecallCosts, Silent
+from clarify_env.games.csp.records import MARKS, FoundPassage, Recall, RecallCosts, Silent
 from clarify_env.games.csp.world import Archive, statement
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import exact_match
@@ -155,7 +155,7 @@ class RecallGame(CollaborationGame):
             }
         return known
 
-    def find(self, state: State, helper: int, query: str, search: int) -> list[Finding]:
+    def find(self, state: State, helper: int, query: str, search: int) -> list[FoundPassage]:
         """What the helper's tool has on the question that the query names best."""
         for nearest in self.archive.near(query, 1):
             own = nearest.id == state.task.id
@@ -164,7 +164,7 @@ class RecallGame(CollaborationGame):
             if lead.value >= 0:
                 match = MATCHES[lead.match] if own else "loose"
                 agreeing = state.drawn.recalls[helper].count(lead.value) if own else 0
-                return [tuple.__new__(Finding, (statement(asked, lead.value), search, match, agreeing))]
+                return [tuple.__new__(FoundPassage, (statement(asked, lead.value), search, match, agreeing))]
         return []
 
     def truth(self, state: State) -> Sequence[str]:
@@ -182,7 +182,7 @@ class RecallGame(CollaborationGame):
 
     def helper_spaces(self) -> dict[str, Space[Any]]:
         """familiarity, recalls and passages."""
-        return {"familiarity": UnicodeText(), "recalls": Records(Recall), "passages": Records(Finding)}
+        return {"familiarity": UnicodeText(), "recalls": Records(Recall), "passages": Records(FoundPassage)}
 
     def setup(self, state: State) -> dict[str, Any]:
         """The question's id, what nature drew, and the texts that a reader of the transcript needs."""

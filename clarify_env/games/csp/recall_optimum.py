@@ -28,7 +28,7 @@ from clarify_env.games.csp.records import RecallCosts
 # What the asker makes of what it hears, 0 or more to take a text, -1 to hedge: for one text its mark; for two
 # equal ones sure-sure, unsure-unsure, sure-unsure; for two others the same, where for the last 0 takes the
 # sure text and 1 the unsure one.
-Reading = tuple[int, ...]
+AskerReading = tuple[int, ...]
 
 
 BLOCK = 4_000  # simplices that are bounded at a time, so that memory stays small
@@ -54,11 +54,11 @@ class RecallSolution(NamedTuple):
 
     value: float
     bound: float
-    reading: Reading
+    reading: AskerReading
     weights_K_4: Floats
 
 
-class Strategy(NamedTuple):
+class HelperStrategy(NamedTuple):
     """What a helper does: whether it searches, and what it says before and after one.
 
     Args:
@@ -95,11 +95,11 @@ class Outcomes:
         self._nothing_J_A = ~np.stack([recalls_J, recalls_J, finds_J, finds_J, np.ones_like(finds_J)], axis=1)
         self._first_I = np.searchsorted(known.parent_J, np.arange(len(known.before_I)))
 
-    def respond(self, weights_N_4: Floats) -> list[Strategy]:
+    def respond(self, weights_N_4: Floats) -> list[HelperStrategy]:
         """The best strategies against weights."""
         search_N_I, before_N_I_A, after_N_J_A = self._worth(weights_N_4)
         says = before_N_I_A.argmax(2), after_N_J_A.argmax(2)
-        return [Strategy(*row) for row in zip(search_N_I, *says, strict=True)]
+        return [HelperStrategy(*row) for row in zip(search_N_I, *says, strict=True)]
 
     def support(self, weights_N_4: Floats) -> Floats:
         """What the best strategies are worth."""
@@ -115,7 +115,7 @@ class Outcomes:
         outcome_N_4 = self._outcome(search_N_I, before_N_I_A.argmax(2), after_N_J_A.argmax(2))
         return value_N, outcome_N_4, search_N_I @ self.known.chance_I
 
-    def of(self, strategy: Strategy) -> tuple[Floats, float]:
+    def of(self, strategy: HelperStrategy) -> tuple[Floats, float]:
         """The outcome_4 of a strategy, and its searches."""
         outcome_N_4 = self._outcome(strategy.search_I[None], strategy.say_I[None], strategy.say_J[None])
         return outcome_N_4[0], float(strategy.search_I @ self.known.chance_I)
@@ -153,7 +153,7 @@ def _said(chance_X: Floats, right_X: Floats) -> Floats:
     return said
 
 
-def readings(costs: RecallCosts, values: int) -> Iterator[tuple[Reading, Floats]]:
+def readings(costs: RecallCosts, values: int) -> Iterator[tuple[AskerReading, Floats]]:
     """All that the asker may make of what it hears, up to a swap of the marks, with what that is worth.
 
     Args:
@@ -189,7 +189,7 @@ def readings(costs: RecallCosts, values: int) -> Iterator[tuple[Reading, Floats]
             yield reading, sum(parts, np.zeros((5, 5)))
 
 
-def swapped(reading: Reading) -> Reading:
+def swapped(reading: AskerReading) -> AskerReading:
     """The same where the marks mean the opposite."""
     one, other, sures, unsures, both, two_sures, two_unsures, unlike = reading
     return other, one, unsures, sures, both, two_unsures, two_sures, (1, 0, -1)[unlike]

@@ -22,12 +22,12 @@ import numpy as np
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.csp.world import FIRST_NAMES, TOPICS
+from clarify_env.games.csp.world import GIVEN_NAMES, TOPICS
 
 FAMILIARITY = ("rare", "known", "familiar")
 
 
-KNOWS, MISLED, VAGUE, BLANK = range(4)
+_KNOWS, _MISLED, _VAGUE, _BLANK = range(4)
 
 
 MATCHES = ("exact", "loose", "none")
@@ -101,7 +101,7 @@ class RecallQuestion(NamedTuple):
     leads: tuple[Lead, ...]
 
 
-SPLITS = {"train": (0, 1600), "validation": (1600, 400), "test": (2000, 400)}  # first entity, how many
+RECALL_SPLITS = {"train": (0, 1600), "validation": (1600, 400), "test": (2000, 400)}  # first entity, how many
 
 
 _BEGINNINGS = "Amb Brant Cald Dun Esk Farn Garr Hex Ing Jarr Kelb Morl".split()
@@ -121,8 +121,8 @@ def recall_questions(
         size: number of questions, a multiple of 4; by default 1600 for train and 400 for the others.
         seed: of the world, >= 0.
     """
-    choose("split", split, SPLITS)
-    first, most = SPLITS[split]
+    choose("split", split, RECALL_SPLITS)
+    first, most = RECALL_SPLITS[split]
     size = most if size is None else size
     if not isinstance(size, int) or not 1 <= size <= most or size % len(TOPICS):
         raise ClarifyError(
@@ -132,7 +132,7 @@ def recall_questions(
         raise ClarifyError(f"world={seed!r}: the seed of the world is an integer >= 0")
     world = RecallWorld()
     last = [a + b for a in _BEGINNINGS for b in _ENDINGS]
-    names = [f"{a} {b}" for a in FIRST_NAMES for b in last]
+    names = [f"{a} {b}" for a in GIVEN_NAMES for b in last]
     order = np.random.default_rng((seed, 2)).permutation(len(names))[first : first + most]
     rng = np.random.default_rng((seed, 3 + first))
     made = []
@@ -170,10 +170,10 @@ def _lead(world: RecallWorld, truth: int, good: bool, rng: np.random.Generator) 
 
 def recalled(world: RecallWorld, mind: Mind, truth: int, draws: Sequence[float]) -> tuple[int, ...]:
     """What comes to mind, one value for each of the even draws in [0, 1); nothing where the mind is blank."""
-    if mind.kind == BLANK:
+    if mind.kind == _BLANK:
         return ()
-    held = mind.lie if mind.kind == MISLED else truth
-    chance = 1.0 / world.values if mind.kind == VAGUE else world.firmness[mind.kind]
+    held = mind.lie if mind.kind == _MISLED else truth
+    chance = 1.0 / world.values if mind.kind == _VAGUE else world.firmness[mind.kind]
     found = []
     for draw in draws:
         value = held
@@ -207,7 +207,7 @@ class After(NamedTuple):
     usual: bool
 
 
-Seen = tuple[int, ...]
+Clue = tuple[int, ...]
 
 
 class Information(NamedTuple):
@@ -222,8 +222,8 @@ class Information(NamedTuple):
             of the passage being right.
     """
 
-    before_I: tuple[Seen, ...]
-    after_J: tuple[Seen, ...]
+    before_I: tuple[Clue, ...]
+    after_J: tuple[Clue, ...]
     chance_I: Floats
     right_I: Floats
     parent_J: np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -243,7 +243,7 @@ class Information(NamedTuple):
 
 
 # How a helper may see less than there is: what is left of what it has before a search, and after one.
-Sight = tuple[Callable[[Before], Seen], Callable[[After], Seen]]
+Sight = tuple[Callable[[Before], Clue], Callable[[After], Clue]]
 SIGHTS: dict[str, Sight] = {
     "all": (lambda point: point, lambda point: point),
     "no-familiarity": (lambda point: (point.agreement,), lambda point: point),
@@ -264,8 +264,8 @@ def information(world: RecallWorld, good: bool, sight: str = "all") -> Informati
         sight: a name of `SIGHTS`.
     """
     before_of, after_of = SIGHTS[choose("sight", sight, SIGHTS)]
-    before: dict[Seen, Floats] = {}
-    after: dict[tuple[Seen, Seen], Floats] = {}
+    before: dict[Clue, Floats] = {}
+    after: dict[tuple[Clue, Clue], Floats] = {}
     rivals = range(1, world.values)
     leads = []
     for result, share in enumerate(world.tools[good]):
@@ -301,11 +301,11 @@ def information(world: RecallWorld, good: bool, sight: str = "all") -> Informati
 
 def _recall_chances(world: RecallWorld, kind: int) -> list[tuple[tuple[int, ...], float]]:
     """All recalls of a kind of memory whose truth is 0 and whose lie is 1, with their chances."""
-    if kind == BLANK:
+    if kind == _BLANK:
         return [((), 1.0)]
     chance_V = np.full(world.values, 1.0 / world.values)
-    if kind != VAGUE:
+    if kind != _VAGUE:
         chance_V[:] = (1.0 - world.firmness[kind]) / (world.values - 1)
-        chance_V[int(kind == MISLED)] = world.firmness[kind]
+        chance_V[int(kind == _MISLED)] = world.firmness[kind]
     listed = product(range(world.values), repeat=world.recalls)
     return [(recalls, float(np.prod(chance_V[list(recalls)]))) for recalls in listed]

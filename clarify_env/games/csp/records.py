@@ -95,7 +95,7 @@ class Recall(NamedTuple):
     text: str
 
 
-class Finding(NamedTuple):
+class FoundPassage(NamedTuple):
     """A passage that a search has found.
 
     Args:
@@ -111,7 +111,7 @@ class Finding(NamedTuple):
     agreeing: int
 
 
-class Asked(Protocol):
+class PublicQuestion(Protocol):
     """What every question of a generated world has."""
 
     @property

@@ -33,11 +33,11 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games.csp.game import State
 from clarify_env.games.csp.nature import TruthDrawnGame
-from clarify_env.games.csp.records import Asked, Question, Skill, World
+from clarify_env.games.csp.records import PublicQuestion, Question, Skill, World
 from clarify_env.retrieval import Passages
 from clarify_env.text import tokens
 
-Q = TypeVar("Q", bound=Asked)
+Q = TypeVar("Q", bound=PublicQuestion)
 
 
 RELIABILITY = (0.9, 0.3)  # of firm and of faint memories
@@ -80,7 +80,7 @@ TOPICS = {  # question, statement, answers
 }
 
 
-FIRST_NAMES = """
+GIVEN_NAMES = """
     Avel Brun Cade Dorin Elis Farro Gwen Hollis Ilan Joss Kerr Lyle Maro Nils Orrin Perin Rasmus Selby Tove
     Ulric
 """.split()
@@ -147,7 +147,7 @@ def world_questions(split: str = "train", size: int | None = None, world: int = 
         )
     if not isinstance(world, int) or world < 0:
         raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
-    names = [f"{a} {b}" for a in FIRST_NAMES for b in _LAST]
+    names = [f"{a} {b}" for a in GIVEN_NAMES for b in _LAST]
     order = np.random.default_rng((world, 0)).permutation(len(names))[first : first + most]
     rng = np.random.default_rng((world, 1 + first))
     made = []
@@ -160,13 +160,13 @@ def world_questions(split: str = "train", size: int | None = None, world: int = 
     return tuple(made)
 
 
-def entity(question: Asked) -> str:
+def entity(question: PublicQuestion) -> str:
     """Whom or what a question of this world is about."""
     start, end = TOPICS[question.topic][0].split("{}")
     return question.text.removeprefix(start).removesuffix(end)
 
 
-def statement(question: Asked, value: int) -> str:
+def statement(question: PublicQuestion, value: int) -> str:
     """The sentence that says that this value is the answer."""
     return TOPICS[question.topic][1].format(entity(question), question.values[value][0])
 

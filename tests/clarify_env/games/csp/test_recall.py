@@ -14,7 +14,7 @@ from clarify_env.agents.csp.recall_scripted import always_search, recall_floor, 
 from clarify_env.agents.roster import teams_of
 from clarify_env.games.clarification import Answer
 from clarify_env.games.csp import Hedge, RecallCosts, Search, Silent, Sure, Unsure
-from clarify_env.games.csp.recall_optimum import Outcomes, Strategy, readings, solve_alone, solve_recall
+from clarify_env.games.csp.recall_optimum import HelperStrategy, Outcomes, readings, solve_alone, solve_recall
 from clarify_env.games.csp.recall_world import (
     FAMILIARITY,
     GOOD_TOPICS,
@@ -178,7 +178,7 @@ def outcomes_of_all(held, search_cost):
             can = [*((0, 1) if held.recalls_I[parent] else ()), *((2, 3) if finds else ()), 4]
             says_J.append(can if search[parent] else (4,))
         for say_I, say_J in product(product(*says_I), product(*says_J)):
-            found.append(sides.of(Strategy(np.array(search), np.array(say_I), np.array(say_J))))
+            found.append(sides.of(HelperStrategy(np.array(search), np.array(say_I), np.array(say_J))))
     outcome, searches = zip(*found, strict=True)
     kept = np.unique(np.column_stack([np.array(outcome), searches]).round(12), axis=0)
     return kept[:, :4], kept[:, 4]
