@@ -31,8 +31,8 @@ from clarify_env.trainers.learners.softmax_policy import ScorerLearner
 torch.set_num_threads(1)
 COSTS = RecallCosts()
 PLAYERS = ("asker", "helper1", "helper2")
-FAST = {"iterations": 24, "tasks": 256, "batch_size": 256, "learning_rate": 6e-3}
-FINE = {"iterations": 12, "tasks": 512, "batch_size": 512, "learning_rate": 3e-3}  # less noise, smaller steps
+FAST = {"iterations": 36, "tasks": 256, "batch_size": 256, "learning_rate": 6e-3}
+FINE = {"iterations": 16, "tasks": 512, "batch_size": 512, "learning_rate": 3e-3}  # less noise, smaller steps
 STAGES = ({**FAST, "options": {"clip_range": 0.3}}, {**FINE, "options": {"clip_range": 0.2}})
 
 
