@@ -70,11 +70,11 @@ class Credit(Rewarded):
 
 
 KINDS = {  # of groups: the algorithm, options of the game, how far the start means what the words say
-    "group": (PPO, {}, 1.0),
-    "ungrounded": (PPO, {}, 0.0),
-    "own": (Rewarded, {}, 1.0),
-    "credit": (Credit, {}, 1.0),
-    "shuffled": (PPO, {"shuffled": True}, 1.0),
+    "group": (PPO, {}, 0.0),
+    "grounded": (PPO, {}, 1.0),
+    "own": (Rewarded, {}, 0.0),
+    "credit": (Credit, {}, 0.0),
+    "shuffled": (PPO, {"shuffled": True}, 0.0),
 }
 
 
@@ -174,7 +174,7 @@ def known(seeds, out):
     print(f"  alone, the optimum: {np.mean(alone):.3f}")
 
 
-def cross(seeds, out, kinds=("group", "ungrounded")):
+def cross(seeds, out, kinds=("group", "grounded")):
     """Askers with the helpers of other seeds."""
     for kind in kinds:
         groups = [group(kind, seed, out)[1] for seed in seeds]
@@ -191,7 +191,7 @@ def cross(seeds, out, kinds=("group", "ungrounded")):
 PARTS = {
     "exact": exact,
     "train": train,
-    "ungrounded": partial(train, kinds=("ungrounded",)),
+    "grounded": partial(train, kinds=("grounded",)),
     "ablations": partial(train, kinds=("own", "credit", "shuffled")),
     "known": known,
     "cross": cross,
