@@ -103,6 +103,7 @@ class Roster(NamedTuple):
 ROSTERS: dict[str, str | Roster] = {
     "clarification": "clarify_env.agents.clarification:ROSTER",
     "csp": "clarify_env.agents.csp:ROSTER",
+    "csp-recall": "clarify_env.agents.csp:RECALL_ROSTER",
     "pingeval-chess": "clarify_env.agents.pingeval:CHESS_ROSTER",
     "pingeval-names": "clarify_env.agents.pingeval:NAMES_ROSTER",
 }

@@ -6,7 +6,8 @@ The same for every game:
   `action_space(agent).kinds`;
 - an action is a `Move`, a message (str) for the codec, or None, which passes. Whoever is not on turn passes;
 - a `Decision` is an action too: its move is played, its message and trace go to the record alone;
-- an illegal or unreadable move ends the episode (accuracy 0, costs stand) and is recorded with its reason;
+- an illegal or unreadable move ends the episode (accuracy 0, costs stand, and what the
+  game makes of it besides, `Game.forfeit`) and is recorded with its reason;
 - `NoMove(reason)` stands for a message that its agent could not read: it ends the episode as unreadable;
 - `Failed(reason)`, of an agent that could not decide, ends it likewise; where something outside failed, such
   as a server, `Failed(reason, outside=True)` truncates the episode as `failed`;
@@ -234,7 +235,7 @@ class GameEnv(ParallelEnv[str, dict[str, Any], Any], Generic[S]):  # type: ignor
         if stop is None:
             state, paid = self.game.apply(state, moves)
         else:
-            state, paid = self.game.stopped(state, stop), ()
+            state, paid = self.game.stopped(state, stop), self.game.forfeit(state, stop)
         terms, reward = self._zeros, 0.0
         if paid:
             terms = terms.copy()

@@ -138,6 +138,15 @@ class Game(ABC, Generic[S]):
     def stopped(self, state: S, stop: Stop) -> S:
         """`state`, ended by a move that the environment could not let through."""
 
+    def forfeit(self, state: S, stop: Stop) -> Paid:
+        """What a move that could not be let through incurs; by default nothing.
+
+        Args:
+            state: before that move.
+            stop: why it could not.
+        """
+        return ()
+
     @abstractmethod
     def observe(self, state: S, player: str) -> dict[str, Any]:
         """What `player` sees: new dicts at every call, without `role` and `action_mask`."""

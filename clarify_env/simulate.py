@@ -214,6 +214,9 @@ def advance(
         read = {player: read_action(player, chosen[player], turn[player], env.max_chars) for player in turn}
         moves = {player: move for player, move in read.items() if isinstance(move, Move)}
         stops = [stop for stop in read.values() if isinstance(stop, Stop)]
-        after, paid = (game.stopped(state, stops[0]), ()) if stops else game.apply(state, moves)
+        if stops:
+            after, paid = game.stopped(state, stops[0]), game.forfeit(state, stops[0])
+        else:
+            after, paid = game.apply(state, moves)
         found.append(Advanced(after, moves, paid))
     return found

@@ -1,4 +1,4 @@
-"""Golden transcripts: what every fixed strategy and the optimal asker play, line by line.
+"""Golden transcripts: what every fixed strategy and the optimal asker play, line by line; teams of csp-v1.
 
 After a change that is meant to alter them, write them anew and read the difference:
 
@@ -13,17 +13,23 @@ import pytest
 
 import clarify_env
 from clarify_env.agents import FIXED, ScriptedUser, load
+from clarify_env.agents.roster import teams_of
 from clarify_env.costs import CostGrid
 from clarify_env.render import ansi
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = [*FIXED, "optimal"]
+TEAM = "csp-v1-"
+NAMES = [*FIXED, "optimal", f"{TEAM}protocol", f"{TEAM}optimal"]
 
 
 def transcripts(name):
-    """Eight episodes of the asker `name` as plain text."""
-    env = clarify_env.make("synthetic-v0", costs=CostGrid(turn=(0.02, 0.2), word=(0.005, 0.04)), size=60)
-    players = {"asker": load(name, env, "asker"), "user": ScriptedUser()}
+    """Eight episodes of the asker or the team `name` as plain text."""
+    if name.startswith(TEAM):
+        env = clarify_env.make("csp-v1", size=60)
+        players = teams_of(env)[name.removeprefix(TEAM)]
+    else:
+        env = clarify_env.make("synthetic-v0", costs=CostGrid(turn=(0.02, 0.2), word=(0.005, 0.04)), size=60)
+        players = {"asker": load(name, env, "asker"), "user": ScriptedUser()}
     episodes = clarify_env.rollout(env, players, 8, seed=5)
     return "\n\n".join(re.sub("\x1b\\[[0-9;]*m", "", ansi(episode)) for episode in episodes) + "\n"
 

@@ -310,7 +310,7 @@ def test_no_code_unpickles_evaluates_or_runs_a_shell():
 NEED = {
     "clarification": """trainers.evaluation.audit trainers.evaluation.audit_rules
         trainers.reporting.playground trainers.reporting.playground_page""".split(),
-    "csp": ["trainers.evaluation.calibration"],
+    "csp": ["trainers.evaluation.calibration", "trainers.evaluation.self_knowledge"],
     "pingeval": [],
 }
 WITHOUT = """

@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from clarify_env.agent import Agent
+from clarify_env.agents.csp.recall_scripted import (
+    always_search,
+    recall_floor,
+    recall_game,
+    recall_optimal,
+    recall_protocol,
+)
 from clarify_env.agents.csp.scripted import csp_game, floor, optimal, protocol
 from clarify_env.agents.roster import Roster
 from clarify_env.env import GameEnv
@@ -13,6 +20,14 @@ def _policy(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: 
     from clarify_env.agents.csp.policy import CspPolicy
 
     return CspPolicy(csp_game(env), hidden, seed=seed)
+
+
+def _recall_policy(
+    env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden: int, seed: int
+) -> Agent:
+    from clarify_env.agents.csp.recall_policy import RecallPolicy
+
+    return RecallPolicy(recall_game(env), hidden, seed=seed)
 
 
 ROSTER = Roster(
@@ -33,4 +48,21 @@ ROSTER = Roster(
         "batch_size": 128,
         "hidden": 32,
     },
+)
+
+
+RECALL_ROSTER = Roster(
+    trained=("asker", "helper1", "helper2"),
+    teams={
+        "floor": recall_floor,
+        "always-search": always_search,
+        "protocol": recall_protocol,
+        "optimal": recall_optimal,
+    },
+    policy=_recall_policy,
+    prompts={
+        "asker": "clarify_env.agents.csp.prompts:ChooserPrompt",
+        "helper": "clarify_env.agents.csp.prompts:RecallHelperPrompt",
+    },
+    recipe=ROSTER.recipe,
 )

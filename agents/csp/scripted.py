@@ -17,6 +17,7 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
 from clarify_env.games.csp.game import CollaborationGame
+from clarify_env.games.csp.nature import TruthDrawnGame
 from clarify_env.games.csp.optimum import SURE, Problem, Solution, response, solve
 from clarify_env.games.csp.records import CONFIDENCE, CspCosts, Hedge, Search, Sure, Unsure
 from clarify_env.games.csp.world import read_statement
@@ -81,16 +82,18 @@ class CarefulHelper(Agent):
 class TrustingAsker(Agent):
     """An asker that believes the sure: the text with most sure voices, then with most voices.
 
-    It hedges where an answer is worth nothing at what its mark says (`CONFIDENCE`).
+    It hedges where an answer is worth nothing at what its mark says (`CONFIDENCE`), or nobody gives one.
     """
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """An answer, or a hedge."""
         turns = observation["transcript"]
         sure, all_of = _votes(turns)
+        if not all_of:
+            return Hedge()
         text = max(all_of, key=lambda text: (sure.get(text, 0), all_of[text]))
         right = CONFIDENCE["sure" if sure.get(text) else "unsure"]
-        _, word, wrong = observation["costs"]
+        *_, word, wrong = observation["costs"]
         answer = Answer(text)
         return answer if right - word * answer.words - wrong * (1.0 - right) > 0.0 else Hedge()
 
@@ -100,6 +103,8 @@ def _votes(turns: Sequence[Turn]) -> tuple[dict[str, int], dict[str, int]]:
     sure: dict[str, int] = {}
     all_of: dict[str, int] = {}
     for turn in turns:
+        if not isinstance(turn.move, (Sure, Unsure)):
+            continue
         text = turn.move.text
         all_of[text] = all_of.get(text, 0) + 1
         sure[text] = sure.get(text, 0) + isinstance(turn.move, Sure)
@@ -114,7 +119,7 @@ class Optimum:
     """
 
     def __init__(self, game: CollaborationGame) -> None:
-        if type(game) is not CollaborationGame:
+        if type(game) is not TruthDrawnGame:
             raise ClarifyError(f"no best group value is known for the rules of {type(game).__name__}")
         if game.world is None:
             raise ClarifyError("the best group value is known for the generated world only (data=None)")

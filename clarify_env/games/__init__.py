@@ -16,6 +16,7 @@ GAMES = {
     "abgcoqa-v0": "clarify_env.games.clarification:ABGCOQA",
     "ambigqa-v0": "clarify_env.games.clarification:AMBIGQA",
     "csp-v0": "clarify_env.games.csp:SPEC",
+    "csp-v1": "clarify_env.games.csp:RECALL_SPEC",
     "pacific-v0": "clarify_env.games.clarification:PACIFIC",
     "pingeval-chess-v0": "clarify_env.games.pingeval:CHESS_SPEC",
     "pingeval-names-v0": "clarify_env.games.pingeval:NAMES_SPEC",

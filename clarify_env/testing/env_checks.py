@@ -124,11 +124,11 @@ def _ends(env: GameEnv[Any], name: str, bad: Actions) -> None:
         raise CheckFailed("illegal", f"{name} did not terminate the episode")
     if told.get("stop") not in STOPS or not told.get("detail") or after.stop != told["stop"]:
         raise CheckFailed("illegal", f"{name} ended it with {told.get('stop')!r}: {told.get('detail')!r}")
-    if any(rewards.values()) or any(any(info["terms"].values()) for info in infos.values()):
+    if any(max(rewards[player], *infos[player]["terms"].values()) > 0.0 for player in rewards):
         raise CheckFailed("illegal", f"{name} was paid {rewards}")
     for term in env.game.terms.values():
         old, new = before.quantities[term.quantity], after.quantities[term.quantity]
-        if new != old if term.cost else new > old:
+        if new < old if term.cost else new > old:
             raise CheckFailed("illegal", f"{name} changed {term.quantity!r} from {old} to {new}")
 
 

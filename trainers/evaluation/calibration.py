@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clarify_env.agent import Agent
-from clarify_env.agents.csp.scripted import TakesFirst
+from clarify_env.agents.csp.scripted import TrustingAsker
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.episode import Episode
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.game import Game
 from clarify_env.games.csp.game import CollaborationGame, State
-from clarify_env.games.csp.records import CONFIDENCE, Sure, Unsure
+from clarify_env.games.csp.records import CONFIDENCE, Hedge, Sure, Unsure
 from clarify_env.rollout import rollout
 from clarify_env.simulate import failed
 
@@ -82,16 +83,9 @@ def alone(env: GameEnv[State], player: str, searches: int | None = None) -> Game
     """The game with this helper and no other, its searches as in `env` by default."""
     game = env.game
     if not isinstance(game, CollaborationGame):
-        raise ClarifyError(f"{env.name}: no game of helpers; transfer is measured on csp-v0")
+        raise ClarifyError(f"{env.name}: no game of helpers; transfer is measured where helpers help")
     choose("helper", player, game.helpers)
-    at = game.helpers.index(player)
-    world = game.world
-    if world is not None:
-        world = world._replace(skills={topic: (own[at],) for topic, own in world.skills.items()})
-    tasks = [t._replace(passages=t.passages[at : at + 1]) for t in game.tasks]
-    most = game.searches if searches is None else searches
-    own = CollaborationGame(tasks, [game.tools[at]], game.costs, world, True, most, game.grade)
-    return GameEnv(own, env.name)
+    return GameEnv(game.only(game.helpers.index(player), searches), env.name)
 
 
 def transfer(
@@ -107,44 +101,64 @@ def transfer(
         seed: of nature and of the helper.
 
     Returns:
-        f1 and closed_f1 (token F1 with the tool and without), search_rate, searched_right and searched_wrong
-        (search rate where its closed-book answer is right, or wrong), f1_per_search (f1 by searches an
-        episode; NaN without any), sure (share of answers marked so: coverage), sure_f1 (of those), ece
-        (of the marks as `CONFIDENCE` reads them), auroc (of the marks).
+        reward (with an asker that believes what the marks say and may decline), declined (share of episodes),
+        f1 and closed_f1 (token F1 of its own answer, with the tool and without, 0 where it gives none),
+        unmarked (share of episodes in which it gives none: silent, or no legal move), search_rate,
+        searched_right and searched_wrong (search rate where its closed-book answer is right, or is not),
+        f1_per_search (f1 by searches an episode; NaN without any), sure (share of answers marked so:
+        coverage), sure_f1 (of those), ece (of the marks as `CONFIDENCE` reads them), auroc (of the marks).
+        The last four are NaN where it never gives an answer.
     """
-    agents: dict[str, Any] = {"asker": TakesFirst(), "helper1": helper}
-    pairs = []
-    with_tool = rollout(alone(env, player), agents, episodes, seed)
-    without = rollout(alone(env, player, 0), agents, episodes, seed)
-    for one, closed in zip(with_tool, without, strict=True):
-        if not failed(one) and not failed(closed) and _marked(one) and _marked(closed):
-            pairs.append((one, closed))
+    agents: dict[str, Any] = {"asker": TrustingAsker(), "helper1": helper}
+    lone, closed_book = alone(env, player), alone(env, player, 0)
+    with_tool = rollout(lone, agents, episodes, seed)
+    without = rollout(closed_book, agents, episodes, seed)
+    pairs = [
+        (one, closed)
+        for one, closed in zip(with_tool, without, strict=True)
+        if not failed(one) and not failed(closed)
+    ]
     if not pairs:
-        raise ClarifyError(f"transfer: no episode of {episodes} in which {player!r} gave a marked answer")
-    f1, closed_f1 = (np.array([e.quantities["accuracy"] for e in side]) for side in zip(*pairs, strict=True))
-    right = np.array([one.quantities["exact"] for one, _ in pairs])
-    known = np.array([closed.quantities["exact"] for _, closed in pairs]) > 0.0
+        raise ClarifyError(f"transfer: no episode of {episodes} was played to its end by {player!r}")
+    grades, closed = (
+        np.array([_graded(lone.game, episode) for episode in side]) for side in zip(*pairs, strict=True)
+    )
+    f1, known = grades[:, 0], closed[:, 1] > 0.0
     searches = np.array([one.quantities["searches"] for one, _ in pairs])
-    stated = np.array([CONFIDENCE[one.moves("helper1")[-1].kind] for one, _ in pairs])
-    coverage, sure_f1 = covered(stated == CONFIDENCE["sure"], f1)
+    marked = [k for k, (one, _) in enumerate(pairs) if _mark(one)]
+    stated = [CONFIDENCE[_mark(pairs[k][0])] for k in marked]
+    coverage, sure_f1 = covered(np.equal(stated, CONFIDENCE["sure"]), f1[marked]) if marked else _UNKNOWN
     return {
+        "reward": _mean([one.reward for one, _ in pairs]),
+        "declined": _mean([any(isinstance(m, Hedge) for m in one.moves("asker")) for one, _ in pairs]),
         "f1": float(f1.mean()),
-        "closed_f1": float(closed_f1.mean()),
+        "closed_f1": float(closed[:, 0].mean()),
+        "unmarked": 1.0 - len(marked) / len(pairs),
         "search_rate": float((searches > 0).mean()),
         "searched_right": _mean((searches > 0)[known]),
         "searched_wrong": _mean((searches > 0)[~known]),
         "f1_per_search": float(f1.sum() / searches.sum()) if searches.any() else float("nan"),
         "sure": coverage,
         "sure_f1": sure_f1,
-        "ece": expected_calibration_error(stated, f1),
-        "auroc": auroc(stated, right),
+        "ece": expected_calibration_error(stated, f1[marked]) if marked else float("nan"),
+        "auroc": auroc(stated, grades[marked, 1]) if marked else float("nan"),
     }
 
 
-def _marked(episode: Episode) -> bool:
-    """Whether the helper has given an answer with a mark."""
+_UNKNOWN = (float("nan"), float("nan"))
+
+
+def _mark(episode: Episode) -> str:
+    """How the helper has marked its answer, or "" where it has given none."""
     made = episode.moves("helper1")
-    return bool(made) and isinstance(made[-1], (Sure, Unsure))
+    return made[-1].kind if made and isinstance(made[-1], (Sure, Unsure)) else ""
+
+
+def _graded(game: Game[Any], episode: Episode) -> tuple[float, float]:
+    """Accuracy and exact match of the helper's own answer."""
+    if not _mark(episode):
+        return 0.0, 0.0
+    return game.grade(episode.moves("helper1")[-1].text, episode.setup["answers"])
 
 
 def _mean(values: Any) -> float:

@@ -2,7 +2,7 @@
 
 from clarify_env.costs import CostGrid
 from clarify_env.games.csp.game import CollaborationGame
-from clarify_env.games.csp.records import CspCosts, Hedge, Search, Sure, Unsure
+from clarify_env.games.csp.records import CspCosts, Hedge, RecallCosts, Search, Silent, Sure, Unsure
 from clarify_env.registry import GameSpec
 
 SPEC = GameSpec(
@@ -14,4 +14,24 @@ SPEC = GameSpec(
     family="csp",
 )
 
-__all__ = ["SPEC", "CollaborationGame", "CspCosts", "Hedge", "Search", "Sure", "Unsure"]
+RECALL_SPEC = GameSpec(
+    "csp-v1",
+    "clarify_env.games.csp.recall_game:make_recall",
+    costs=RecallCosts(),
+    seen=CostGrid(of=RecallCosts, search=(0.05, 0.1, 0.15)),
+    unseen=CostGrid(of=RecallCosts, search=(0.075, 0.125)),
+    family="csp-recall",
+)
+
+__all__ = [
+    "RECALL_SPEC",
+    "SPEC",
+    "CollaborationGame",
+    "CspCosts",
+    "Hedge",
+    "RecallCosts",
+    "Search",
+    "Silent",
+    "Sure",
+    "Unsure",
+]

@@ -1,14 +1,29 @@
-"""What nature draws in collaborative self-play, what can be pinned of it, and what players know of it."""
+"""`csp-v0`: helpers are told how reliable they are, and nature draws the truth anew in every episode.
+
+What nature draws, what can be pinned of it, and what players know of it; and the game that it makes.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+from gymnasium.spaces import Space
 
 from clarify_env.errors import ClarifyError
-from clarify_env.game import frozen
-from clarify_env.games.csp.records import CspCosts, Memory, Question, Retriever, Tool, World
+from clarify_env.game import Term, frozen
+from clarify_env.games.csp.game import CollaborationGame, State, pinned_order
+from clarify_env.games.csp.records import (
+    CspCosts,
+    Memory,
+    Passage,
+    Question,
+    Retriever,
+    Tool,
+    World,
+)
+from clarify_env.spaces import Records
+from clarify_env.text import Grade, grade_text
 
 MOST_STATES = 200  # that `alternatives` names
 
@@ -58,7 +73,9 @@ def pinned(drawn: Draw, options: Mapping[str, Any], world: World | None, questio
     values, count = len(question.values), len(drawn.order)
     given = {name: options[name] for name in Draw._fields if options.get(name) is not None}
     for name, value in given.items():
-        if name == "truth":
+        if name == "order":
+            given[name] = pinned_order(value, count)
+        elif name == "truth":
             if not isinstance(value, (int, np.integer)) or not 0 <= value < values:
                 raise ClarifyError(f"options['truth']={value!r}: a whole number from 0 to {values - 1}")
             given[name] = int(value)
@@ -67,8 +84,6 @@ def pinned(drawn: Draw, options: Mapping[str, Any], world: World | None, questio
             if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != of:
                 raise ClarifyError(f"options[{name!r}]={value!r}: a list of {of}, one for each helper")
             given[name] = tuple(tuple(item) if isinstance(item, Sequence) else item for item in value)
-    if "order" in given and set(given["order"]) != set(range(count)):
-        raise ClarifyError(f"options['order']={options['order']!r}: not an order of {count} helpers, from 0")
     levels = len(world.reliability) if world else 0
     possible = set(product(range(values), range(levels)))
     if "memories" in given and not set(given["memories"]) <= possible:
@@ -140,3 +155,109 @@ def known_at_start(
             own = {"memory": (Memory(text, right),), "tool": (Tool(tool.name, share),), "profile": profile}
         known[f"helper{k + 1}"] = {**shared, **own}
     return known
+
+
+class TruthDrawnGame(CollaborationGame):
+    """The game in which helpers are told how reliable they are; see the module's docstring.
+
+    Args:
+        tasks: the questions.
+        tools: one for each helper, 1 to 9 of them.
+        costs: anything with `sample(rng)` that gives `CspCosts`.
+        world: how reliable memories and tools are; None where helpers remember nothing that the game knows.
+        anonymous: whether the asker is kept from knowing who gave which answer.
+        searches: that each helper may make, >= 0.
+        grade: accuracy and exact match of the asker's answer; a pure function.
+    """
+
+    terms: ClassVar[Mapping[str, Term]] = {
+        "accuracy": Term("accuracy"),
+        "search_cost": Term("searches", "search"),
+        "word_cost": Term("words", "word"),
+        "wrong_cost": Term("wrong", "wrong"),
+    }
+    costs_type: ClassVar[type[Any]] = CspCosts
+    options: ClassVar[tuple[str, ...]] = ("task", *Draw._fields, "costs")
+    counted: ClassVar[tuple[str, ...]] = ("accuracy", "searches", "words", "wrong", "exact")
+
+    def __init__(
+        self,
+        tasks: Sequence[Question],
+        tools: Sequence[Retriever],
+        costs: Any,
+        world: World | None = None,
+        anonymous: bool = True,
+        searches: int = 1,
+        grade: Grade = grade_text,
+    ) -> None:
+        super().__init__(tasks, len(tools), costs, anonymous, searches, grade)
+        self.tools = tuple(tools)
+        self.world = world
+        self.draws = 1 + 4 * len(tools)
+
+    def draw(self, task: Question, draws: Sequence[float]) -> Draw:
+        """See `draw`."""
+        return draw(self.world, task, draws, len(self.tools))
+
+    def pinned(self, drawn: Draw, options: Mapping[str, Any], task: Question) -> Draw:
+        """See `pinned`."""
+        return pinned(drawn, options, self.world, task)
+
+    def known_at_start(self, task: Question, drawn: Draw, costs: CspCosts) -> dict[str, dict[str, Any]]:
+        """See `known_at_start`."""
+        return known_at_start(self.world, self.tools, task, drawn, costs)
+
+    def find(self, state: State, helper: int, query: str, search: int) -> list[Passage]:
+        """What the helper's tool gives."""
+        found = self.tools[helper].find(query, state.task, state.drawn.truth, state.drawn.covered[helper])
+        return [tuple.__new__(Passage, (text, search)) for text in found]
+
+    def truth(self, state: State) -> Sequence[str]:
+        """As nature has drawn it."""
+        values: Sequence[str] = state.task.values[state.drawn.truth]
+        return values
+
+    def only(self, helper: int, searches: int | None = None) -> Self:
+        """The game with this helper and no other."""
+        world = self.world
+        if world is not None:
+            world = world._replace(skills={topic: (own[helper],) for topic, own in world.skills.items()})
+        tasks = [task._replace(passages=task.passages[helper : helper + 1]) for task in self.tasks]
+        most = self.searches if searches is None else searches
+        return type(self)(tasks, [self.tools[helper]], self.costs, world, True, most, self.grade)
+
+    def helper_spaces(self) -> dict[str, Space[Any]]:
+        """memory, tool and passages."""
+        return {"memory": Records(Memory), "tool": Records(Tool), "passages": Records(Passage)}
+
+    def setup(self, state: State) -> dict[str, Any]:
+        """The question's id, what nature drew, and the texts that a reader of the transcript needs."""
+        truth, memories, covered, order = state.drawn
+        return {
+            "task": state.task.id,
+            "truth": truth,
+            "memories": [list(pair) for pair in memories],
+            "covered": list(covered),
+            "order": list(order),
+            "question": state.task.text,
+            "answers": list(state.task.values[truth]),
+        }
+
+    def alternatives(self, state: State, player: str) -> list[tuple[State, float]]:
+        """See `alternatives`."""
+        own = None if player == "asker" else self.helpers.index(player)
+        drawn = alternatives(self.world, state.task, state.drawn, own)
+        return [(self.anew(state, state.task, one), chance) for one, chance in drawn]
+
+    def plant(self, state: State) -> tuple[State, Mapping[str, Sequence[str]]]:
+        """Marked answers: a helper may see the one that it remembers, the asker none before it is said."""
+        texts = [f"planted answer {i}" for i in range(len(state.task.values))]
+        passages = [f"planted passage {k}" for k in range(len(self.tools))] if state.task.passages else []
+        hidden = {"asker": [*texts, *passages]}
+        for k, name in enumerate(self.helpers):
+            held = {texts[pair[0]] for pair in state.drawn.memories[k : k + 1]}
+            own = [text for j, text in enumerate(passages) if j != k]
+            hidden[name] = [*(text for text in texts if text not in held), *own]
+        values, carried = (tuple((text,) for text in listed) for listed in (texts, passages))
+        task = state.task._replace(values=values, passages=carried)
+        return self.anew(state, task, state.drawn), hidden

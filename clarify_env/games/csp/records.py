@@ -21,6 +21,22 @@ class CspCosts(NamedTuple):
     wrong: float = 0.0
 
 
+class RecallCosts(NamedTuple):
+    """What the group pays where helpers may be silent.
+
+    Args:
+        search: per search of a helper; finite, >= 0.
+        say: per text that a helper gives; finite, >= 0.
+        word: per word of the asker's answer; finite, >= 0.
+        wrong: for a wrong answer of the asker; finite, >= 0.
+    """
+
+    search: float = 0.1
+    say: float = 0.02
+    word: float = 0.02
+    wrong: float = 1.0
+
+
 @dataclass(frozen=True)
 class Search(TextMove):
     """A helper searches with its own tool for this query; it costs one search."""
@@ -34,6 +50,11 @@ class Sure(TextMove):
 @dataclass(frozen=True)
 class Unsure(TextMove):
     """A helper's answer, marked as one that it is not sure of."""
+
+
+@dataclass(frozen=True)
+class Silent(Move):
+    """A helper gives no answer: what it has may be worth less than nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,52 @@ class Passage(NamedTuple):
 
     text: str
     search: int = 0
+
+
+class Recall(NamedTuple):
+    """What came to a helper's mind at one try."""
+
+    text: str
+
+
+class FoundPassage(NamedTuple):
+    """A passage that a search has found.
+
+    Args:
+        text: of the passage.
+        search: which search of its helper found it, from 0.
+        match: "exact" where it is about what was asked for, "loose" where it may be.
+        agreeing: how many of the helper's recalls say the same.
+    """
+
+    text: str
+    search: int
+    match: str
+    agreeing: int
+
+
+class PublicQuestion(Protocol):
+    """What every question of a generated world has."""
+
+    @property
+    def id(self) -> str:
+        """Unique within its split."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The question; public."""
+        ...
+
+    @property
+    def values(self) -> tuple[tuple[str, ...], ...]:
+        """Plausible answers, each with its aliases."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """What it is about; public."""
+        ...
 
 
 class Question(NamedTuple):

@@ -24,16 +24,21 @@ that you give (`clarify_env.games.csp.questions`). Version history: v0, first ve
 import os
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from clarify_env.costs import CostSampler
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.csp.game import CollaborationGame, State
-from clarify_env.games.csp.records import Question, Skill, World
+from clarify_env.games.csp.game import State
+from clarify_env.games.csp.nature import TruthDrawnGame
+from clarify_env.games.csp.records import PublicQuestion, Question, Skill, World
 from clarify_env.retrieval import Passages
 from clarify_env.text import tokens
+
+Q = TypeVar("Q", bound=PublicQuestion)
+
 
 RELIABILITY = (0.9, 0.3)  # of firm and of faint memories
 
@@ -75,7 +80,7 @@ TOPICS = {  # question, statement, answers
 }
 
 
-_FIRST = """
+GIVEN_NAMES = """
     Avel Brun Cade Dorin Elis Farro Gwen Hollis Ilan Joss Kerr Lyle Maro Nils Orrin Perin Rasmus Selby Tove
     Ulric
 """.split()
@@ -142,7 +147,7 @@ def world_questions(split: str = "train", size: int | None = None, world: int = 
         )
     if not isinstance(world, int) or world < 0:
         raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
-    names = [f"{a} {b}" for a in _FIRST for b in _LAST]
+    names = [f"{a} {b}" for a in GIVEN_NAMES for b in _LAST]
     order = np.random.default_rng((world, 0)).permutation(len(names))[first : first + most]
     rng = np.random.default_rng((world, 1 + first))
     made = []
@@ -155,13 +160,13 @@ def world_questions(split: str = "train", size: int | None = None, world: int = 
     return tuple(made)
 
 
-def entity(question: Question) -> str:
+def entity(question: PublicQuestion) -> str:
     """Whom or what a question of this world is about."""
     start, end = TOPICS[question.topic][0].split("{}")
     return question.text.removeprefix(start).removesuffix(end)
 
 
-def statement(question: Question, value: int) -> str:
+def statement(question: PublicQuestion, value: int) -> str:
     """The sentence that says that this value is the answer."""
     return TOPICS[question.topic][1].format(entity(question), question.values[value][0])
 
@@ -173,15 +178,15 @@ def read_statement(question: str, passage: str) -> str | None:
     return added[0] if len(added) == 1 else None
 
 
-class Archive:
+class Archive(Generic[Q]):
     """The statements of a world with their BM25 index, shared by all helpers."""
 
-    def __init__(self, asked: Sequence[Question]) -> None:
+    def __init__(self, asked: Sequence[Q]) -> None:
         self._of = {statement(question, 0): question for question in asked}
         self._index = Passages(list(self._of))
         self.near = lru_cache(maxsize=50_000)(self._near)
 
-    def _near(self, query: str, most: int) -> tuple[Question, ...]:
+    def _near(self, query: str, most: int) -> tuple[Q, ...]:
         """The questions whose statements are nearest to a query."""
         return tuple(self._of[text] for text in self._index.top([query], most)[0])
 
@@ -195,7 +200,7 @@ class WorldTool:
         passages: that a search finds at most, >= 1.
     """
 
-    def __init__(self, name: str, archive: Archive, passages: int = 2) -> None:
+    def __init__(self, name: str, archive: Archive[Question], passages: int = 2) -> None:
         self.name = name
         self.archive = archive
         self.passages = passages
@@ -212,7 +217,7 @@ class WorldTool:
 
 
 @lru_cache(maxsize=8)
-def archive(split: str, size: int | None, world: int) -> Archive:
+def archive(split: str, size: int | None, world: int) -> Archive[Question]:
     """The archive of a split's questions."""
     return Archive(world_questions(split, size, world))
 
@@ -261,7 +266,7 @@ def make_csp(
         known = make_world(tools, memories, helpers)
         held = [WorldTool(f"archive {chr(65 + k)}", stored, passages) for k in range(helpers)]
         return GameEnv(
-            CollaborationGame(asked, held, costs, known, anonymous, searches),
+            TruthDrawnGame(asked, held, costs, known, anonymous, searches),
             "csp-v0",
             render_mode=render_mode,
         )
@@ -269,5 +274,5 @@ def make_csp(
 
     asked = load_questions(data, data_dir, size)
     own = make_tools(asked, corpora, helpers, passages)
-    game = CollaborationGame(asked, own, costs, None, anonymous, searches)
+    game = TruthDrawnGame(asked, own, costs, None, anonymous, searches)
     return GameEnv(game, "csp-v0", render_mode=render_mode)

@@ -96,7 +96,26 @@ def test_one_helper_may_search_while_another_has_answered(env):
     _, _, ended, _, infos = env.step({"helper2": Search("again")})
     assert all(ended.values())
     assert infos["asker"]["episode"]["stop"] == "illegal_move"
-    assert infos["asker"]["episode"]["reward"] == -0.1, "costs stand"
+    wrong = -0.1 - 0.5 - 0.05
+    assert infos["asker"]["episode"]["reward"] == pytest.approx(wrong), "as a wrong answer; costs stand"
+
+
+@pytest.mark.parametrize("player", ["helper2", "asker"])
+def test_an_unreadable_message_saves_nothing_of_a_wrong_answer(env, player):
+    said = {"helper1": Sure("a"), "helper2": Sure("b")}
+    env.reset(seed=3)
+    env.step(said)
+    *_, infos = env.step({"asker": Answer("nobody")})
+    wrong = infos["asker"]["episode"]
+    env.reset(seed=3)
+    if player == "asker":
+        env.step(said)
+        said = {"asker": ""}
+    *_, infos = env.step({**said, player: "well, I"})
+    veto = infos["asker"]["episode"]
+    assert veto["stop"] == "unreadable_message"
+    assert veto["terms"] == wrong["terms"]
+    assert veto["reward"] == wrong["reward"] == env.episode().reward == pytest.approx(-0.55)
 
 
 @pytest.mark.parametrize(
