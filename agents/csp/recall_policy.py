@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from clarify_env.agent import Observation
-from clarify_env.agents.csp.recall_scripted import Clues, clues, marked
+from clarify_env.agents.csp.recall_scripted import Clues, clues, mark_of
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
 from clarify_env.games.csp.recall_game import RecallGame
@@ -112,7 +112,7 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
         if "recalls" not in observation:
             turns = observation["transcript"]
             topic = list(TOPICS).index(observation["topic"])
-            return Hearing(topic, tuple([(marked(turn), turn.move.text) for turn in turns]))
+            return Hearing(topic, tuple([(mark_of(turn), turn.move.text) for turn in turns]))
         return Recalling(clues(observation), bool(observation["action_mask"][1]))
 
     def moves(self, key: Recalling | Hearing) -> Sequence[Move]:

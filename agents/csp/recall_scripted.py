@@ -77,7 +77,7 @@ def clues(observation: Observation) -> Clues:
     return Clues(observation["question"], topic, before, recall, after, passage)
 
 
-def marked(turn: Turn) -> int:
+def mark_of(turn: Turn) -> int:
     """0 for sure, 1 for unsure, 2 for silence."""
     return MARKS.index(type(turn.move)) if isinstance(turn.move, (Sure, Unsure)) else 2
 
@@ -126,7 +126,7 @@ class FirstText(Agent):
 
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """It, or a hedge where all are silent."""
-        texts = [turn.move.text for turn in observation["transcript"] if marked(turn) < 2]
+        texts = [turn.move.text for turn in observation["transcript"] if mark_of(turn) < 2]
         return Answer(texts[0]) if texts else Hedge()
 
 
@@ -144,7 +144,7 @@ class ReadingAsker(Agent):
     def move(self, observation: Observation, rng: np.random.Generator) -> Move:
         """The text that the reading takes, or a hedge."""
         reading = self.reading(RecallCosts(*observation["costs"].tolist()))
-        heard = sorted((marked(t), k, t.move.text) for k, t in enumerate(observation["transcript"]))
+        heard = sorted((mark_of(t), k, t.move.text) for k, t in enumerate(observation["transcript"]))
         heard = [one for one in heard if one[0] < 2]
         if not heard:
             return Hedge()

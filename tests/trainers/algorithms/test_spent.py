@@ -59,9 +59,9 @@ def test_playing_counts_each_players_decisions_and_the_tokens_that_traces_tell()
 
 
 def test_the_tree_counts_what_the_user_decides_in_it():
-    """Start: two guesses and a question with two meanings, 6 decisions; then one meaning, two guesses: 4."""
+    """Start: two guesses and a question with two meanings, 6 decisions; then the guess of each: 2."""
     episodes = [played(RIGHT), played(WRONG), played(ASK, RIGHT)]
-    assert counted(BestContinuation(), *episodes) == {"decisions/user": 6 + 4}
+    assert counted(BestContinuation(), *episodes) == {"decisions/user": 6 + 2}
 
 
 def test_clustering_counts_the_averages_over_meanings():

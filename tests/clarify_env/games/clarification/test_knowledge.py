@@ -177,7 +177,7 @@ def test_no_simple_strategy_beats_the_ceiling_of_pacific(data_dir):
     several = [i for i, task in enumerate(env.game.tasks) if len(task.interpretations) > 1][:25]
     chosen = [*several, *range(0, 1500, 60)]
     yard = yardsticks(env, chosen, CELLS)
-    assert yard.name == "ceiling"
+    assert yard.name == "ceiling with this user"
     best = np.stack(list(yard.optimum.values()), axis=2)
     asker = OptimalAsker(grade=env.game.grade)
     own = measure(with_notes(env), {"asker": asker, "user": ScriptedUser()}, chosen, CELLS)
