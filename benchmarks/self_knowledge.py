@@ -33,7 +33,12 @@ COSTS = RecallCosts()
 PLAYERS = ("asker", "helper1", "helper2")
 FAST = {"iterations": 36, "tasks": 256, "batch_size": 256, "learning_rate": 6e-3}
 FINE = {"iterations": 16, "tasks": 512, "batch_size": 512, "learning_rate": 3e-3}  # less noise, smaller steps
-STAGES = ({**FAST, "options": {"clip_range": 0.3, "kl": 0.03}}, {**FINE, "options": {"clip_range": 0.2}})
+SETTLE = {**FINE, "iterations": 6, "learning_rate": 1e-3}
+STAGES = (
+    {**FAST, "options": {"clip_range": 0.3, "kl": 0.03}},  # kept near its start, which tries everything
+    {**FINE, "options": {"clip_range": 0.2}},
+    {**SETTLE, "options": {"clip_range": 0.2}},
+)
 
 
 class Rewarded(PPO):
