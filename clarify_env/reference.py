@@ -30,6 +30,12 @@ def data_hash(tasks: Sequence[Any]) -> str:
     return told.hexdigest()[:16]
 
 
+def scaled(reward: float, zero: float, one: float) -> float:
+    """The share of the way from `zero` to `one`; NaN where the two are no further apart than rounding."""
+    span = one - zero
+    return (reward - zero) / span if span > 1e-9 else float("nan")
+
+
 @dataclass(frozen=True)
 class Reference:
     """Mean rewards of reference players over the validation questions of a game, with its scripted partners.
@@ -91,8 +97,7 @@ class Reference:
         if zero == "table" and ZEROS[zero] not in found:
             raise ClarifyError(f"reference({self.env!r}): the game has no cost table; give zero='single'")
         low = found[ZEROS[zero]] if ZEROS[zero] else max(found[name] for name in self.singles)
-        span = found[self.yardstick] - low
-        return (reward - low) / span if span > 1e-9 else float("nan")
+        return scaled(reward, low, found[self.yardstick])
 
 
 @cache

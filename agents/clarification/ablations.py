@@ -91,22 +91,16 @@ def _any_question(observation: Observation) -> tuple[Observation, Back]:
     return observation, back
 
 
-def _no_question(observation: Observation) -> tuple[Observation, Back]:
-    """Where it asks, the usual answer of the likeliest meaning."""
+def _without(kind: type[Move]) -> Ablation:
+    """Where it makes a move of this kind, the usual answer of the likeliest meaning."""
 
-    def back(move: Move) -> Move:
-        return Answer(likeliest(observation, _WHO).answers[0]) if isinstance(move, Ask) else move
+    def ablate(observation: Observation) -> tuple[Observation, Back]:
+        def back(move: Move) -> Move:
+            return Answer(likeliest(observation, _WHO).answers[0]) if isinstance(move, kind) else move
 
-    return observation, back
+        return observation, back
 
-
-def _no_list(observation: Observation) -> tuple[Observation, Back]:
-    """Where it lists, the usual answer of the likeliest meaning."""
-
-    def back(move: Move) -> Move:
-        return Answer(likeliest(observation, _WHO).answers[0]) if isinstance(move, Enumerate) else move
-
-    return observation, back
+    return ablate
 
 
 ABLATIONS: dict[str, Ablation] = {
@@ -116,6 +110,6 @@ ABLATIONS: dict[str, Ablation] = {
     "likeness of answers": _reworded(lambda i, text: text),
     "length of answers": _reworded(lambda i, text: text, whole=True),
     "choice of the question": _any_question,
-    "questions": _no_question,
-    "lists": _no_list,
+    "questions": _without(Ask),
+    "lists": _without(Enumerate),
 }

@@ -27,7 +27,7 @@ from clarify_env.game import Turn
 from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation, canonical
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.games.clarification.plain_messages import PlainMessages, messages_of
-from clarify_env.games.clarification.scripted_user import TRUTHFUL, UserModel, pick
+from clarify_env.games.clarification.scripted_user import TRUTHFUL, UserModel, taken
 from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
 
@@ -160,11 +160,7 @@ def _earnings(notes: tuple[Interpretation, ...]) -> Floats:
 def _accuracy(move: Move, question: str, notes: Sequence[Interpretation], chances: Floats) -> float:
     total = 0.0
     for note, chance in zip(notes, chances, strict=True):
-        text = move.text
-        if isinstance(move, Enumerate):
-            at = pick(move.options, note.text, note.facts, question)
-            text = "" if at is None else move.options[at][1]
-        total += chance * best_f1(text, note.answers)
+        total += chance * best_f1(taken(move, note.text, note.facts, question), note.answers)
     return float(total)
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from clarify_env.agent import Agent
 from clarify_env.agents.ablation import Ablated, hidden_costs
 from clarify_env.agents.roster import others_of, roster_of
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
+from clarify_env.reference import scaled
 from clarify_env.trainers.evaluation.evaluate import cells_of
 from clarify_env.trainers.evaluation.measure import complete, jobs, measure, pick_questions
 from clarify_env.trainers.evaluation.statistics import paired
@@ -86,8 +85,8 @@ def without_each(
     single = float(yard.low_F_N(every).mean(axis=1).max())
 
     def scores(mean: float) -> dict[str, float]:
-        own = {"reward": mean, "normalized": _share(mean, zero, top)}
-        return {**own, "from_single": _share(mean, single, top)}
+        ways = {"normalized": scaled(mean, zero, top), "from_single": scaled(mean, single, top)}
+        return {"reward": mean, **ways}
 
     without = {}
     for what in known:
@@ -105,7 +104,3 @@ def without_each(
         "whole": scores(float(reward_N[""].mean())),
         "without": without,
     }
-
-
-def _share(reward: float, zero: float, top: float) -> float:
-    return (reward - zero) / (top - zero) if top - zero > 1e-9 else float(np.nan)

@@ -24,6 +24,7 @@ from clarify_env.agents.roster import roster_of
 from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
+from clarify_env.reference import scaled
 from clarify_env.registry import registry
 from clarify_env.trainers.evaluation.measure import complete, jobs, measure, pick_questions
 from clarify_env.trainers.evaluation.statistics import interval
@@ -292,9 +293,9 @@ def report(
     count = int(whole_N.sum())
 
     def score(cell: Crossing, user: str, weights: Floats) -> float:
-        base = float((np.atleast_2d(fixed[user])[:, whole_N] @ weights).max())
-        span = float(optimum[user][whole_N] @ weights) - base
-        return (float(cell.reward_N[whole_N] @ weights) - base) / span if span > 1e-9 else float("nan")
+        zero = float((np.atleast_2d(fixed[user])[:, whole_N] @ weights).max())
+        top = float(optimum[user][whole_N] @ weights)
+        return scaled(float(cell.reward_N[whole_N] @ weights), zero, top)
 
     matrix: dict[str, dict[str, Any]] = {}
     rows: dict[str, dict[str, Any]] = {}

@@ -21,6 +21,7 @@ from clarify_env.costs import CostGrid
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Term
+from clarify_env.reference import scaled
 from clarify_env.registry import make, registry
 from clarify_env.trainers.config import SMALL_POLICY, Config, read_config, shown_name
 from clarify_env.trainers.evaluation.measure import (
@@ -114,9 +115,8 @@ def summarise(measured: Measured, at: Sequence[int], seed: int = 0) -> dict[str,
     reward_N, count = agent_M_N[0], len(top_N)
 
     def way(from_F_N: Floats, weights: Floats) -> float:
-        base = float((from_F_N @ weights).max())
-        span = float(top_N @ weights) - base
-        return float(((reward_N @ weights) - base) / span) if span > 1e-9 else float("nan")
+        zero = float((from_F_N @ weights).max())
+        return scaled(float(reward_N @ weights), zero, float(top_N @ weights))
 
     def mean_of(row_N: Floats) -> dict[str, float]:
         return interval(lambda weights: float(row_N @ weights), count, seed)

@@ -14,7 +14,7 @@ from clarify_env.arrays import Floats
 from clarify_env.errors import choose
 from clarify_env.games.clarification.final_messages import FinalMessages
 from clarify_env.games.clarification.game import Enumerate, Interpretation
-from clarify_env.games.clarification.scripted_user import added, pick
+from clarify_env.games.clarification.scripted_user import added, taken
 from clarify_env.moves import Answer
 from clarify_env.text import Grade, apart, grade_text, stem, stems, tokens
 
@@ -100,15 +100,13 @@ class PlainMessages:
     def _grades(self, move: Answer | Enumerate) -> Floats:
         """grades_N: accuracy of a message for each meaning, read as the scripted user reads it."""
         if move not in self._graded:
-            self._graded[move] = np.array([self._grade(move, meaning) for meaning in self.meanings])
+            self._graded[move] = np.array(
+                [
+                    self.grade(taken(move, meant.text, meant.facts, self.question), meant.answers)[0]
+                    for meant in self.meanings
+                ]
+            )
         return self._graded[move]
-
-    def _grade(self, move: Answer | Enumerate, meaning: Interpretation) -> float:
-        text = move.text
-        if isinstance(move, Enumerate):
-            at = pick(move.options, meaning.text, meaning.facts, self.question)
-            text = "" if at is None else move.options[at][1]
-        return self.grade(text, meaning.answers)[0]
 
 
 CANDIDATES: dict[str, Callable[..., FinalMessages | PlainMessages]] = {

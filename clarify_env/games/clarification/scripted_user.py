@@ -38,8 +38,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import Fact
+from clarify_env.games.clarification.game import Enumerate, Fact
 from clarify_env.games.clarification.question_types import about, asked, wanted
+from clarify_env.moves import Move
 from clarify_env.text import content, overlap, stems, tokens
 
 PUZZLED = "I am not sure what you are asking."
@@ -342,6 +343,14 @@ def pick(
     if facts:
         return next((i for i, (label, _) in enumerate(options) if fits(label, facts)), None)
     return closest(tuple(label for label, _ in options), intent, question)
+
+
+def taken(message: Move, intent: str, facts: Sequence[Fact], question: str) -> str:
+    """The text that a user with this meaning takes away from a final message; "" where no option fits."""
+    if not isinstance(message, Enumerate):
+        return message.text
+    at = pick(message.options, intent, facts, question)
+    return "" if at is None else message.options[at][1]
 
 
 @lru_cache(maxsize=100_000)

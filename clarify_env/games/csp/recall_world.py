@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from clarify_env.arrays import Floats
-from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.csp.world import GIVEN_NAMES, TOPICS
+from clarify_env.errors import choose
+from clarify_env.games.csp.world import GIVEN_NAMES, TOPICS, part_of
 
 FAMILIARITY = ("rare", "known", "familiar")
 
@@ -121,22 +121,14 @@ def recall_questions(
         size: number of questions, a multiple of 4; by default 1600 for train and 400 for the others.
         seed: of the world, >= 0.
     """
-    choose("split", split, RECALL_SPLITS)
-    first, most = RECALL_SPLITS[split]
-    size = most if size is None else size
-    if not isinstance(size, int) or not 1 <= size <= most or size % len(TOPICS):
-        raise ClarifyError(
-            f"size={size!r}: a multiple of {len(TOPICS)}, as each topic has as many; at most {most}"
-        )
-    if not isinstance(seed, int) or seed < 0:
-        raise ClarifyError(f"world={seed!r}: the seed of the world is an integer >= 0")
+    first, most, size = part_of(RECALL_SPLITS, split, size, seed)
     world = RecallWorld()
     last = [a + b for a in _BEGINNINGS for b in _ENDINGS]
     names = [f"{a} {b}" for a in GIVEN_NAMES for b in last]
     order = np.random.default_rng((seed, 2)).permutation(len(names))[first : first + most]
     rng = np.random.default_rng((seed, 3 + first))
     made = []
-    for k, at in enumerate(order):
+    for k, at in enumerate(order[:size]):
         t = k % len(TOPICS)
         topic = list(TOPICS)[t]
         asked, _, listed = TOPICS[topic]
@@ -147,7 +139,7 @@ def recall_questions(
         leads = tuple(_lead(world, truth, t in own, rng) for own in GOOD_TOPICS)
         text = asked.format(names[at])
         made.append(RecallQuestion(f"{split}-{seed}-{k}", text, values, topic, truth, minds, leads))
-    return tuple(made[:size])
+    return tuple(made)
 
 
 def _other(world: RecallWorld, value: int, rng: np.random.Generator) -> int:

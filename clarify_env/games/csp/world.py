@@ -22,7 +22,7 @@ that you give (`clarify_env.games.csp.questions`). Version history: v0, first ve
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -129,6 +129,25 @@ def make_world(tools: str = "distinct", memories: str = "mixed", helpers: int = 
     return World(RELIABILITY, skills)
 
 
+def part_of(
+    splits: Mapping[str, tuple[int, int]], split: str, size: int | None, world: int
+) -> tuple[int, int, int]:
+    """Where a split begins among the names of a world, how many questions it has, and how many are wanted.
+
+    Raises:
+        ClarifyError: no such split, size or world.
+    """
+    first, most = splits[choose("split", split, splits)]
+    size = most if size is None else size
+    if not isinstance(size, int) or not 1 <= size <= most or size % len(TOPICS):
+        raise ClarifyError(
+            f"size={size!r}: a multiple of {len(TOPICS)}, as each topic has as many; at most {most}"
+        )
+    if not isinstance(world, int) or world < 0:
+        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
+    return first, most, size
+
+
 @lru_cache(maxsize=16)
 def world_questions(split: str = "train", size: int | None = None, world: int = 0) -> tuple[Question, ...]:
     """The questions of a split, as many of each topic; no two splits share an entity.
@@ -138,15 +157,7 @@ def world_questions(split: str = "train", size: int | None = None, world: int = 
         size: number of questions, a multiple of 4; by default 200 for train and 100 for the others.
         world: seed of the world, >= 0.
     """
-    choose("split", split, _SPLITS)
-    first, most = _SPLITS[split]
-    size = most if size is None else size
-    if not isinstance(size, int) or not 1 <= size <= most or size % len(TOPICS):
-        raise ClarifyError(
-            f"size={size!r}: a multiple of {len(TOPICS)}, as each topic has as many; at most {most}"
-        )
-    if not isinstance(world, int) or world < 0:
-        raise ClarifyError(f"world={world!r}: the seed of the world is an integer >= 0")
+    first, most, size = part_of(_SPLITS, split, size, world)
     names = [f"{a} {b}" for a in GIVEN_NAMES for b in _LAST]
     order = np.random.default_rng((world, 0)).permutation(len(names))[first : first + most]
     rng = np.random.default_rng((world, 1 + first))
