@@ -69,6 +69,8 @@ class Roster(NamedTuple):
         agents: by role, agents of a single player by name; each is built from the environment (None for the
             game's usual one), the knobs, and what stands behind the colon of "name:argument" ("" without).
         recipe: what the small policies change of the usual training settings.
+        recipes: by algorithm what they change beyond that.
+        algorithm: by which they are trained where nothing is said.
         knobs: checks what the teams can be told, such as noise=0.1: takes them by name, all with defaults.
         fixed: teams that never look at the costs; they are played once, and priced at all costs. Beside a
             bound the best of them is the 0 of a normalised score; without, or with none, the first team is.
@@ -88,6 +90,8 @@ class Roster(NamedTuple):
     prompts: Mapping[str, str | Callable[[], Prompt]] = {}
     agents: Mapping[str, Mapping[str, Make]] = {}
     recipe: Mapping[str, Any] = {}
+    recipes: Mapping[str, Mapping[str, Any]] = {}
+    algorithm: str = "rest"
     knobs: Callable[..., Any] | None = None
     fixed: tuple[str, ...] = ()
     bound: str | Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None] | None = None

@@ -113,6 +113,7 @@ class AlgorithmConfig(Checked):
     name: str = setting("rest", "rest, ppo, grpo, rloo, dpo, distillation, or one of your own.")
     options: dict[str, Any] = setting(dict, "Of the algorithm, as clip_range=0.1; once an option.")
     learning_rate: float = setting(3e-3, "At the start of an iteration's updates.", low=0)
+    decay: float = setting(0.0, "Share of that rate which is gone by the end of the run.", low=0, high=1)
     gradient_steps: int = setting(400, "Per iteration, of those algorithms that take a fixed number.", low=1)
     batch_size: int = setting(256, "Examples of a gradient step.", low=1)
     microbatch_tokens: int = setting(8192, "Tokens of one pass of a language model's training.", low=1)
@@ -315,12 +316,13 @@ ONLY_TOKENS = (
 )
 
 
-def recipe(agent: str = SMALL_POLICY, algorithm: str = "rest", **given: Any) -> Config:
+def recipe(agent: str = SMALL_POLICY, algorithm: str | None = None, **given: Any) -> Config:
     """The configuration for this agent, algorithm and game: their own recipe, but for what is given.
 
     Args:
         agent: what is trained, as `PolicyConfig.agent`.
-        algorithm: by which, its registered name.
+        algorithm: by which, its registered name; by default the best that is known for the game's small
+            policies, and rest for language models.
         given: settings by their own names, such as seed=1 or learning_rate=1e-3; `options` are
             added to those of the recipe.
 
@@ -329,11 +331,14 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str = "rest", **given: Any) -> 
     """
     without_effect(agent, given)
     spec = registry[given.get("env", Config.env)]
-    game = roster_of(spec.family).recipe if agent == SMALL_POLICY and spec.family else {}
-    known = ALGORITHM_RECIPES if agent == SMALL_POLICY else TOKEN_ALGORITHMS
-    own = {**AGENTS.get(agent, AGENTS["other"]), **game, **known.get(algorithm, {})}
+    own = dict(AGENTS.get(agent, AGENTS["other"]))
+    roster = roster_of(spec.family) if agent == SMALL_POLICY and spec.family else None
+    algorithm = algorithm or (roster.algorithm if roster else "rest")
+    own |= roster.recipe if roster else {}
+    own |= (ALGORITHM_RECIPES if agent == SMALL_POLICY else TOKEN_ALGORITHMS).get(algorithm, {})
+    own |= roster.recipes.get(algorithm, {}) if roster else {}
     own["costs"] = {name: levels for name, levels in own.get("costs", {}).items() if name in spec.seen.levels}
-    options = dict(own.get("options", {})) if algorithm == "rest" else {}
+    options = dict(own.get("options", {}))
     if given.get("options", {}).get("rule", BEST) != BEST:
         options = {k: v for k, v in options.items() if k not in ("off_path", "by_gain")}  # of the usual rule
     options |= given.get("options", {})

@@ -82,6 +82,7 @@ class Loop(ABC):
         self.player = player
         self.env: GameEnv[Any] = env or make(config.env, costs=config.grid, **config.env_options)
         self.learners: dict[str, Learner] = {player: learner, **(partners or {})}
+        self._rates = {name: one.learning_rate for name, one in self.learners.items()}
         self.options = _options(config.algorithm, type(self))
         self.teachers = self._teachers()
         self.updated = False  # whether the weights are no longer those of the start
@@ -146,6 +147,7 @@ class Loop(ABC):
             self._keep(0)
         for iteration in range(first, self.config.iterations):
             began = cpu_seconds()
+            self._anneal(iteration)
             line, episodes = self._iterate(iteration, logger)
             self.cpu_seconds += cpu_seconds() - began
             passed = iteration + 1
@@ -156,6 +158,12 @@ class Loop(ABC):
             self._keep(passed)
             logger.iteration({**line, "spent/cpu_seconds": self.cpu_seconds}, episodes)
             yield line
+
+    def _anneal(self, iteration: int) -> None:
+        """The learning rates of this iteration."""
+        left = 1.0 - self.config.algorithm.decay * iteration / self.config.iterations
+        for player, rate in self._rates.items():
+            self.learners[player].learning_rate = left * rate
 
     def _keep(self, iteration: int) -> None:
         """Write a checkpoint, and how long it took to get there."""

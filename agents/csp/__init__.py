@@ -38,8 +38,7 @@ ROSTER = Roster(
         "asker": "clarify_env.agents.csp.prompts:ChooserPrompt",
         "helper": "clarify_env.agents.csp.prompts:HelperPrompt",
     },
-    recipe={  # the players decide after others have moved
-        "options": {"rule": "averaged"},
+    recipe={
         "iterations": 8,
         "tasks": 48,
         "group_size": 16,
@@ -48,6 +47,7 @@ ROSTER = Roster(
         "batch_size": 128,
         "hidden": 32,
     },
+    recipes={"rest": {"options": {"rule": "averaged"}}},  # the players decide after others have moved
 )
 
 
@@ -65,4 +65,17 @@ RECALL_ROSTER = Roster(
         "helper": "clarify_env.agents.csp.prompts:RecallHelperPrompt",
     },
     recipe=ROSTER.recipe,
+    recipes={
+        **ROSTER.recipes,
+        "ppo": {
+            "options": {"clip_range": 0.3, "kl": 0.03},
+            "iterations": 80,
+            "tasks": 256,
+            "group_size": 8,
+            "batch_size": 256,
+            "learning_rate": 6e-3,
+            "decay": 1.0,
+        },
+    },
+    algorithm="ppo",
 )

@@ -7,7 +7,7 @@ passage matches exactly, and believe the sure. It knows nothing of familiarity a
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -70,6 +70,7 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
     """
 
     costs_size = len(RecallCosts._fields)
+    clues_size: ClassVar[int] = sum(_CLUES)  # of what a helper goes by, one-hot
 
     def __init__(
         self,
@@ -80,18 +81,19 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
         seed: int = 0,
     ) -> None:
         self.silent = game.silent
-        self._clues = sum(_CLUES)
-        self._helping = len(RECALL_ACTS) * self._clues
+        self._helping = len(RECALL_ACTS) * self.clues_size
         features = self._helping + len(HEARD) * (1 + len(TOPICS))
         network = ScoreNetwork(features + 2 * self.costs_size, hidden, seed)
         self.context_size = features
         with torch.no_grad():
-            network.linear.weight[0, :features] += grounding * torch.from_numpy(self._words())
+            network.linear.weight[0, :features] += torch.from_numpy(self._words(grounding))
         super().__init__(network, greedy, seed)
 
-    def _words(self) -> Floats:
+    def _words(self, grounding: float) -> Floats:
         """The weights of what the words say."""
         weights = np.zeros(self.context_size)
+        if not grounding:
+            return weights
         table_A_C = weights[: self._helping].reshape(len(RECALL_ACTS), -1)
         agreement_A_F_G = table_A_C[:, 1 + len(TOPICS) :][:, : _CLUES[2]]
         for act, agreement, weight in (
@@ -105,7 +107,7 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
         match_A_M[RECALL_ACTS.index("found-sure"), 0] = match_A_M[RECALL_ACTS.index("found-unsure"), 1] = 1.0
         for k, (_, mark, _) in enumerate(HEARD):
             weights[self._helping + k * (1 + len(TOPICS))] = (1.0, 0.3, 0.6)[mark]
-        return weights
+        return grounding * weights
 
     def key(self, observation: Observation) -> Recalling | Hearing:
         """What the role has to go by."""
@@ -138,15 +140,19 @@ class RecallPolicy(SoftmaxPolicy[Recalling | Hearing]):
                     start = self._helping + told * (1 + len(TOPICS))
                     row[start] = row[start + 1 + key.topic] = 1.0
             return rows
-        seen = key.clues
+        at = np.array(self.goes_by(key.clues))
+        for row, move in zip(rows, moves, strict=True):
+            row[self.clues_size * _act(key.clues, move) + at] = 1.0
+        return rows
+
+    def goes_by(self, seen: Clues) -> list[int]:
+        """The positions of the clues that a helper has, < `clues_size`."""
         at = [0, 1 + seen.topic, 1 + len(TOPICS) + seen.before.familiarity * _AGREE + seen.before.agreement]
         if seen.after is not None:
             match, agreeing, usual = seen.after
             start = 1 + len(TOPICS) + _CLUES[2]
             at += [start + match, start + _CLUES[3] + agreeing + _AGREE * usual]
-        for row, move in zip(rows, moves, strict=True):
-            row[self._clues * _act(seen, move) + np.array(at)] = 1.0
-        return rows
+        return at
 
 
 def _act(seen: Clues, move: Move) -> int:

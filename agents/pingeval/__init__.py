@@ -32,7 +32,6 @@ def _counter(env: GameEnv[Any], knobs: Mapping[str, float], player: str, hidden:
 
 # In the place of both partners the best few episodes would be lucky guesses.
 _RECIPE = {
-    "options": {"rule": "threshold"},
     "costs": {"word": (0.0, 0.002)},
     "iterations": 3,
     "tasks": 40,
@@ -40,6 +39,7 @@ _RECIPE = {
     "gradient_steps": 200,
     "shared": True,
 }
+_RECIPES = {"rest": {"options": {"rule": "threshold"}}}
 NAMES_ROSTER = Roster(
     trained=PLAYERS,
     teams={
@@ -51,6 +51,7 @@ NAMES_ROSTER = Roster(
     policy=_speaker,
     prompts={"partner": "clarify_env.agents.pingeval.prompts:PartnerPrompt"},
     recipe=_RECIPE,
+    recipes=_RECIPES,
 )
 
 
@@ -64,4 +65,5 @@ CHESS_ROSTER = Roster(
     policy=_counter,
     prompts={"partner": "clarify_env.agents.pingeval.prompts:PartnerPrompt"},
     recipe=_RECIPE,
+    recipes=_RECIPES,
 )

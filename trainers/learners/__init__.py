@@ -78,6 +78,8 @@ Loss = Callable[[Scored], Tensor]  # a mean over rows times row_share, one over 
 class Learner(Protocol):
     """A trainable agent; everything random in an update follows from the seed it is given."""
 
+    learning_rate: float  # of the next update
+
     @property
     def agent(self) -> Agent:
         """The current policy, sampling."""
