@@ -96,7 +96,7 @@ def elsewhere(tmp_path, monkeypatch):
 def trained(tmp_path_factory):
     """A run of one iteration, and what the command printed."""
     out = tmp_path_factory.mktemp("trained") / "run"
-    code, text, err = run_command("train", "--out", out, "--iterations", 1, *TINY)
+    code, text, err = run_command("train", "--env", "synthetic-v0", "--out", out, "--iterations", 1, *TINY)
     assert code == 0, err
     return out, text
 

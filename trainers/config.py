@@ -257,8 +257,9 @@ BEST = "best-continuation"  # the usual rule
 SMALL_POLICY = "move-scorer"  # the agent that is a game's small policy
 # What each kind of agent is best trained with; see docs/algorithms/rest.md.
 AGENTS: dict[str, dict[str, Any]] = {
-    SMALL_POLICY: {"eval_tasks": 500},
+    SMALL_POLICY: {"env": "synthetic-v1", "eval_tasks": 500},
     "small": {
+        "env": "synthetic-v0",  # of the other games' notes it knows no word
         "group_size": 24,
         "gradient_steps": 140,
         "batch_size": 160,
@@ -330,8 +331,8 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str | None = None, **given: Any
         ClarifyError: a setting that does not exist, is out of range, or has no effect on this agent.
     """
     without_effect(agent, given)
-    spec = registry[given.get("env", Config.env)]
-    own = dict(AGENTS.get(agent, AGENTS["other"]))
+    own = {"env": usual_game(agent), **AGENTS.get(agent, AGENTS["other"])}
+    spec = registry[given.get("env", own["env"])]
     roster = roster_of(spec.family) if agent == SMALL_POLICY and spec.family else None
     algorithm = algorithm or (roster.algorithm if roster else "rest")
     own |= roster.recipe if roster else {}
@@ -343,6 +344,12 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str | None = None, **given: Any
         options = {k: v for k, v in options.items() if k not in ("off_path", "by_gain")}  # of the usual rule
     options |= given.get("options", {})
     return Config().changed(**{**own, **given, "agent": agent, "algorithm": algorithm, "options": options})
+
+
+def usual_game(agent: str) -> str:
+    """The environment of a run that names none."""
+    game: str = AGENTS.get(agent, AGENTS["other"]).get("env", Config.env)
+    return game
 
 
 def without_effect(agent: str, given: Mapping[str, Any]) -> None:

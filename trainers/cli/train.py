@@ -24,7 +24,7 @@ from clarify_env.trainers.reporting.summary import results
 
 
 @app.command(
-    epilog="Examples: clarify-env train  |  clarify-env train --agent move-scorer  |  "
+    epilog="Examples: clarify-env train  |  clarify-env train --agent small  |  "
     "clarify-env train --env ambigqa-v0 --data-dir DIR  |  "
     "clarify-env train --out runs/mine --seed 1 --rule clustering  |  "
     "clarify-env train --out runs/mine --resume"
@@ -58,11 +58,10 @@ def train(
         given["env_options"] = {"data_dir": str(data_dir.resolve()), **given.get("env_options", {})}
     if rule:
         given["options"] = {**given.get("options", {}), "rule": rule}
-    env = given.get("env", "synthetic-v0")
     agent = given.pop("agent", None)
+    chosen = out or Path(_folder(agent or configs.SMALL_POLICY, given, rule))
+    run = trainer("run_directory").RunDirectory(chosen)
     if resume:
-        chosen = out or Path(_folder(agent or _usual(env), env, given, rule))
-        run = trainer("run_directory").RunDirectory(chosen)
         stored = configs.read_config(run)
         agent = agent or stored.policy.agent
         configs.without_effect(agent, given)
@@ -72,9 +71,7 @@ def train(
                 given[name] = {**dict(stored.flat())[name], **given[name]}
         config = stored.changed(**given)
     else:
-        agent = agent or _usual(env)
-        run = trainer("run_directory").RunDirectory(out or Path(_folder(agent, env, given, rule)))
-        config = configs.recipe(agent, **given)
+        config = configs.recipe(agent or configs.SMALL_POLICY, **given)
     rank = experiment.rank()
     console.quiet = rank > 0
     console.print(f"Run directory: [bold]{run.path}[/bold]", highlight=False)
@@ -96,12 +93,8 @@ def train(
     written(run.path)
 
 
-def _usual(env: str) -> str:
-    """The language model in the box can read the notes of the first game; of others it knows no word."""
-    return "small" if env == "synthetic-v0" else "move-scorer"
-
-
-def _folder(agent: str, env: str, given: dict[str, Any], rule: str | None) -> str:
+def _folder(agent: str, given: dict[str, Any], rule: str | None) -> str:
+    env = given.get("env") or trainer("config").usual_game(agent)
     chosen = [name for name in (given.get("algorithm"), rule) if name]
     parts = [Path(agent).name or agent, env, *chosen, f"seed{given.get('seed', 0)}"]
     return str(Path("runs") / "-".join(part.replace(":", "-") for part in parts))
