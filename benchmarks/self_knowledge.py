@@ -234,7 +234,9 @@ def cross(seeds, out, kinds=("group", "grounded", "speaking")):
 PARTS = {
     "exact": exact,
     "train": train,
-    "ablations": partial(train, kinds=("own", "credit", "modest", "shuffled", "speaking", "by-heart")),
+    "ablations": partial(
+        train, kinds=("own", "credit", "modest", "shuffled", "speaking", "by-heart"), scale=0.5
+    ),
     "known": known,
     "cross": cross,
 }

@@ -59,12 +59,13 @@ def ablate(
     ablating, report = trainer("evaluation.ablate"), trainer("reporting.tables")
     parallel = trainer("evaluation.parallel")
     parallel.set_threads(threads)
-    game, own = game_of(context, target)
+    game, own, learnt = game_of(context, target)
     chosen: dict[str, Any] = {"split": split} if given(context, "split") else {}
     told = {**own, **options(data_dir, env_option=env_option), **chosen}
     made = clarify_env.make(game, **clarify_env.registry[game].held_out(told))
     player = roster_of(made.game).trained[0]
-    agent = load(target, made, player, knobs=knobs(knob), **sampling)
+    players = knobs(knob) or learnt
+    agent = load(target, made, player, knobs=players, **sampling)
     slow = is_language_model(target)
     name = Path(target.rpartition(":")[2]).name or target
     with Bars(console) as bars:
@@ -72,7 +73,7 @@ def ablate(
             made,
             agent,
             name,
-            knobs=knobs(knob),
+            knobs=players,
             tasks=tasks,
             seed=seed,
             processes=processes or (1 if slow else parallel.default_processes()),

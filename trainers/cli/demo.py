@@ -43,11 +43,11 @@ def demo(
 ) -> None:
     """Serve a page to try a policy on: move the costs, see what it prefers, answer it to the end."""
     check_sampling(sampling, [target])
-    name, own = game_of(context, target)
+    name, own, learnt = game_of(context, target)
     game = make(name, **registry[name].held_out({**own, **options(data_dir)}))
     module = trainer("reporting.playground")
     module.check_playable(game)
-    told = knobs(knob)
+    told = knobs(knob) or learnt
     asker: Any = load(target, game, "asker", knobs=told, **sampling)
     if hasattr(asker, "temperature") and "temperature" not in sampling:
         asker = asker.with_(temperature=1.0)

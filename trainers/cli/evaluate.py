@@ -80,7 +80,7 @@ def evaluate(
     is_run = (folder / "config.json").is_file()
     if checkpoint is not None and not is_run:
         raise ClarifyError(f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints")
-    game, _ = game_of(context, target)
+    game = game_of(context, target).env
     with Bars(console) as bars:
         common: dict[str, Any] = {"tasks": eval_tasks, "env_options": chosen}
         common |= {"processes": processes, "watcher": bars}

@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -281,8 +281,16 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def game_of(context: typer.Context, target: str | None) -> tuple[str, dict[str, Any]]:
-    """The game to play, and the options of a run's own game: --env where it was typed, else that of a run.
+class GameOf(NamedTuple):
+    """The game that a command plays, and what a run brings along: options of the game, and of its players."""
+
+    env: str
+    options: dict[str, Any]
+    knobs: dict[str, float]
+
+
+def game_of(context: typer.Context, target: str | None) -> GameOf:
+    """The game to play: --env where it was typed, else that of a run, with the run's own options.
 
     Args:
         context: of the command, which has --env.
@@ -291,8 +299,8 @@ def game_of(context: typer.Context, target: str | None) -> tuple[str, dict[str, 
     env: str = context.params["env"]
     folder = Path((target or "run:").removeprefix("run:"))
     if not target or not (folder / "config.json").is_file():
-        return env, {}
+        return GameOf(env, {}, {})
     config = trainer("config").read_config(trainer("run_directory").RunDirectory(folder))
     if given(context, "env") and env != config.env:
-        return env, {}
-    return config.env, dict(config.env_options)
+        return GameOf(env, {}, {})
+    return GameOf(config.env, dict(config.env_options), dict(config.rollout.knobs))

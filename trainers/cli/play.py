@@ -183,9 +183,9 @@ def play(
             raise ClarifyError(f"--costs {name}={values}: an episode has one level, as {name}=0.1")
         prices[f"{name}_cost"] = values[0]
     check_sampling(sampling, [agent or "scripted players"])
-    env, own = game_of(context, agent)
+    env, own, learnt = game_of(context, agent)
     chosen = clarify_env.registry[env].held_out(
         {**own, **options(data_dir, split=split, env_option=env_option)}
     )
     game = clarify_env.make(env, **prices, **chosen)
-    play_by_hand(game, console, who, agent, knobs(knob), task, episodes, seed, sampling)
+    play_by_hand(game, console, who, agent, knobs(knob) or learnt, task, episodes, seed, sampling)

@@ -86,7 +86,7 @@ def without_each(
 
     def scores(mean: float) -> dict[str, float]:
         ways = {"normalized": scaled(mean, zero, top), "from_single": scaled(mean, single, top)}
-        return {"reward": mean, **ways}
+        return {"reward": mean, **ways, "foreign": not yard.own}
 
     without = {}
     for what in known:
@@ -100,6 +100,7 @@ def without_each(
         "seed": seed,
         "knobs": dict(knobs or {}),
         "yardstick": yard.name,
+        "own_yardstick": yard.own,
         "table": yard.table,
         "whole": scores(float(reward_N[""].mean())),
         "without": without,

@@ -78,10 +78,13 @@ def ablation_table(report: Mapping[str, Any]) -> Table:
     shown.columns[0].justify = "left"
     rows = sorted(report["without"].items(), key=lambda item: -item[1]["lost"]["mean"])
     for name, row in [("", report["whole"]), *rows]:
-        numbers = [f"{row[key]:.3f}" for key in ("reward", "normalized", "from_single")]
+        scores = [marked(f"{row[key]:.3f}", row) for key in ("normalized", "from_single")]
+        numbers = [f"{row['reward']:.3f}", *scores]
         lost = row.get("lost")
         spread = [f"{lost['mean']:.3f}", f"{lost['low']:.3f} to {lost['high']:.3f}"] if lost else ["", ""]
         shown.add_row(name or "(nothing)", *numbers, *spread)
+    if not report["own_yardstick"]:
+        shown.caption = legend(report["yardstick"])
     return shown
 
 

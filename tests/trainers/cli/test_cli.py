@@ -13,7 +13,7 @@ from clarify_env import read_episodes
 from clarify_env.trainers.reporting.figures import FIGURES
 from clarify_env.trainers.run_directory import RunDirectory
 
-COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "compare", "demo")
+COMMANDS = ("envs", "play", "train", "evaluate", "report", "audit", "crossplay", "compare", "demo", "ablate")
 
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -147,7 +147,7 @@ def test_what_the_playground_cannot_try_is_said(tmp_path, mistake):
 
 def test_a_finished_run_goes_on_with_more_iterations(trained, tmp_path, command, tiny):
     run = RunDirectory(tmp_path / "run")
-    assert command("train", "--out", run.path, "--iterations", 1, *tiny)[0] == 0
+    assert command("train", "--env", "synthetic-v0", "--out", run.path, "--iterations", 1, *tiny)[0] == 0
     code, text, err = command("train", "--out", run.path, "--resume", "--iterations", 2, *tiny)
     assert code == 0, err
     assert "iteration 2/2" in text

@@ -14,6 +14,8 @@ from clarify_env.games.clarification import Answer, Ask, Enumerate
 from clarify_env.registry import registry
 from clarify_env.text import tokens
 from clarify_env.trainers.evaluation.ablate import without_each
+from clarify_env.trainers.reporting.summary import MARK
+from clarify_env.trainers.reporting.tables import ablation_table
 
 REWORDED = ("shared answers", "likeness of answers", "length of answers")
 
@@ -90,6 +92,25 @@ def test_no_ablation_of_the_optimal_asker_beats_it_and_the_order_of_the_notes_co
     assert lost["order of the notes"] == pytest.approx(0.0, abs=1e-12)
     assert min(lost["costs"], lost["questions"], lost["shared answers"]) > 0.0
     assert found["without"]["questions"]["from_single"] < found["without"]["weights"]["from_single"] < 1.0
+    assert found["own_yardstick"]
+    assert ablation_table(found).caption is None
+
+
+def test_scores_against_another_users_best_play_are_marked():
+    row = {"reward": 0.5, "normalized": 1.1, "from_single": 1.2, "foreign": True}
+    lost = {"lost": {"mean": 0.1, "low": 0.0, "high": 0.2}}
+    report = {
+        "agent": "mine",
+        "env": "synthetic-v1",
+        "questions": 2,
+        "yardstick": "optimum with another user",
+        "own_yardstick": False,
+        "whole": row,
+        "without": {"costs": {**row, **lost}},
+    }
+    table = ablation_table(report)
+    assert "another user" in str(table.caption)
+    assert list(table.columns[2].cells) == [f"1.100{MARK}"] * 2
 
 
 def test_an_asker_without_notes_has_nothing_to_be_kept_from():
