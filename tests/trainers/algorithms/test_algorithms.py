@@ -35,7 +35,7 @@ VARIANTS = [
     ("distillation", {"pairs": "futures", "members": 2, "gamma": 0.1, "reference": "start"}),
 ]
 SMALL = {"env": "synthetic-v0", "env_options": {"size": 40}, "tasks": 4, "group_size": 6, "iterations": 2,
-         "gradient_steps": 6, "batch_size": 16, "hidden": 16, "eval_train_tasks": 0, "parallel": 16}  # fmt: skip
+         "gradient_steps": 6, "batch_size": 16, "hidden": 16, "eval_train_tasks": 0}  # fmt: skip
 
 
 def settings(name, **given):

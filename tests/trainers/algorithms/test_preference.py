@@ -11,7 +11,7 @@ from clarify_env.trainers.experiment import build
 
 torch.set_num_threads(1)
 SMALL = {"env": "synthetic-v0", "env_options": {"size": 40}, "tasks": 4, "group_size": 6, "iterations": 2,
-         "gradient_steps": 6, "batch_size": 16, "hidden": 16, "eval_train_tasks": 0, "parallel": 16}  # fmt: skip
+         "gradient_steps": 6, "batch_size": 16, "hidden": 16, "eval_train_tasks": 0}  # fmt: skip
 
 
 def settings(name, **given):
