@@ -48,7 +48,7 @@ def main() -> None:
     for column in ("algorithm", *PARTS, "the loop", "seconds"):
         table.add_column(column, justify="left" if column == "algorithm" else "right")
     for algorithm in given.algorithms.split(","):
-        config = recipe(given.agent, algorithm, iterations=given.iterations)
+        config = recipe(given.agent, algorithm, env="synthetic-v0", iterations=given.iterations)
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory(Path(folder) / "run")
             run.start(config.to_json())

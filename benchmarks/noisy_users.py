@@ -15,8 +15,10 @@ import torch
 
 import clarify_env
 from clarify_env.agents import ScriptedUser
-from clarify_env.games.clarification import UNSEEN, UserModel
-from clarify_env.trainers.config import Config
+from clarify_env.games.clarification import UserModel
+from clarify_env.reference import scaled
+from clarify_env.registry import registry
+from clarify_env.trainers.config import recipe
 from clarify_env.trainers.evaluation.measure import measure, pick_questions
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.experiment import build
@@ -48,15 +50,16 @@ def main() -> None:
     torch.set_num_threads(1)
     own = {"data_dir": chosen.data_dir} if chosen.data_dir else {}
     env = clarify_env.make(chosen.env, split="validation", **own)
-    cells, asked = list(UNSEEN), pick_questions(env, chosen.questions)
+    cells, asked = list(registry[chosen.env].unseen), pick_questions(env, chosen.questions)
     yard = yardsticks(env, asked, cells, knobs=KNOBS)
     optimum = yard.optimum["reward"].mean()
-    single = yard.low_F_N(range(len(cells))).mean(axis=1).max()
+    every = range(len(cells))
+    zeros = [fixed_F_N.mean(axis=1).max() for fixed_F_N in (yard.zero_F_N(every), yard.low_F_N(every))]
     user = ScriptedUser(UserModel(**KNOBS))
-    print(f"{'seed':>4} {'replies':>8} {'score':>6} {'seconds':>8}", flush=True)
+    print(f"{'seed':>4} {'replies':>8} {'from table':>10} {'from single':>11} {'seconds':>8}", flush=True)
     for seed in chosen.seeds:
         for arm in chosen.arms:
-            config = Config().changed(
+            config = recipe(
                 env=chosen.env,
                 env_options=own,
                 seed=seed,
@@ -72,9 +75,8 @@ def main() -> None:
             spent = time.perf_counter() - begun
             agents = {"asker": trainer.learner.greedy(), "user": user}
             reward = measure(env, agents, asked, cells)[:, :, 0].mean()
-            print(
-                f"{seed:>4} {arm:>8} {(reward - single) / (optimum - single):>6.3f} {spent:>8.0f}", flush=True
-            )
+            table, single = (scaled(reward, zero, optimum) for zero in zeros)
+            print(f"{seed:>4} {arm:>8} {table:>10.3f} {single:>11.3f} {spent:>8.0f}", flush=True)
 
 
 if __name__ == "__main__":
