@@ -227,6 +227,15 @@ def draw_curve(axes: Axes, curve: Curve, summary: SummaryData) -> None:
     _levels(axes, curve.cost, curve.levels)
 
 
+def reward_window(found: Sequence[Curve], summary: SummaryData) -> tuple[float, float]:
+    """The range of reward to show: the agent and the yardstick in full, what lies far below them not."""
+    drawn = [rewards for curve in found for rewards in curve.rewards.values()]
+    main = [curve.rewards[who] for curve in found for who in ("agent", yardstick_of(summary))]
+    lowest, highest = min(map(min, main)), max(map(max, drawn))
+    room = max(highest - lowest, 0.1)
+    return float(max(min(map(min, drawn)), lowest - 0.5 * room) - 0.05 * room), float(highest + 0.05 * room)
+
+
 def _levels(axes: Axes, cost: str, levels: Sequence[float]) -> None:
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     axes.tick_params(axis="x", rotation=0 if len(levels) < 9 else 60)
@@ -287,13 +296,14 @@ def steerability(summary: SummaryData, folder: Path) -> Figure:
     )
     if found[0].intervals:
         told += "; bands: 95% intervals over questions"
+    low, high = reward_window(found, summary)
+    if any(min(rewards) < low for curve in found for rewards in curve.rewards.values()):
+        told += "; what earns far less is cut off"
     figure, grid = grid_of(len(panels), columns, told, (5.4 * columns, 2.7 * rows + 1.1))
     for axes, panel in zip(grid, panels, strict=True):
         panel(axes)
-    rewards = grid[: len(found)]
-    low, high = zip(*(axes.get_ylim() for axes in rewards), strict=True)
-    for axes in rewards:
-        axes.set_ylim(min(low), max(high))
+    for axes in grid[: len(found)]:
+        axes.set_ylim(low, high)
     lines, labels = grid[0].get_legend_handles_labels()
     patches = [Patch(color=colour, label=kind) for kind, colour in kinds.items()]
     figure.legend(

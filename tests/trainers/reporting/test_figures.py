@@ -106,6 +106,20 @@ def test_the_drawn_lines_are_the_curves(tmp_path):
     assert labels == {"cost of a question", "cost of a word"}
 
 
+def test_what_earns_far_less_does_not_squeeze_the_agent_and_the_optimum(tmp_path):
+    near, far = made(), made()
+    for summary, worst in ((near, 0.3), (far, -9.0)):
+        for one in summary["cells"]:
+            one["fixed"] = {"ask": worst, "tell": 0.3}
+    titles = [figures.steerability(summary, tmp_path).get_suptitle() for summary in (near, far)]
+    assert ["cut off" in title for title in titles] == [False, True]
+    low, high = figures.reward_window(figures.curves(far), far)
+    assert low == pytest.approx(0.45 - 0.55 * (0.85 - 0.45))  # agent and optimum reach from 0.45 to 0.85
+    assert high == pytest.approx(0.85 + 0.05 * (0.85 - 0.45))
+    assert figures.steerability(far, tmp_path).axes[0].get_ylim() == (low, high)
+    assert figures.reward_window(figures.curves(near), near)[0] == pytest.approx(0.3 - 0.05 * (0.85 - 0.45))
+
+
 def test_the_learning_curve_holds_what_was_played_and_checked(tmp_path):
     run = RunDirectory(tmp_path)
     run.log({"iteration": 0, "play/reward": 0.1})
