@@ -15,6 +15,7 @@ from clarify_env.trainers.loggers import Bars
     "clarify-env compare sweep.json --out runs/mine"
 )
 def compare(
+    context: typer.Context,
     sweep: Annotated[
         Path | None, typer.Argument(help="File of a sweep (JSON); default: all algorithms, ready to run.")
     ] = None,
@@ -57,4 +58,19 @@ def compare(
     result = report.collect(cells, out, known, crossings)
     report.draw_sweep(result, out / "compare.png")
     console.print(report.sweep_table(result))
-    console.print(f"Picture: {out / 'compare.png'}; numbers: {out / 'compare.json'}", highlight=False)
+    page = trainer("reporting.markdown").sweep_markdown(result, _typed(context))
+    (out / "compare.md").write_text(page, encoding="utf-8")
+    files = (
+        f"Picture: {out / 'compare.png'}; numbers: {out / 'compare.json'}; for a page: {out / 'compare.md'}"
+    )
+    console.print(files, highlight=False)
+
+
+def _typed(context: typer.Context) -> str:
+    """The command without what does not change its result; folders of data are DIR."""
+    names = {"sweep": "", "games": "--games", "algorithms": "--algorithms", "seeds": "--seeds"}
+    told = [
+        f"{names[key]} {value}".strip() for key, value in context.params.items() if key in names and value
+    ]
+    data = ["--data-dir DIR"] if context.params["data_dir"] else []
+    return " ".join(["clarify-env compare", *told, *data])

@@ -15,6 +15,8 @@ from scipy.stats import t as student
 
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
+from clarify_env.reference import data_hash
+from clarify_env.registry import make, registry
 from clarify_env.trainers.evaluation.isotoken import PLAYED
 from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
 from clarify_env.trainers.evaluation.sweep import Cell, curve
@@ -259,7 +261,7 @@ def draw_isotoken(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     save(figure, path)
 
 
-SCORES = ("unseen", "seen", "others")
+SCORES = ("unseen", "from_single", "seen", "others")
 
 
 ALIKE = 1.05  # greatest over least of what the algorithms spent, up to which that counts as equal
@@ -292,7 +294,8 @@ def collect(
     For each game and algorithm by seed, with interquartile means of the scores: normalised scores at unseen
     and seen costs, and with users that no run was trained with; what each run spent (see
     `RunDirectory.spent`); the curve of each run; and what failed. For each pair of algorithms the probability
-    that the first is better at unseen costs. For each game what all algorithms spent equally much of.
+    that the first is better at unseen costs. For each game what all algorithms spent equally much of, and
+    the hash of its questions.
 
     Args:
         cells: of the sweep.
@@ -313,7 +316,10 @@ def collect(
             continue
         summary, lines = read_json(run.path / "summary.json"), run.metrics()
         row["seeds"].append(cell.seed)
-        row["unseen"].append(summary.get("unseen", summary["seen"])["normalized"]["mean"])
+        scored = summary.get("unseen", summary["seen"])
+        row["unseen"].append(scored["normalized"]["mean"])
+        if "from_single" in scored:
+            row["from_single"].append(scored["from_single"]["mean"])
         row["yardstick"], row["foreign"] = summary["yardstick"], not summary["own_yardstick"]
         row["seen"].append(summary["seen"]["normalized"]["mean"])
         for name, count in run.spent().items():
@@ -336,9 +342,16 @@ def collect(
             a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
         }
     equal = {game: _equal(rows) for game, rows in games.items()}
-    result = {"games": games, "better": chances, "equal": equal}
+    result = {"games": games, "better": chances, "equal": equal, "data": _data(cells)}
     write_json(folder / "compare.json", result)
     return result
+
+
+def _data(cells: Sequence[Cell]) -> dict[str, str]:
+    """By game the hash of the questions that its runs are evaluated on."""
+    options = {cell.game: cell.config.env_options for cell in cells}
+    envs = {game: make(game, **registry[game].held_out(own)) for game, own in options.items()}
+    return {game: data_hash(env.game.tasks) for game, env in envs.items()}
 
 
 def _equal(rows: Mapping[str, Any]) -> list[str]:

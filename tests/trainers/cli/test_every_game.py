@@ -10,6 +10,7 @@ from clarify_env.agents.roster import roster_of
 from clarify_env.games import GAMES
 from clarify_env.trainers import loop
 from clarify_env.trainers.reporting import playground_page
+from clarify_env.trainers.reporting.markdown import result_hash
 
 BUDGET = "--agent move-scorer --iterations 1 --tasks 4 --group-size 8 --gradient-steps 3".split()
 FEW = ("--eval-tasks", 2, "--no-wandb")
@@ -136,7 +137,11 @@ def test_compare(env, command, tmp_path):
     assert code == 0, err
     assert "failed" not in text, text
     assert (tmp_path / "out" / "compare.png").exists()
-    found = json.loads((tmp_path / "out" / "compare.json").read_text())["games"][env]["rest"]
+    result = json.loads((tmp_path / "out" / "compare.json").read_text())
+    found = result["games"][env]["rest"]
+    page = (tmp_path / "out" / "compare.md").read_text()
+    assert f"result {result_hash(result)}." in page
+    assert f"questions {result['data'][env]}" in page
     assert len(found["unseen"]) == len(found["curve"]) == 1
     assert len(found["others"]) == (1 if env in ASKING else 0)
 
