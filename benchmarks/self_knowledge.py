@@ -108,12 +108,14 @@ class Kind(NamedTuple):
     algorithm: type = PPO
     options: Mapping = {}
     grounding: float = 0.0  # how far the start means what the words say
+    costs: Mapping = {"search": (COSTS.search,)}  # that it is trained at
     policy: type = RecallPolicy
 
 
 KINDS = {
     "group": Kind(),
     "grounded": Kind(grounding=1.0),
+    "steered": Kind(costs={}),  # at the game's own grid
     "own": Kind(Rewarded),
     "credit": Kind(Credit),
     "modest": Kind(Modest),
@@ -127,7 +129,7 @@ def group(kind, seed, out, scale=1.0):
     """A trained group and its game; kept in `out`, from where it is read the next time."""
     how = KINDS[kind]
     env = clarify_env.make("csp-v1", **how.options)
-    config = recipe(env="csp-v1", env_options=how.options, seed=seed, eval_train_tasks=0)
+    config = recipe(env="csp-v1", env_options=how.options, costs=how.costs, seed=seed, eval_train_tasks=0)
     config = config.changed(iterations=max(1, round(scale * config.iterations)))
     rate = config.algorithm.learning_rate
     learners = {
@@ -178,8 +180,8 @@ def exact(seeds, out):
         print(f"  team {name:<13} {account(env.game, team, COSTS).value:.4f}")
 
 
-def train(seeds, out, kinds=("group", "grounded"), scale=1.0):
-    """The groups' values, at costs that they were trained at and at others."""
+def train(seeds, out, kinds=("group",), scale=1.0):
+    """The groups' values, at the usual costs and at others."""
     best = {
         cost: solve_recall(RecallWorld(), COSTS._replace(search=cost)).value for cost in (0.1, 0.075, 0.125)
     }
@@ -234,6 +236,7 @@ def cross(seeds, out, kinds=("group", "grounded", "speaking")):
 PARTS = {
     "exact": exact,
     "train": train,
+    "starts": partial(train, kinds=("grounded", "steered")),
     "ablations": partial(
         train, kinds=("own", "credit", "modest", "shuffled", "speaking", "by-heart"), scale=0.5
     ),

@@ -69,7 +69,7 @@ RECALL_ROSTER = Roster(
         **ROSTER.recipes,
         "ppo": {
             "options": {"clip_range": 0.3, "kl": 0.03},
-            "iterations": 120,
+            "iterations": 80,
             "tasks": 256,
             "group_size": 8,
             "batch_size": 256,
