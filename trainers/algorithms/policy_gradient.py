@@ -18,6 +18,7 @@ from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.simulate import credited
 from clarify_env.trainers.algorithms.advantages import Played, by_key, returns_to_go
+from clarify_env.trainers.algorithms.exact_worth import exact_worths
 from clarify_env.trainers.algorithms.losses import kl
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
@@ -42,16 +43,32 @@ class PolicyGradient(Loop):
     An algorithm of yours defines `credit` and `loss`; the rest is here.
 
     Options: `kl` (weight of the divergence from the start policy), `kl_kind` (its estimator, k1, k2 or k3),
-    `epochs`, `terms` (names of the reward terms that are learnt from; all of them if empty).
+    `epochs`, `terms` (names of the reward terms that are learnt from; all of them if empty), `credit`: the
+    algorithm's own, or "exact", which takes the luck of meanings and replies out (`algorithms.exact_worth`),
+    with `deep` (4) messages sampled at a point at most, and `width` (64) at the points of one depth.
     """
 
     skips: ClassVar[bool] = True  # decisions without an advantage, unless there is a penalty
-    defaults: ClassVar[dict[str, Any]] = {"kl": 0.0, "kl_kind": "k3", "epochs": 1, "terms": ()}
+    credits: ClassVar[tuple[str, ...]] = ("own",)  # kinds of `credit` beside "exact"
+    defaults: ClassVar[dict[str, Any]] = {
+        "kl": 0.0,
+        "kl_kind": "k3",
+        "epochs": 1,
+        "terms": (),
+        "credit": "own",
+        "deep": 4,
+        "width": 64,
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in self.options["terms"]:
             choose("reward term", name, self.env.game.terms)
+        choose("credit", self.options["credit"], (*self.credits, "exact"))
+        self.exact = self.options["credit"] == "exact"
+        for name in ("deep", "width"):
+            if not isinstance(self.options[name], int) or self.options[name] < 1:
+                raise ClarifyError(f"{name}={self.options[name]!r}: a whole number, at least 1")
         if self.config.rollout.start_share:
             raise ClarifyError(
                 f"start_share={self.config.rollout.start_share}: {type(self).__name__} learns from its own "
@@ -68,12 +85,25 @@ class PolicyGradient(Loop):
 
     def examples(self, batch: Batch) -> list[Credited]:
         """Every decision with its credit."""
+        if self.exact:
+            return self._exact(batch)
         found = []
         for played, advantages_T in self.credit(batch, list(self._groups(batch))):
             to_go_T = returns_to_go(played.rewards_T)
             for example, advantage, to_go in zip(played.examples, advantages_T, to_go_T, strict=True):
                 found.append(Credited(example, float(advantage), float(to_go)))
         return found
+
+    def _exact(self, batch: Batch) -> list[Credited]:
+        """Every message of the trees, credits divided by their root mean square."""
+        options, groups = self.options, list(self._groups(batch))
+        worths = list(exact_worths(batch, groups, options["deep"], options["width"], options["terms"]))
+        scale = float(np.sqrt(np.mean([one.credit**2 for one in worths]))) if worths else 0.0
+        self.note(batch.player, "messages", float(len(worths)))
+        return [
+            Credited(batch.example(one.choice), one.credit / scale if scale > 1e-12 else 0.0, one.worth)
+            for one in worths
+        ]
 
     def _groups(self, batch: Batch) -> Iterator[list[Played]]:
         groups: dict[Any, list[Played]] = defaultdict(list)
@@ -90,7 +120,8 @@ class PolicyGradient(Loop):
 
     def fit(self, learner: Learner, examples: list[Credited], seed: int) -> dict[str, float]:
         """`epochs` passes over the decisions in minibatches; those without credit are skipped and counted."""
-        held = [one for one in examples if one.advantage or self.options["kl"] or not self.skips]
+        skips = self.skips or self.exact
+        held = [one for one in examples if one.advantage or self.options["kl"] or not skips]
         metrics = {"skipped": float(len(examples) - len(held)), "decisions": float(len(examples))}
         if not held:
             return metrics
@@ -136,6 +167,7 @@ class Grouped(PolicyGradient):
     the decisions in futures.
     """
 
+    credits: ClassVar[tuple[str, ...]] = ("episode", "turn", "branching", "progress")
     defaults: ClassVar[dict[str, Any]] = {
         "credit": "episode",
         "futures": 3,
@@ -148,7 +180,6 @@ class Grouped(PolicyGradient):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choose("credit", self.options["credit"], ("episode", "turn", "branching", "progress"))
         choose("prover", self.options["prover"], PROVERS)
         check_futures(self.options)
         if self.options["terms"] and self.options["credit"] in ("branching", "progress"):

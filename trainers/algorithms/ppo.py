@@ -22,12 +22,15 @@ from clarify_env.trainers.learners import Scored
 class PPO(PolicyGradient):
     """A run of PPO; `PolicyGradient` and `Loop` have the arguments.
 
-    Options: `clip_range` (0.2), `gae_lambda` (0.95), `vf_coef` (weight of the value loss, 0.5), `scale`
-    (True: the advantages of an iteration are centred and divided by their deviation).
+    Options: `credit` ("gae", or "exact", which needs no value head), `clip_range` (0.2), `gae_lambda` (0.95),
+    `vf_coef` (weight of the value loss, 0.5), `scale` (True: the advantages of an iteration are centred and
+    divided by their deviation).
     """
 
     skips: ClassVar[bool] = False  # the value head learns from all
+    credits: ClassVar[tuple[str, ...]] = ("gae",)
     defaults: ClassVar[dict[str, Any]] = {
+        "credit": "gae",
         "epochs": 4,
         "clip_range": 0.2,
         "gae_lambda": 0.95,
@@ -56,5 +59,7 @@ class PPO(PolicyGradient):
     def loss(self, scored: Scored, old_N: Tensor, advantages_B: Tensor, to_go_B: Tensor) -> Tensor:
         """The clipped surrogate, and the error of the value head."""
         policy = ppo(scored.logprobs_N, old_N, scored.rows_N, advantages_B, self.options["clip_range"])
+        if self.exact:
+            return policy * scored.token_share
         error = float(self.options["vf_coef"]) * value(scored.values_B, to_go_B)
         return policy * scored.token_share + error * scored.row_share

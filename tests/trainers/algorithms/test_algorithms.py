@@ -30,6 +30,8 @@ VARIANTS = [
     ("rloo", {"credit": "turn", "terms": ["accuracy", "turn_cost"]}),
     ("grpo", {"credit": "branching"}),
     ("rloo", PROGRESS),
+    ("ppo", {"credit": "exact"}),
+    ("grpo", {"credit": "exact", "deep": 2, "width": 8}),
     ("dpo", {"pairs": "futures"}),
     ("distillation", {"pairs": "siblings", "members": 3, "gamma": 0.1}),
     ("distillation", {"pairs": "futures", "members": 2, "gamma": 0.1, "reference": "start"}),

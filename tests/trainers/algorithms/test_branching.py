@@ -1,4 +1,4 @@
-"""Futures, branching, process advantages against the exact value of moves in an enumerable game."""
+"""Futures, branching, process advantages, exact worths against the value of moves in an enumerable game."""
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from clarify_env.games.clarification.optimum import Solver
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.simulate import choices, credited
 from clarify_env.trainers.algorithms.advantages import Played
+from clarify_env.trainers.algorithms.exact_worth import exact_worths
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import Start, advantages, futures, possible
 from clarify_env.trainers.learners import Experience, Scored
@@ -286,3 +287,95 @@ def test_summed_progress_telescopes():
         member = played(one, moves, 0)
         ((found,),), _ = advantages(one, [[member]], sure, None, {**OPTIONS, "futures": 1})
         assert found.sum() == pytest.approx(member.rewards_T.sum() - 1.0, abs=1e-12)
+
+
+SURE = Table(np.array([[-99.0, -99.0, 99.0], [99.0, -99.0, -99.0], [-99.0, -99.0, 99.0]]))
+
+
+def test_an_exact_worth_has_no_luck_of_meanings_and_replies():
+    one = batch()._replace(policy=SURE)
+    asked = WEIGHTS[0] * 1.0 + WEIGHTS[1] * 0.5 - COST
+    for meant in (0, 1):  # whatever was meant when they were played
+        group = [played(one, moves, meant) for moves in ([ASK, EARLY], [EARLY], [LATE], [ASK, HALF])]
+        found = list(exact_worths(one, [group], deep=1, width=1))
+        assert [w.worth for w in found] == pytest.approx([asked, *WEIGHTS, asked])
+        others = [(sum(WEIGHTS) + asked) / 3, (2 * asked + WEIGHTS[1]) / 3, (2 * asked + WEIGHTS[0]) / 3]
+        expected = [asked - others[0], WEIGHTS[0] - others[1], WEIGHTS[1] - others[2], asked - others[0]]
+        assert [w.credit for w in found] == pytest.approx(expected)
+
+
+def test_an_exact_worth_knows_the_chances_of_a_noisy_users_replies():
+    noise = 0.4
+    one = batch(user=ScriptedUser(UserModel(noise=noise)))._replace(policy=SURE)
+    found = list(exact_worths(one, [[played(one, [ASK, EARLY], 0), played(one, [EARLY], 0)]], 1, 1))
+    replies = [
+        dict(UserModel(noise=noise).replies(ASK.text, TASK.question, m.text, ()))
+        for m in TASK.interpretations
+    ]
+    worth = sum(
+        WEIGHTS[m] * chance * (0.5 if "Chile" in reply else float(m == 0))
+        for m, likely in enumerate(replies)
+        for reply, chance in likely.items()
+    )
+    assert found[0].worth == pytest.approx(worth - COST)
+
+
+def gradient():
+    """Of the expected reward of `POLICY`, by differences."""
+    found = np.zeros_like(TABLE)
+    for at in np.ndindex(TABLE.shape):
+        ends = []
+        for step in (1e-5, -1e-5):
+            moved = TABLE.copy()
+            moved[at] += step
+            ends.append(sum(w * values(Table(moved), m)[1] for m, w in enumerate(WEIGHTS)))
+        found[at] = (ends[0] - ends[1]) / 2e-5
+    return found
+
+
+@pytest.mark.parametrize(("deep", "width"), [(3, 64), (4, 6)])
+def test_the_mean_of_credit_times_gradient_is_the_gradient_of_the_reward(deep, width):
+    size, count = 4, 1500
+    one = batch()._replace(policy=POLICY)
+    episodes = list(clarify_env.rollout(one.env, {"asker": POLICY, **one.others}, size * count, seed=5))
+    members = [Played([], np.zeros(0), list(choices(one.env.game, e, "asker")), e) for e in episodes]
+    groups = [members[k : k + size] for k in range(0, len(members), size)]
+    total = np.zeros_like(TABLE)
+    for worth in exact_worths(one, groups, deep, width):
+        row, moves = POLICY.row(one.env.game.view(worth.choice.state, "asker"))
+        total[row] += worth.credit * (np.eye(3)[moves.index(worth.choice.move)] - POLICY.chances[row])
+    np.testing.assert_allclose(total / (size * count), gradient(), atol=0.006)
+
+
+def test_credits_at_a_point_add_up_to_nothing_and_repeat():
+    one = batch()._replace(policy=POLICY, seed=3)
+    group = [played(one, moves, 0) for moves in ([ASK, EARLY], [EARLY], [ASK, LATE])]
+    found = [list(exact_worths(one, [group, group], 3, 64)) for _ in range(2)]
+    key = [(w.choice.move, w.credit, w.worth) for w in found[0]]
+    assert key == [(w.choice.move, w.credit, w.worth) for w in found[1]]
+    assert len(key) == 2 * (3 + 2 * 3), "at the root, and three after each of two replies"
+    assert sum(w.credit for w in found[0]) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_where_the_policy_cannot_decide_nothing_is_learnt():
+    class Gone(Table):
+        def act(self, observations, rngs):
+            return [clarify_env.Failed("gone", outside=True) for _ in observations]
+
+    one = batch()._replace(policy=Gone(TABLE))
+    group = [played(one, moves, 0) for moves in ([ASK, EARLY], [EARLY], [LATE])]
+    found = list(exact_worths(one, [group], 3, 64))
+    assert [(w.choice.move, w.worth) for w in found] == [(EARLY, WEIGHTS[0]), (LATE, WEIGHTS[1])]
+
+
+def test_exact_worths_need_players_that_say_what_they_may_do_and_a_common_root():
+    class Sampling(clarify_env.Agent):
+        def move(self, observation, rng):
+            return Select("1950")
+
+    one = batch(user=Sampling())._replace(policy=POLICY)
+    group = [played(one, [EARLY], 0)] * 2
+    with pytest.raises(clarify_env.ClarifyError, match=r"have to say what they may do .*credit='branching'"):
+        list(exact_worths(one, [group], 3, 64))
+    with pytest.raises(clarify_env.ClarifyError, match="'user' first decides after others have moved"):
+        list(exact_worths(batch()._replace(player="user", policy=POLICY), [group], 3, 64))
