@@ -270,7 +270,7 @@ def named(path):
 
 # Who may say what, and why. What is left in trainers/ is extended here folder by folder.
 MAY = {
-    "trainers/config.py": {"synthetic-v0"},  # the game that is trained on where none is named
+    "trainers/config.py": {"synthetic-v0", "synthetic-v1"},  # what is trained on where no game is named
 }
 CORE = [
     path

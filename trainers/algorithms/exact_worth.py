@@ -46,7 +46,7 @@ class Worth(NamedTuple):
 
 
 @dataclass
-class Point:
+class PolicyNode:
     """A point of a policy's dialogue tree.
 
     Args:
@@ -63,7 +63,7 @@ class Point:
     weight: float = 1.0
     sampled: list[Decision] = field(default_factory=list)
     paid: dict[Any, float] = field(default_factory=lambda: defaultdict(float))
-    after: dict[Any, list[tuple[float, "Point"]]] = field(default_factory=dict)
+    after: dict[Any, list[tuple[float, "PolicyNode"]]] = field(default_factory=dict)
     worth_K: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -109,7 +109,7 @@ def exact_worths(
     roots, per_unit = [], []
     for group in groups:
         first = [played.choices[0] for played in group]
-        root = Point(list(game.alternatives(first[0].state, player)))
+        root = PolicyNode(list(game.alternatives(first[0].state, player)))
         root.sampled = [Decision(choice.move, None, choice.trace) for choice in first]
         price = prices(group[0].episode.terms, group[0].episode.costs)
         roots.append(root)
@@ -128,12 +128,12 @@ def _key(decision: Decision) -> Any:
     return decision.move if isinstance(decision.move, Move) else repr(decision.move)
 
 
-def _worth(point: Point, decision: Decision) -> float:
+def _worth(point: PolicyNode, decision: Decision) -> float:
     key = _key(decision)
     return point.paid[key] + sum(share * after.value for share, after in point.after.get(key, ()))
 
 
-def _credited(point: Point, count: int) -> Iterator[Worth]:
+def _credited(point: PolicyNode, count: int) -> Iterator[Worth]:
     known = [k for k in range(len(point.sampled)) if np.isfinite(point.worth_K[k])]
     if len(known) < 2:
         return
@@ -145,11 +145,11 @@ def _credited(point: Point, count: int) -> Iterator[Worth]:
         yield Worth(choice, float(credit), float(point.worth_K[k]))
 
 
-Level = list[tuple[Point, int]]  # points of one depth, each with the position of its tree
+Level = list[tuple[PolicyNode, int]]  # points of one depth, each with the position of its tree
 
 
 def _grow(
-    batch: Batch, roots: Sequence[Point], per_unit: Sequence[Mapping[str, float]], deep: int, width: int
+    batch: Batch, roots: Sequence[PolicyNode], per_unit: Sequence[Mapping[str, float]], deep: int, width: int
 ) -> list[Level]:
     """The points of all trees by depth."""
     level: Level = [(root, tree) for tree, root in enumerate(roots)]
@@ -184,7 +184,7 @@ def _sample(batch: Batch, level: Level, deep: int, width: int, depth: int) -> No
 class _Way(NamedTuple):
     """A state on its way from a decision at a point to the next point or the end."""
 
-    point: Point
+    point: PolicyNode
     tree: int
     key: Any
     state: Any
@@ -203,7 +203,7 @@ def _play(batch: Batch, level: Level, per_unit: Sequence[Mapping[str, float]]) -
                 for state, weight in point.states
             ]
     arrived: dict[tuple[int, Any], dict[Any, list[tuple[Any, float]]]] = {}
-    owners: dict[int, tuple[Point, int]] = {id(point): (point, tree) for point, tree in level}
+    owners: dict[int, tuple[PolicyNode, int]] = {id(point): (point, tree) for point, tree in level}
     while due:
         made = advance(batch.env, {}, [way.state for way in due], (), [way.given for way in due])
         going = []
@@ -232,7 +232,7 @@ def _play(batch: Batch, level: Level, per_unit: Sequence[Mapping[str, float]]) -
             share = sum(weight for _, weight in states)
             if share > 0.0:
                 kin = [(state, weight / share) for state, weight in states]
-                child = Point(kin, point.reach * chosen * share)
+                child = PolicyNode(kin, point.reach * chosen * share)
                 point.after.setdefault(key, []).append((share, child))
                 after.append((child, tree))
     return after

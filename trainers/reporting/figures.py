@@ -31,6 +31,7 @@ from clarify_env.trainers.reporting.summary import (
     interval_text,
     kinds_of,
     paid_for,
+    reward_window,
     rewards_of,
     title_of,
     varied,
@@ -227,15 +228,6 @@ def draw_curve(axes: Axes, curve: Curve, summary: SummaryData) -> None:
     _levels(axes, curve.cost, curve.levels)
 
 
-def reward_window(found: Sequence[Curve], summary: SummaryData) -> tuple[float, float]:
-    """The range of reward to show: the agent and the yardstick in full, what lies far below them not."""
-    drawn = [rewards for curve in found for rewards in curve.rewards.values()]
-    main = [curve.rewards[who] for curve in found for who in ("agent", yardstick_of(summary))]
-    lowest, highest = min(map(min, main)), max(map(max, drawn))
-    room = max(highest - lowest, 0.1)
-    return float(max(min(map(min, drawn)), lowest - 0.5 * room) - 0.05 * room), float(highest + 0.05 * room)
-
-
 def _levels(axes: Axes, cost: str, levels: Sequence[float]) -> None:
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     axes.tick_params(axis="x", rotation=0 if len(levels) < 9 else 60)
@@ -296,7 +288,7 @@ def steerability(summary: SummaryData, folder: Path) -> Figure:
     )
     if found[0].intervals:
         told += "; bands: 95% intervals over questions"
-    low, high = reward_window(found, summary)
+    low, high = reward_window([curve.rewards for curve in found], yardstick_of(summary))
     if any(min(rewards) < low for curve in found for rewards in curve.rewards.values()):
         told += "; what earns far less is cut off"
     figure, grid = grid_of(len(panels), columns, told, (5.4 * columns, 2.7 * rows + 1.1))

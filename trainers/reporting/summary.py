@@ -69,6 +69,20 @@ def rewards_of(summary: Mapping[str, Any], cell: CellData) -> dict[str, float]:
     return {**rewards, label: best_outcome(cell).get("reward", best)}
 
 
+def reward_window(curves: Sequence[Mapping[str, Sequence[float]]], yardstick: str) -> tuple[float, float]:
+    """The range of reward to show: the agent and the yardstick in full, what lies far below them not.
+
+    Args:
+        curves: rewards by who played, "agent" and the yardstick among them.
+        yardstick: its name.
+    """
+    drawn = [rewards for curve in curves for rewards in curve.values()]
+    main = [curve[who] for curve in curves for who in ("agent", yardstick)]
+    lowest, highest = min(map(min, main)), max(map(max, drawn))
+    room = max(highest - lowest, 0.1)
+    return float(max(min(map(min, drawn)), lowest - 0.5 * room) - 0.05 * room), float(highest + 0.05 * room)
+
+
 def paid_for(summary: Mapping[str, Any]) -> dict[str, str]:
     """By cost, the measure of what it is paid for, such as "asks" for "turn"."""
     return COUNTED | {found["cost"]: measure for measure, found in summary["monotonicity"].items()}

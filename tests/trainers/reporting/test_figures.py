@@ -11,7 +11,7 @@ import pytest
 
 from clarify_env import ClarifyError
 from clarify_env.trainers.reporting import figures
-from clarify_env.trainers.reporting.summary import scores, yardstick_of
+from clarify_env.trainers.reporting.summary import reward_window, scores, yardstick_of
 from clarify_env.trainers.run_directory import RunDirectory
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -113,11 +113,12 @@ def test_what_earns_far_less_does_not_squeeze_the_agent_and_the_optimum(tmp_path
             one["fixed"] = {"ask": worst, "tell": 0.3}
     titles = [figures.steerability(summary, tmp_path).get_suptitle() for summary in (near, far)]
     assert ["cut off" in title for title in titles] == [False, True]
-    low, high = figures.reward_window(figures.curves(far), far)
+    low, high = reward_window([curve.rewards for curve in figures.curves(far)], "optimum")
     assert low == pytest.approx(0.45 - 0.55 * (0.85 - 0.45))  # agent and optimum reach from 0.45 to 0.85
     assert high == pytest.approx(0.85 + 0.05 * (0.85 - 0.45))
     assert figures.steerability(far, tmp_path).axes[0].get_ylim() == (low, high)
-    assert figures.reward_window(figures.curves(near), near)[0] == pytest.approx(0.3 - 0.05 * (0.85 - 0.45))
+    least, _ = reward_window([curve.rewards for curve in figures.curves(near)], "optimum")
+    assert least == pytest.approx(0.3 - 0.05 * (0.85 - 0.45))
 
 
 def test_the_learning_curve_holds_what_was_played_and_checked(tmp_path):
