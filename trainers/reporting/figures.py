@@ -283,9 +283,8 @@ def steerability(summary: SummaryData, folder: Path) -> Figure:
     panels += [partial(_count, summary=summary, at=at, cost=c) for c in counted]
     columns = max(2, len(costs))
     rows = -(-len(panels) // columns)
-    told = (
-        f"{title_of(summary)}; normalised score at {GRIDS[part]} {interval_text(summary[part]['normalized'])}"
-    )
+    score = interval_text(summary[part]["normalized"])
+    told = f"{title_of(summary)}; normalised score at {GRIDS[part]} {score}"
     if found[0].intervals:
         told += "; bands: 95% intervals over questions"
     low, high = reward_window([curve.rewards for curve in found], yardstick_of(summary))

@@ -1,6 +1,6 @@
 """What a summary.json holds, read in one place, and the words for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.columns import Columns
