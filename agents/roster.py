@@ -78,6 +78,7 @@ class Roster(NamedTuple):
         computed: other agents by name whose outcome is computed as that of the bound is.
         informed: the game with all that the teams and the bound play from, such as notes.
         partners: names of whom a trained player is crossed with; empty: the teams.
+        panel: names of partners who differ in their habits, for "panel" in a list of partners.
         ablations: by name what the first trained player can be kept from, beside the costs.
         person: builds a person in the terminal as a player, who writes with the third argument.
     """
@@ -94,6 +95,7 @@ class Roster(NamedTuple):
     computed: Mapping[str, Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None]] = {}
     informed: Informed = lambda env: env
     partners: tuple[str, ...] = ()
+    panel: tuple[str, ...] = ()
     ablations: Mapping[str, Ablation] = {}
     person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(
         player, env.game.moves[player], write=write

@@ -66,6 +66,10 @@ def audit_table(report: Mapping[str, Any]) -> Group:
         shown.add_row(measure, _percent(rate["mean"]), spread, *parts)
     shown.add_row("told", "", "", *(_percent(report["told"][kind], 0) for kind in kinds))
     lines = [Text(f"{name}: {about}") for name, about in ABOUT.items()]
+    if alike := report["likeness"]:
+        apart = ", ".join(f"{part} {far:.2f}" for part, far in alike["distances"].items())
+        told = f"likeness to people: {interval_text(alike['index'])}, of at most {alike['ceiling']:.3f}"
+        lines.insert(0, Text(f"{told}; distances: {apart}"))
     for measure, dialogues in report["worst"].items():
         lines += [Text(audit_dialogue(one, measure)) for one in dialogues[:1]]
     return Group(shown, *lines)
