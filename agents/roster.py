@@ -139,6 +139,21 @@ def roster_of(game: Game[Any] | type[Game[Any]] | str) -> Roster:
     raise ClarifyError(f"nobody is known to play {who}: clarify_env.agents.roster.register_roster says who")
 
 
+def with_panel(names: str, game: Game[Any]) -> list[str]:
+    """Names of partners, set apart by commas; "panel" stands for all of the game's panel.
+
+    Raises:
+        ClarifyError: the game has no panel.
+    """
+    found: dict[str, None] = {}
+    for name in names.split(","):
+        panel = roster_of(game).panel
+        if name == "panel" and not panel:
+            raise ClarifyError(f"users {names!r}: {game.family} has no panel of partners; name them")
+        found |= dict.fromkeys(panel if name == "panel" else (name,))
+    return list(found)
+
+
 @cache
 def _prompt(role: str) -> Prompt:
     family, _, name = role.rpartition("/")

@@ -12,7 +12,7 @@ from clarify_env.trainers.loggers import Bars
 
 @app.command(
     epilog="Examples: clarify-env compare  |  clarify-env compare --games synthetic-v1 --seeds 3  |  "
-    "clarify-env compare sweep.json --out runs/mine"
+    "clarify-env compare sweep.json --out runs/mine  |  clarify-env compare --users panel"
 )
 def compare(
     sweep: Annotated[
@@ -26,6 +26,13 @@ def compare(
     algorithms: Annotated[str | None, typer.Option(help="Only these, as rest,ppo.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Only the first so many.", min=1)] = None,
     data_dir: DataDir = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            help="Users that no run was trained with, as noisy:0.1,fitted; panel for all kinds. "
+            "Default: the sweep's."
+        ),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Runs at the same time; default: one a core.", min=1)
     ] = None,
@@ -43,6 +50,8 @@ def compare(
         seeds=seeds,
         data_dir=data_dir and data_dir.resolve(),
     )
+    if users:
+        made = replace(made, users=tuple(users.split(",")))
     cells = made.cells()
     count = processes or workers.default_processes()
     with Bars(console) as bars:

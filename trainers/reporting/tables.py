@@ -1,5 +1,6 @@
 """The results of an audit, a cross-play, an isotoken evaluation and a sweep: as tables and as pictures."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -293,7 +294,9 @@ def collect(
     For each game and algorithm by seed, with interquartile means of the scores: normalised scores at unseen
     and seen costs, and with users that no run was trained with; what each run spent (see
     `RunDirectory.spent`); the curve of each run; and what failed. For each pair of algorithms the probability
-    that the first is better at unseen costs. For each game what all algorithms spent equally much of.
+    that the first is better at unseen costs. For each game what all algorithms spent equally much of, and
+    `users`: with each partner the scores and ranks of the algorithms, who broke how many episodes, and what an
+    audit says of the partner.
 
     Args:
         cells: of the sweep.
@@ -337,9 +340,69 @@ def collect(
             a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
         }
     equal = {game: _equal(rows) for game, rows in games.items()}
-    result = {"games": games, "better": chances, "equal": equal}
+    users = {game: _by_user(crossing, cells) for game, crossing in (crossings or {}).items()}
+    result = {"games": games, "better": chances, "equal": equal, "users": users}
     write_json(folder / "compare.json", result)
     return result
+
+
+def _by_user(crossing: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+    """By partner `audit` and, by algorithm, `score`, `rank` and `booked` of the runs of a cross-play."""
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        line = crossing["matrix"].get(f"{cell.algorithm} seed{cell.seed}")
+        if line is not None and cell.game == crossing["env"]:
+            runs.setdefault(cell.algorithm, []).append(line)
+    found: dict[str, dict[str, Any]] = {}
+    for user in crossing["yardsticks"]:
+        met = {}
+        for name, lines in runs.items():
+            scores = [line[user]["normalized"]["mean"] for line in lines if "normalized" in line[user]]
+            booked: Counter[str] = Counter()
+            for line in lines:
+                booked.update(line[user]["booked"])
+            met[name] = {
+                "score": summary_of(scores) if len(scores) == len(lines) else None,
+                "foreign": any(line[user].get("normalized", {}).get("foreign", False) for line in lines),
+                "rank": crossing["ranks"].get(user, {}).get(name),
+                "booked": dict(booked),
+            }
+        found[user] = {"audit": crossing.get("audits", {}).get(user), "algorithms": met}
+    return found
+
+
+def _user_tables(game: str, users: Mapping[str, Any]) -> list[Any]:
+    """Scores and ranks of the algorithms with each partner, and who broke episodes."""
+    if not users:
+        return []
+    names = list(next(iter(users.values()))["algorithms"])
+    shown = _table(
+        f"{game}: score and rank [95%] with each partner", ("partner", "faults %", "likeness", *names)
+    )
+    lines = []
+    for user, found in users.items():
+        audit = found["audit"] or {}
+        error, alike = audit.get("error"), audit.get("likeness")
+        shown.add_row(
+            user,
+            _percent(error["mean"]) if error else "",
+            f"{alike['mean']:.2f}" if alike else "",
+            *(_ranked_cell(found["algorithms"][name]) for name in names),
+        )
+        for name, row in found["algorithms"].items():
+            if row["booked"]:
+                told = ", ".join(f"{end} {count}" for end, count in row["booked"].items())
+                lines.append(f"{name} with {user}, episodes broken by: {told}")
+    return [shown, *lines]
+
+
+def _ranked_cell(row: Mapping[str, Any]) -> str:
+    """A score with its rank, such as "0.85 1 [1, 2]"."""
+    if row["score"] is None:
+        return "failed"
+    score = marked(f"{row['score']['iqm']:.2f}", row)
+    rank = row["rank"]
+    return score if rank is None else f"{score}  {rank['mean']:g} [{rank['low']:g}, {rank['high']:g}]"
 
 
 def _equal(rows: Mapping[str, Any]) -> list[str]:
@@ -390,7 +453,11 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
                 if row["others_iqm"]
                 else "",
             )
-        parts += [shown, *_spent_table(game, result, ranked)]
+        parts += [
+            shown,
+            *_spent_table(game, result, ranked),
+            *_user_tables(game, result["users"].get(game, {})),
+        ]
         parts += [
             f"{name}, seed {seed} failed: {why}"
             for name, row in rows.items()
@@ -399,7 +466,8 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     parts.append(
         "mean: interquartile, over seeds (0 = the cost table or, where there is none, the floor; 1 = "
         f"{' or '.join(_ones(result)) or 'the best play'}). > next: chance that a run beats one of the next "
-        "line. others: with partners that no run was trained with. Spent: in training, what is played in "
+        "line. others: with partners that no run was trained with, own: with that of the training; rank 1 is "
+        "the best; faults: of the partner, as an audit finds them. Spent: in training, what is played in "
         "trees and futures included, checks left out."
     )
     rows = [row for game in result["games"].values() for row in game.values()]
