@@ -294,9 +294,9 @@ def collect(
     For each game and algorithm by seed, with interquartile means of the scores: normalised scores at unseen
     and seen costs, and with users that no run was trained with; what each run spent (see
     `RunDirectory.spent`); the curve of each run; and what failed. For each pair of algorithms the probability
-    that the first is better at unseen costs. For each game what all algorithms spent equally much of, and
-    `users`: with each partner the scores and ranks of the algorithms, who broke how many episodes, and what an
-    audit says of the partner.
+    that the first is better at unseen costs. For each game what all algorithms spent equally much of. And
+    `users`, by game: with each partner the scores and ranks of the algorithms, who broke how many episodes,
+    and what an audit says of the partner.
 
     Args:
         cells: of the sweep.
