@@ -29,7 +29,7 @@ from clarify_env.registry import registry
 from clarify_env.trainers.evaluation.guarded import Guarded
 from clarify_env.trainers.evaluation.measure import complete, jobs, measure, nested, pick_questions
 from clarify_env.trainers.evaluation.statistics import interval, ranked
-from clarify_env.trainers.evaluation.yardsticks import yardsticks
+from clarify_env.trainers.evaluation.yardsticks import Yardsticks, yardsticks
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import versions, write_json
 
@@ -214,10 +214,19 @@ def _yardstick(
     """zero_F_N and top_N of `Yardsticks` with this partner, the 1's name and `own`; NaN where that failed."""
     kept = folder.load("fixed", name)
     if kept is None or "is_own" not in kept:
-        try:
-            found = yardsticks(
+
+        def measured(others: Mapping[str, Agent]) -> Yardsticks:
+            return yardsticks(
                 env, questions, cells, seed, others=others, processes=processes, watcher=watcher
             )
+
+        try:
+            try:
+                found = measured(others)
+            except ClarifyError:
+                raise
+            except Exception:  # a partner's own: it then breaks episodes of the fixed teams too
+                found = measured({seat: Guarded(agent) for seat, agent in others.items()})
         except ClarifyError:  # then its cells have rewards but no normalised score
             nothing = np.full((1, len(questions)), np.nan)
             return nothing, nothing[0], "", True
