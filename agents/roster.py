@@ -139,8 +139,12 @@ def roster_of(game: Game[Any] | type[Game[Any]] | str) -> Roster:
     raise ClarifyError(f"nobody is known to play {who}: clarify_env.agents.roster.register_roster says who")
 
 
-def with_panel(names: str, game: Game[Any]) -> list[str]:
+def with_panel(names: str, game: Game[Any] | type[Game[Any]] | str) -> list[str]:
     """Names of partners, set apart by commas; "panel" stands for all of the game's panel.
+
+    Args:
+        names: such as "panel" or "terse,noisy:0.1".
+        game: or a family of games by its name.
 
     Raises:
         ClarifyError: the game has no panel.
@@ -149,7 +153,8 @@ def with_panel(names: str, game: Game[Any]) -> list[str]:
     for name in names.split(","):
         panel = roster_of(game).panel
         if name == "panel" and not panel:
-            raise ClarifyError(f"users {names!r}: {game.family} has no panel of partners; name them")
+            family = game if isinstance(game, str) else game.family
+            raise ClarifyError(f"users {names!r}: {family} has no panel of partners; give their names")
         found |= dict.fromkeys(panel if name == "panel" else (name,))
     return list(found)
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+import clarify_env
+from clarify_env.agents.roster import with_panel
 from clarify_env.trainers.cli.options import DataDir, app, console, trainer
 from clarify_env.trainers.loggers import Bars
 
@@ -52,6 +54,8 @@ def compare(
     )
     if users:
         made = replace(made, users=tuple(users.split(",")))
+        for game in made.games:
+            with_panel(users, clarify_env.registry[game].family)  # a mistake is told before anything is run
     cells = made.cells()
     count = processes or workers.default_processes()
     with Bars(console) as bars:
