@@ -65,7 +65,8 @@ def distances(user_S_F: Floats, people_S_F: Floats) -> dict[str, float]:
     found = {}
     for part, group_K_F in GROUPS.items():
         one, other = (counts_S_F[both_S] @ group_K_F.T for counts_S_F in (user_S_F, people_S_F))
-        apart_S = np.nan_to_num(jensenshannon(one, other, base=2, axis=1))  # rounding below 0 becomes NaN
+        with np.errstate(invalid="ignore"):  # of equal ones it takes the root of what rounding puts below 0
+            apart_S = np.nan_to_num(jensenshannon(one, other, base=2, axis=1))
         found[part] = float(np.average(apart_S, weights=sizes_S[both_S]))
     return found
 
