@@ -29,7 +29,9 @@ from clarify_env.games.clarification.game import ClarificationGame, Costs
 from clarify_env.games.clarification.optimum import OUTCOME, Solver
 from clarify_env.games.clarification.scripted_user import TerseModel, UserModel, closest
 
-MODELS = (UserModel, TerseModel, FittedModel)  # users with whom the best play is known
+# Users with whom the best play is known; with the latter two only where meanings have facts, for of a meaning
+# in words they tell more when they are asked again.
+MODELS = (UserModel, TerseModel, FittedModel)
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
 
 
@@ -159,7 +161,8 @@ def optimum_bound(
     game, played = env.game, others.get("user", ScriptedUser())
     exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
     user, own = UserModel(), False
-    if type(played) is ScriptedUser and type(played.model) in MODELS:  # a subclass may answer otherwise
+    known = MODELS if exact else MODELS[:1]
+    if type(played) is ScriptedUser and type(played.model) in known:  # a subclass may answer otherwise
         user, own = played.model, exact or played.matcher is closest
     if depth is not None and not own:
         return None  # who looks ahead counts on a scripted user, and may meet another

@@ -21,7 +21,11 @@ class Guarded(Agent):
     def __init__(self, agent: Agent) -> None:
         super().__init__()
         self.agent = agent
-        self.stats = getattr(agent, "stats", {})
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """What the agent counts."""
+        return getattr(self.agent, "stats", {})
 
     def act(
         self, observations: Sequence[Observation], rngs: Sequence[np.random.Generator] | None = None

@@ -68,7 +68,7 @@ class FittedModel(UserModel):
         self, ask: str, question: str, intent: str, facts: Sequence[Fact], said: Said = ()
     ) -> list[tuple[str, float]]:
         """What the user may reply to `ask`; see `UserModel.replies`."""
-        return _replies(ask, question, intent, tuple(facts), () if facts else said)
+        return list(_replies(ask, question, intent, tuple(facts), () if facts else said))
 
 
 class _Heard(NamedTuple):
@@ -92,11 +92,11 @@ class _Heard(NamedTuple):
 @lru_cache(maxsize=100_000)
 def _replies(
     ask: str, question: str, intent: str, facts: tuple[Fact, ...], said: Said
-) -> list[tuple[str, float]]:
+) -> tuple[tuple[str, float], ...]:
     about = (ask, question, intent)
     ((truth, _),) = TRUTHFUL.replies(*about, facts, said)
     if facts and truth == PUZZLED:
-        return [(PUZZLED, 1.0)]
+        return ((PUZZLED, 1.0),)
     if facts:
         heard = _Heard("open", "", "", truth, ", ".join(fact.value for fact in facts))
     else:
@@ -117,7 +117,7 @@ def _replies(
             for text, part in _spread(texts, padding, about).items():
                 chances[text] = chances.get(text, 0.0) + acts[act] * rate * (1.0 - turned) * part
     total = sum(chances.values())  # the rates are rounded
-    return [(text, chance / total) for text, chance in chances.items()]
+    return tuple((text, chance / total) for text, chance in chances.items())
 
 
 def _split(truth: str) -> tuple[str, str]:

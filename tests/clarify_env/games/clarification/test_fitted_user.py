@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clarify_env
+from clarify_env import FixedCosts
 from clarify_env.agents import ScriptedUser
 from clarify_env.agents.clarification import optimum_bound
 from clarify_env.agents.clarification.scripted import OptimalAsker
+from clarify_env.env import GameEnv
 from clarify_env.games.clarification import Costs, Fact, UserModel
 from clarify_env.games.clarification.fitted_user import FittedModel
+from clarify_env.games.clarification.game import ClarificationGame, Interpretation, Task
 from clarify_env.games.clarification.scripted_user import (
     DONT_KNOW,
     PLAIN,
@@ -105,6 +108,16 @@ def test_the_best_play_is_known_with_it(model):
     team = {"asker": OptimalAsker(model), "user": ScriptedUser(model)}
     played = np.mean([measure(env, team, range(30), cells, seed)[..., 0].mean() for seed in range(8)])
     assert played == pytest.approx(best, abs=0.02)
+
+
+@pytest.mark.parametrize("model", [FittedModel(), TerseModel()])
+def test_with_a_meaning_in_words_the_best_play_is_that_with_another_user(model):
+    meanings = tuple(
+        Interpretation(f"When did the {year} film open?", (str(year),), 0.5) for year in (1998, 2004)
+    )
+    game = ClarificationGame([Task("film", QUESTION, meanings)], FixedCosts())
+    bound = optimum_bound(GameEnv(game, "film"), {"user": ScriptedUser(model)})
+    assert (bound.own, bound.name) == (False, "ceiling")
 
 
 def test_a_terse_user_says_one_word():
