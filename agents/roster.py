@@ -80,6 +80,7 @@ class Roster(NamedTuple):
         computed: other agents by name whose outcome is computed as that of the bound is.
         informed: the game with all that the teams and the bound play from, such as notes.
         partners: names of whom a trained player is crossed with; empty: the teams.
+        panel: names of partners who differ in their habits, for "panel" in a list of partners.
         ablations: by name what the first trained player can be kept from, beside the costs.
         person: builds a person in the terminal as a player, who writes with the third argument.
     """
@@ -98,6 +99,7 @@ class Roster(NamedTuple):
     computed: Mapping[str, Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None]] = {}
     informed: Informed = lambda env: env
     partners: tuple[str, ...] = ()
+    panel: tuple[str, ...] = ()
     ablations: Mapping[str, Ablation] = {}
     person: Callable[[GameEnv[Any], str, Callable[[str], object]], Agent] = lambda env, player, write: Person(
         player, env.game.moves[player], write=write
@@ -139,6 +141,26 @@ def roster_of(game: Game[Any] | type[Game[Any]] | str) -> Roster:
     kind = game if isinstance(game, type) else type(game)
     who = repr(game) if isinstance(game, str) else kind.__name__
     raise ClarifyError(f"nobody is known to play {who}: clarify_env.agents.roster.register_roster says who")
+
+
+def with_panel(names: str, game: Game[Any] | type[Game[Any]] | str) -> list[str]:
+    """Names of partners, set apart by commas; "panel" stands for all of the game's panel.
+
+    Args:
+        names: such as "panel" or "terse,noisy:0.1".
+        game: or a family of games by its name.
+
+    Raises:
+        ClarifyError: the game has no panel.
+    """
+    found: dict[str, None] = {}
+    for name in names.split(","):
+        panel = roster_of(game).panel
+        if name == "panel" and not panel:
+            family = game if isinstance(game, str) else game.family
+            raise ClarifyError(f"users {names!r}: {family} has no panel of partners; give their names")
+        found |= dict.fromkeys(panel if name == "panel" else (name,))
+    return list(found)
 
 
 @cache

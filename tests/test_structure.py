@@ -309,7 +309,8 @@ def test_no_code_unpickles_evaluates_or_runs_a_shell():
 # What is about one game wherever it lies, and so needs it.
 NEED = {
     "clarification": """trainers.evaluation.audit trainers.evaluation.audit_rules
-        trainers.reporting.playground trainers.reporting.playground_page""".split(),
+        trainers.evaluation.likeness trainers.reporting.playground
+        trainers.reporting.playground_page""".split(),
     "csp": ["trainers.evaluation.calibration", "trainers.evaluation.self_knowledge"],
     "pingeval": [],
 }

@@ -24,10 +24,14 @@ from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.games import load_object
+from clarify_env.games.clarification.fitted_user import FittedModel
 from clarify_env.games.clarification.game import ClarificationGame, Costs
 from clarify_env.games.clarification.optimum import OUTCOME, Solver
-from clarify_env.games.clarification.scripted_user import UserModel, closest
+from clarify_env.games.clarification.scripted_user import TerseModel, UserModel, closest
 
+# Users with whom the best play is known; with the latter two only where meanings have facts, for of a meaning
+# in words they tell more when they are asked again.
+MODELS = (UserModel, TerseModel, FittedModel)
 KNOBS = {"noisy": "noise", "vague": "vagueness", "refusing": "refusal"}
 
 
@@ -72,8 +76,12 @@ def _cost_table(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: 
     return CostTable.of(env, "asker", knobs)
 
 
-def _scripted(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
-    return ScriptedUser(UserModel(**knobs))
+def _speaking(kind: type[UserModel]) -> Make:
+    return lambda env, knobs, argument: ScriptedUser(kind(**knobs))
+
+
+def _fitted(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
+    return ScriptedUser(FittedModel())  # its rates are those of people
 
 
 def _embed(env: GameEnv[Any] | None, knobs: Mapping[str, float], argument: str) -> Agent:
@@ -109,7 +117,9 @@ ASKERS: dict[str, Make] = {
     "optimal": _optimal,
 }
 USERS: dict[str, Make] = {
-    "scripted": _scripted,
+    "scripted": _speaking(UserModel),
+    "terse": _speaking(TerseModel),
+    "fitted": _fitted,
     "embed": _embed,
     **{kind: _unreliable(kind) for kind in KNOBS},
 }
@@ -151,7 +161,8 @@ def optimum_bound(
     game, played = env.game, others.get("user", ScriptedUser())
     exact = all(meaning.facts for task in game.tasks for meaning in task.interpretations)
     user, own = UserModel(), False
-    if type(played) is ScriptedUser and type(played.model) is UserModel:  # a subclass may answer otherwise
+    known = MODELS if exact else MODELS[:1]
+    if type(played) is ScriptedUser and type(played.model) in known:  # a subclass may answer otherwise
         user, own = played.model, exact or played.matcher is closest
     if depth is not None and not own:
         return None  # who looks ahead counts on a scripted user, and may meet another
@@ -216,5 +227,6 @@ ROSTER = Roster(
     informed=with_notes,
     ablations=ABLATIONS,
     partners=("scripted", "noisy:0.1", "vague:0.2"),
+    panel=("scripted", "noisy:0.1", "vague:0.2", "terse", "embed", "fitted"),
     person=_person,
 )

@@ -36,7 +36,7 @@ def audit(
     context: typer.Context,
     user: Annotated[
         str,
-        typer.Argument(help=f"scripted, embed, noisy:P, vague:P, refusing:P, or {NAMES}."),
+        typer.Argument(help=f"scripted, terse, fitted, embed, noisy:P, vague:P, refusing:P, or {NAMES}."),
     ] = "scripted",
     env: Env = "synthetic-v0",
     data_dir: DataDir = None,

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+import clarify_env
+from clarify_env.agents.roster import with_panel
 from clarify_env.trainers.cli.options import DataDir, app, console, trainer
 from clarify_env.trainers.loggers import Bars
 
 
 @app.command(
     epilog="Examples: clarify-env compare  |  clarify-env compare --games synthetic-v1 --seeds 3  |  "
-    "clarify-env compare sweep.json --out runs/mine"
+    "clarify-env compare sweep.json --out runs/mine  |  clarify-env compare --users panel"
 )
 def compare(
     context: typer.Context,
@@ -27,13 +29,20 @@ def compare(
     algorithms: Annotated[str | None, typer.Option(help="Only these, as rest,ppo.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Only the first so many.", min=1)] = None,
     data_dir: DataDir = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            help="Users that no run was trained with, as noisy:0.1,fitted; panel for all kinds. "
+            "Default: the sweep's."
+        ),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Runs at the same time; default: one a core.", min=1)
     ] = None,
 ) -> None:
     """Compare algorithms: the same games, budget and data path, several seeds; resumes what is there."""
     sweeps = trainer("evaluation.sweep")
-    report, workers = trainer("reporting.tables"), trainer("evaluation.parallel")
+    report, workers = trainer("reporting.sweep_report"), trainer("evaluation.parallel")
     workers.set_threads(1)
     names = games.split(",") if games else None
     ready = replace(sweeps.READY, games={name: {} for name in names}) if names else sweeps.READY
@@ -44,6 +53,10 @@ def compare(
         seeds=seeds,
         data_dir=data_dir and data_dir.resolve(),
     )
+    if users:
+        made = replace(made, users=tuple(users.split(",")))
+        for game in made.games:
+            with_panel(users, clarify_env.registry[game].family)  # a mistake is told before anything is run
     cells = made.cells()
     count = processes or workers.default_processes()
     with Bars(console) as bars:

@@ -9,7 +9,7 @@ import typer
 import clarify_env
 from clarify_env.agent import Agent
 from clarify_env.agents.catalog import NAMES, is_language_model, load, load_team
-from clarify_env.agents.roster import others_of, roster_of, teams_of
+from clarify_env.agents.roster import others_of, roster_of, teams_of, with_panel
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli.options import (
@@ -44,8 +44,9 @@ def crossplay(
     users: Annotated[
         str | None,
         typer.Option(
-            help="Who plays the others, names with commas: scripted, embed, noisy:P, vague:P, refusing:P, a "
-            f"team of the game, or {NAMES}. Default: scripted,noisy:0.1,vague:0.2, or the teams."
+            help="Who plays the others, names with commas: scripted, terse, fitted, embed, noisy:P, vague:P, "
+            f"refusing:P, panel for all kinds, a team of the game, or {NAMES}. "
+            "Default: scripted,noisy:0.1,vague:0.2, or the teams."
         ),
     ] = None,
     env: Env = "synthetic-v0",
@@ -84,7 +85,7 @@ def crossplay(
         raise ClarifyError(
             f"crossplay {env}: this game has one player, so that there is nobody to cross it with"
         )
-    names = users.split(",") if users else roster.partners or teams_of(game)
+    names = with_panel(users, game.game) if users else roster.partners or teams_of(game)
     check_sampling(sampling, [*targets, *names])
     made = {_shown(name): load_team(name, game, seats, **sampling) for name in names}
     askers: dict[str, Agent] = {}

@@ -21,11 +21,14 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
 from clarify_env.games.clarification.game import Ask, ClarificationGame, Enumerate, Interpretation, Task
+from clarify_env.games.clarification.habits import habit
 from clarify_env.games.clarification.optimum import WHICH, questions
+from clarify_env.games.clarification.speech import Described
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
 from clarify_env.simulate import advance
 from clarify_env.trainers.evaluation.audit_rules import LEAK, MEASURES, PROBES, Probe, Verdict, judge
+from clarify_env.trainers.evaluation.likeness import likeness
 from clarify_env.trainers.evaluation.statistics import interval
 
 OFF_TOPIC = (
@@ -109,6 +112,13 @@ def _closed(
         Probe(at, intent, "choice", choice, about=both),
         Probe(at, intent, "again", again, before, tuple(about)),
     ]
+
+
+# What a probe puts to its user (see `habits`); "again" is about the meaning or about a rival.
+SITUATION = {
+    "question": "open", "direct": "open", "confirm": "held", "deny": "unheld", "choice": "choice",
+    "off_topic": "beside", "nag": "beside",
+}  # fmt: skip
 
 
 TRANSCRIPTS_SHOWN = 3  # transcripts a measure
@@ -228,10 +238,30 @@ def audit(
         "leak_share": leak,
         "right": _rates(findings, "right", seed),
         "rates": {measure: _rates(findings, measure, seed) for measure in MEASURES},
+        "likeness": _likeness(env.game.tasks, findings, seed),
         "told": {kind: _mean([f.verdict.told for f in findings if f.probe.kind == kind]) for kind in PROBES},
         "worst": {measure: _worst(env.game.tasks, findings, measure) for measure in MEASURES},
         "stats": stats,
     }
+
+
+def _described(task: Task, finding: Finding) -> Described | None:
+    """The situation of a probe with what the reply does; None where a list was put, or there is no reply."""
+    probe = finding.probe
+    where = SITUATION.get(probe.kind) or ("held" if probe.intent in probe.about else "unheld")
+    if finding.said is None or isinstance(probe.move, Enumerate):
+        return None
+    meant = task.interpretations[probe.intent].text
+    return where, habit(finding.said.text, probe.move.text, task.question, meant)
+
+
+def _likeness(tasks: Sequence[Task], findings: Sequence[Finding], seed: int) -> dict[str, Any] | None:
+    """How like people the replies are, by question (see `likeness`); None where there is none."""
+    said: dict[int, list[Described]] = {}
+    for finding in findings:
+        if (one := _described(tasks[finding.probe.question], finding)) is not None:
+            said.setdefault(finding.probe.question, []).append(one)
+    return likeness(list(said.values()), seed) if said else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -12,7 +12,7 @@ Finished parts of long work on disk, so that it can go on after an interruption.
 import json
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.reference import scaled
 from clarify_env.registry import registry
-from clarify_env.trainers.evaluation.measure import complete, jobs, measure, pick_questions
-from clarify_env.trainers.evaluation.statistics import interval
-from clarify_env.trainers.evaluation.yardsticks import yardsticks
+from clarify_env.trainers.evaluation.guarded import Guarded
+from clarify_env.trainers.evaluation.measure import complete, jobs, measure, nested, pick_questions
+from clarify_env.trainers.evaluation.statistics import interval, ranked
+from clarify_env.trainers.evaluation.yardsticks import Yardsticks, yardsticks
 from clarify_env.trainers.loggers import Logger
 from clarify_env.trainers.run_directory import versions, write_json
 
@@ -86,11 +87,13 @@ class Crossing:
         reward_N: mean reward over the costs, by question; NaN where all episodes failed at some costs.
         failures: how many episodes failed, by their reason.
         error: why there is no reward, or "".
+        booked: how many episodes a player broke, as "asker/illegal_move" (see `measure.end_of`).
     """
 
     reward_N: Floats
     failures: Mapping[str, int]
     error: str = ""
+    booked: Mapping[str, int] = field(default_factory=dict)
 
 
 Others = Agent | Mapping[str, Agent]  # one agent in all other seats, or who sits in each
@@ -103,6 +106,7 @@ def crossplay(
     out: Path,
     *,
     own: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
     identity: Mapping[str, str] | None = None,
     cells: Sequence[Any] | None = None,
     tasks: int | None = None,
@@ -121,6 +125,8 @@ def crossplay(
         users: by name who plays the others.
         out: folder to write to.
         own: the partner that a player was trained with, by the player's name, where it is one of `users`.
+        groups: by a player's name what it is a run of, such as an algorithm; the groups are ranked with each
+            partner. By default each player is a group of its own.
         identity: what tells a player from another of its name, such as a checkpoint; finished cells of
             another are played again.
         cells: the costs; by default the unseen ones of the game.
@@ -173,7 +179,7 @@ def crossplay(
         "costs": shown,
         "seed": seed,
         "episodes": total,
-        **report(table, fixed, best, own, seed, foreign),
+        **report(table, fixed, best, own, seed, foreign, groups),
         "versions": versions(),
     }
     write_json(out / "crossplay.json", result)
@@ -208,10 +214,19 @@ def _yardstick(
     """zero_F_N and top_N of `Yardsticks` with this partner, the 1's name and `own`; NaN where that failed."""
     kept = folder.load("fixed", name)
     if kept is None or "is_own" not in kept:
-        try:
-            found = yardsticks(
+
+        def measured(others: Mapping[str, Agent]) -> Yardsticks:
+            return yardsticks(
                 env, questions, cells, seed, others=others, processes=processes, watcher=watcher
             )
+
+        try:
+            try:
+                found = measured(others)
+            except ClarifyError:
+                raise
+            except Exception:  # a partner's own: it then breaks episodes of the fixed teams too
+                found = measured({seat: Guarded(agent) for seat, agent in others.items()})
         except ClarifyError:  # then its cells have rewards but no normalised score
             nothing = np.full((1, len(questions)), np.nan)
             return nothing, nothing[0], "", True
@@ -241,13 +256,16 @@ def _cell(
     """A cell that was kept, or played now; one that fails is reported and not kept."""
     kept = folder.load(*names)
     if kept is not None:
-        return Crossing(np.array(kept["rewards"], dtype=np.float64), kept["failures"])
+        return Crossing(
+            np.array(kept["rewards"], dtype=np.float64), kept["failures"], "", kept.get("booked", {})
+        )
     failures: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     store = folder.episodes(*names)
     try:
         measured = measure(
             env,
-            agents,
+            {name: Guarded(agent) for name, agent in agents.items()},
             questions,
             cells,
             seed,
@@ -256,14 +274,21 @@ def _cell(
             watch=watch,
             store=store,
             failures=failures,
+            counts=counts,
             processes=processes,
         )
         complete(measured)
     except ClarifyError as error:
-        return Crossing(np.full(len(questions), np.nan), failures, str(error))
+        return Crossing(np.full(len(questions), np.nan), failures, str(error), _booked(counts))
     reward_N = measured[:, :, 0].mean(axis=1)
-    folder.keep(*names, rewards=reward_N.tolist(), failures=dict(failures))
-    return Crossing(reward_N, failures)
+    booked = _booked(counts)
+    folder.keep(*names, rewards=reward_N.tolist(), failures=dict(failures), booked=booked)
+    return Crossing(reward_N, failures, "", booked)
+
+
+def _booked(counts: Mapping[str, int]) -> dict[str, int]:
+    """The ends that a player caused, which begin with its name."""
+    return {end: count for end, count in nested(counts)["ends"].items() if "/" in end}
 
 
 def report(
@@ -273,8 +298,9 @@ def report(
     own: Mapping[str, str],
     seed: int = 0,
     foreign: Container[str] = (),
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The matrix and its rows as JSON data, from rewards by question.
+    """The matrix, its rows and the ranks as JSON data, from rewards by question.
 
     Numbers are over the questions that were measured in every cell that did not fail. The interval of a drop
     comes from the same resamples of questions for both of its sides.
@@ -286,6 +312,7 @@ def report(
         own: the user that an asker was trained with.
         seed: of the bootstrap.
         foreign: the users whose 1 is the best play with another; scores that count on it are marked as such.
+        groups: what an asker is a run of; by default itself.
     """
     played = [cell.reward_N for row in table.values() for cell in row.values() if not cell.error]
     sides = [np.atleast_2d(rows).sum(axis=0) for rows in fixed.values() if np.isfinite(rows).any()]
@@ -303,6 +330,7 @@ def report(
         matrix[asker] = {}
         for user, cell in line.items():
             shown: dict[str, Any] = {"own": own.get(asker) == user, "failures": dict(cell.failures)}
+            shown["booked"] = dict(cell.booked)
             if cell.error or not count:
                 shown["failed"] = cell.error or "no question was measured in every cell"
             else:
@@ -332,7 +360,23 @@ def report(
             rows[asker]["drop"] = interval(drop, count, seed)
             if any(user in foreign for user in (mine, *others)):
                 rows[asker]["drop"]["foreign"] = True
-    return {"questions_compared": count, "matrix": matrix, "rows": rows}
+    ranks = _ranks(table, whole_N, groups or {}, seed) if count else {}
+    return {"questions_compared": count, "matrix": matrix, "rows": rows, "ranks": ranks}
+
+
+def _ranks(
+    table: Mapping[str, Mapping[str, Crossing]], whole_N: Any, groups: Mapping[str, str], seed: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By user the ranks of the groups that no cell of failed; by reward, which ranks as the score does."""
+    found = {}
+    for user in next(iter(table.values())):
+        runs: dict[str, list[Floats]] = {}
+        failed = {groups.get(asker, asker) for asker, line in table.items() if line[user].error}
+        for asker, line in table.items():
+            runs.setdefault(groups.get(asker, asker), []).append(line[user].reward_N[whole_N])
+        whole = {name: np.array(rows) for name, rows in runs.items() if name not in failed}
+        found[user] = ranked(whole, seed) if whole else {}
+    return found
 
 
 def _dot(values_N: Floats, weights_N: Floats) -> float:

@@ -5,7 +5,7 @@ differences, frontiers.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import trim_mean
+from scipy.stats import rankdata, trim_mean
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
@@ -68,6 +68,37 @@ def better(first_S: Sequence[float], second_S: Sequence[float]) -> float:
     """Probability that a run of the first beats one of the second; ties count half (arXiv 2108.13264)."""
     a_S_1, b_1_S = np.asarray(first_S)[:, None], np.asarray(second_S)[None, :]
     return float(np.mean((a_S_1 > b_1_S) + 0.5 * (a_S_1 == b_1_S)))
+
+
+def ranked(scores: Mapping[str, Floats], seed: int = 0) -> dict[str, dict[str, float]]:
+    """Ranks of several by their interquartile means over runs, 1 for the greatest; ties share the mean rank.
+
+    The interval is that of a bootstrap that draws the questions, the same for all, and the runs of each.
+
+    Args:
+        scores: by name score_R_N, of its R runs at the N questions that all were measured at.
+        seed: of the bootstrap.
+
+    Returns:
+        By name the rank as mean, low and high, and `first`, the share of resamples in which none is better.
+    """
+    count = next(iter(scores.values())).shape[1]
+    rng = np.random.default_rng((seed, 31))
+    ranks = []
+    for k, weights_N in enumerate(weights(count, seed)):
+        means = []
+        for score_R_N in scores.values():
+            runs = len(score_R_N)
+            drawn_R = rng.integers(runs, size=runs) if k else np.arange(runs)
+            means.append(float(interquartile_mean(score_R_N[drawn_R] @ weights_N)))
+        ranks.append(rankdata(-np.round(means, 12)))
+    ranks_T_A = np.array(ranks)
+    low_A, high_A = np.quantile(ranks_T_A[1:], [0.025, 0.975], axis=0)
+    first_A = (ranks_T_A[1:] == ranks_T_A[1:].min(axis=1, keepdims=True)).mean(axis=0)
+    return {
+        name: {"mean": float(mean), "low": float(low), "high": float(high), "first": float(first)}
+        for name, mean, low, high, first in zip(scores, ranks_T_A[0], low_A, high_A, first_A, strict=True)
+    }
 
 
 class ByQuestion(NamedTuple):

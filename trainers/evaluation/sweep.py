@@ -15,14 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clarify_env.agent import Agent
 from clarify_env.agents.catalog import load_team
-from clarify_env.agents.roster import others_of, roster_of
+from clarify_env.agents.roster import others_of, roster_of, with_panel
 from clarify_env.data import read_json
+from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
+from clarify_env.games import load_object
 from clarify_env.registry import make, registry
 from clarify_env.trainers.config import SMALL_POLICY, Config, recipe
 from clarify_env.trainers.evaluation.crossplay import crossplay
 from clarify_env.trainers.evaluation.evaluate import evaluate_run, load_run
+from clarify_env.trainers.evaluation.guarded import Guarded
 from clarify_env.trainers.evaluation.measure import pick_questions
 from clarify_env.trainers.evaluation.parallel import in_order
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
@@ -68,7 +72,7 @@ class Sweep:
             for no limit. All players' sampled tokens and decisions count, those in trees and futures too;
             updates are gradient steps.
         users: partners that no run was trained with, to whom all of them are put (see docs/crossplay.md); by
-            default those of the game's roster.
+            default those of the game's roster. "panel" stands for all of its panel.
         agent: what is trained, as in `Config`.
         eval_tasks: validation questions that each run is evaluated on.
         cross_tasks: those that it plays with other users.
@@ -331,11 +335,15 @@ def crossed(
 
     Args:
         cells: of one or several games.
-        users: names of partners that no run was trained with; None for those of each game's roster.
+        users: names of partners that no run was trained with; None for those of each game's roster. "panel"
+            stands for all of the game's panel. A partner just like the own one is left out.
         folder: of the sweep; cross-play is kept in its folder crossplay.
         tasks: validation questions.
         processes: that share the work.
         watcher: told of the progress.
+
+    Returns:
+        By game what `crossplay` returns, and `audits`: by partner its `error` and `likeness`, see `audited`.
     """
     found: dict[str, dict[str, Any]] = {}
     for game in {cell.game: None for cell in cells}:
@@ -347,7 +355,9 @@ def crossed(
         roster, own = roster_of(env.game), others_of(env, config.rollout.knobs)
         player, *more = config.policy.players or roster.trained
         seats = [seat for seat in env.possible_agents if seat != player]
-        unknown = roster.partners[1:] if users is None else users
+        unknown = list(roster.partners) if users is None else with_panel(",".join(users), env.game)
+        if not config.rollout.knobs:
+            unknown = [name for name in unknown if name not in roster.partners[:1]]  # that is the own one
         if more or not unknown or player != roster.trained[0]:
             continue  # the seats beside it are trained as well, or nobody else is known to take them
         made: dict[str, Any] = {"own": {seat: own[seat] for seat in seats}}
@@ -365,10 +375,34 @@ def crossed(
             made,
             folder / "crossplay" / game,
             own=dict.fromkeys(askers, "own"),
+            groups={f"{cell.algorithm} seed{cell.seed}": cell.algorithm for cell in mine},
             identity=identity,
             cells=list(spec.unseen),
             tasks=tasks,
             processes=processes,
             watcher=watcher,
         )
+        found[game]["audits"] = {
+            name: audited(env, agent, tasks) for name, team in made.items() for agent in team.values()
+        }
     return found
+
+
+def audited(env: GameEnv[Any], partner: Agent, tasks: int) -> dict[str, Any] | None:
+    """What an audit of a partner says: `error`, the share of probes that it does not meet as a good one does,
+    with its interval, and `likeness` to people; None where the game has no such audit.
+
+    Args:
+        env: the game with the questions.
+        partner: who is audited.
+        tasks: questions that are probed.
+    """
+    try:
+        audit = load_object("clarify_env.trainers.evaluation.audit:audit")
+        report = audit(env, Guarded(partner), tasks=tasks)
+    except ClarifyError:  # nobody is asked in this game
+        return None
+    right = report["right"]
+    ends = {"mean": right["mean"], "low": right["high"], "high": right["low"]}
+    error = {name: None if share is None else 1.0 - share for name, share in ends.items()}
+    return {"error": error, "likeness": report["likeness"] and report["likeness"]["index"]}

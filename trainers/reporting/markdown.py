@@ -21,7 +21,7 @@ def sweep_markdown(result: Mapping[str, Any], command: str) -> str:
     Scores are interquartile means over seeds from the cost table, in brackets from the best single strategy.
 
     Args:
-        result: what `clarify_env.trainers.reporting.tables.collect` returned.
+        result: what `clarify_env.trainers.reporting.sweep_report.collect` returned.
         command: that made it.
     """
     parts = []

@@ -52,7 +52,7 @@ _CUES = _MEANS | _SPECIFY | frozenset("ask asking interested looking talking thi
 _WH = frozenset("which what when where who whom whose how".split())
 
 
-_AUXILIARY = frozenset(
+AUXILIARY = frozenset(
     "is are was were be am do does did has have had will would can could may might shall should must".split()
 )
 
@@ -60,10 +60,10 @@ _AUXILIARY = frozenset(
 _SMALL = frozenset("so ok okay sorry please hmm well know question".split())
 
 
-_LEAD = (_CUES | _AUXILIARY | FUNCTION | _SMALL) - frozenset("no not who when where why how".split())
+_LEAD = (_CUES | AUXILIARY | FUNCTION | _SMALL) - frozenset("no not who when where why how".split())
 
 
-_GENERIC = frozenset(map(stem, _CUES | frozenset(
+GENERIC = frozenset(map(stem, _CUES | frozenset(
     """thing question sense way more please sorry detail information info kind sort type part option
     particular interpretation clear clearly bit little help understand ok okay so tell say give me know here
     following correct right like""".split()
@@ -116,7 +116,7 @@ def asked(ask: str) -> Asked:
         return Asked("beside")
     if held & {"you", "your"} and not cue and not which:
         return Asked("beside")
-    named = [word for word in content(sentence) if word not in _GENERIC]
+    named = [word for word in content(sentence) if word not in GENERIC]
     if _OR.search(sentence):
         parts = _alternatives(sentence)
         if len(parts) > 1:
@@ -126,17 +126,17 @@ def asked(ask: str) -> Asked:
     first = next((k for k, word in enumerate(spoken[:4]) if word in _WH), None)
     if held & _VAGUER and not held & _MEANS - _VAGUER:
         return Asked("direct")
-    if first is not None and spoken[0] not in _AUXILIARY - {"can", "could", "would", "will"}:
+    if first is not None and spoken[0] not in AUXILIARY - {"can", "could", "would", "will"}:
         follows = spoken[first + 1] if first + 1 < len(spoken) else ""
         if not named:
             return Asked("direct" if cue or which else "detail", (sentence,), cue or len(spoken) == 1)
-        fact = not _AUXILIARY.isdisjoint(spoken[first + 1 : first + 4]) or (
+        fact = not AUXILIARY.isdisjoint(spoken[first + 1 : first + 4]) or (
             spoken[first] in {"who", "when", "where", "how"} and bool(follows)
         )
         return Asked("detail", (sentence,), cue or ((which or not fact) and len(named) <= 2))
     if not named:
         return Asked("direct" if cue else "beside")
-    if spoken[0] in _AUXILIARY or cue:
+    if spoken[0] in AUXILIARY or cue:
         pointing = re.match(r"\W*\w+ (it|this|that|these|those) (the|about|\d)", sentence.lower())
         return Asked("confirm", (_stripped(sentence),), cue or bool(pointing))
     if sentence.rstrip().endswith("?") and len(named) <= 8:
@@ -156,7 +156,7 @@ def about(ask: Asked, question: Set[str], own: Set[str]) -> bool:
         return False
     if ask.sure or ask.kind == "direct":
         return True
-    named = {word for part in ask.parts for word in content(part)} - _GENERIC
+    named = {word for part in ask.parts for word in content(part)} - GENERIC
     if ask.kind == "detail" and named & _YEAR and any(word.isdigit() for word in own):
         return True
     return bool(named & own) if ask.kind != "choice" else bool(named & (own | question))
@@ -164,7 +164,7 @@ def about(ask: Asked, question: Set[str], own: Set[str]) -> bool:
 
 def wanted(part: str) -> tuple[frozenset[str], str]:
     """Stems of what a detail is about, and its kind: "number" (a time as well), "place" or ""."""
-    named, spoken = frozenset(content(part)) - _GENERIC, tokens(part)
+    named, spoken = frozenset(content(part)) - GENERIC, tokens(part)
     if named & _TIME or "when" in spoken:
         return named, "number"
     return named, "place" if named & _PLACE or "where" in spoken else ""
@@ -181,7 +181,7 @@ def _alternatives(sentence: str) -> tuple[str, ...]:
     """The parts of a sentence with "or" that can be told apart, without what leads to them."""
     said = sentence.rpartition(":")[2] if _OR.search(sentence.rpartition(":")[2]) else sentence
     parts = [_stripped(part) for part in _BETWEEN.split(said)]
-    return tuple(part for part in parts if set(content(part)) - _OTHER - _GENERIC)
+    return tuple(part for part in parts if set(content(part)) - _OTHER - GENERIC)
 
 
 def _stripped(part: str) -> str:

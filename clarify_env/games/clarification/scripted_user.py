@@ -84,8 +84,8 @@ def added(intent: str, question: str) -> str:
     known = frozenset(stems(question))
     new = _new(intent, known)
     if any(content(word) and not known.issuperset(stems(word)) for word in new):
-        return _as_sentence(" ".join(new))
-    return PLAIN if set(stems(intent)) == known else _as_sentence(intent)
+        return as_sentence(" ".join(new))
+    return PLAIN if set(stems(intent)) == known else as_sentence(intent)
 
 
 @lru_cache(maxsize=200_000)
@@ -109,13 +109,13 @@ def text_reply(ask: str, question: str, intent: str, said: Said = ()) -> str:
     if not left:
         phrases = _phrases(intent, known)
     if put.kind == "direct":
-        return _as_sentence(" ".join(phrases)) if left and heard != known else added(intent, question)
+        return as_sentence(" ".join(phrases)) if left and heard != known else added(intent, question)
     if not phrases:
         phrases = [] if own == known else [_END.sub("", intent)]
         left = False
     first = phrases[0] if phrases else ""
     if put.kind == "detail":
-        return _as_sentence(_nearest(put.parts[0], phrases, intent)) if phrases else PLAIN
+        return as_sentence(_nearest(put.parts[0], phrases, intent)) if phrases else PLAIN
     if put.kind == "confirm":
         every = _phrases(intent, known)
         return _confirmed(put.parts[0], known, intent, [*(phrases if left else ()), *every], first)
@@ -196,12 +196,12 @@ def _confirmed(claim: str, known: frozenset[str], intent: str, phrases: Sequence
     mine, theirs = (_WH.intersection(tokens(text)[:1]) for text in (intent, claim))
     dropped = claimed & known - own and own & known - claimed
     if dropped or _NOT.isdisjoint(tokens(claim)) != _NOT.isdisjoint(tokens(" ".join(phrases))):
-        return _as_sentence(first) if first else PLAIN
+        return as_sentence(first) if first else PLAIN
     if (mine and theirs and mine != theirs) or (misses and (held == misses or _other_numbers(misses))):
-        return _as_sentence(f"{NO}, {first}") if first else f"{NO}."
+        return as_sentence(f"{NO}, {first}") if first else f"{NO}."
     if misses:
-        return _as_sentence(first) if first else f"{NO}."
-    return _as_sentence(f"{YES}, {rest[0]}") if rest else f"{YES}."
+        return as_sentence(first) if first else f"{NO}."
+    return as_sentence(f"{YES}, {rest[0]}") if rest else f"{YES}."
 
 
 def _chosen(parts: Sequence[str], known: frozenset[str], own: frozenset[str], first: str) -> str:
@@ -214,12 +214,12 @@ def _chosen(parts: Sequence[str], known: frozenset[str], own: frozenset[str], fi
     scores = [(len(part & own), -len(part - own)) for part in sets]
     best = max(scores)
     if best[0] + best[1] > 0 and scores.count(best) == 1:
-        return _as_sentence(_without(parts[scores.index(best)], known))
+        return as_sentence(_without(parts[scores.index(best)], known))
     if best[0] == 0 and shared & own and sets.count(set()) == 1:
-        return _as_sentence(_without(parts[sets.index(set())], known))
+        return as_sentence(_without(parts[sets.index(set())], known))
     if best[0] == 0 and not shared & (own - known):
-        return _as_sentence(f"{NEITHER}, {first}") if first else f"{NEITHER}."
-    return _as_sentence(first) if first else PLAIN
+        return as_sentence(f"{NEITHER}, {first}") if first else f"{NEITHER}."
+    return as_sentence(first) if first else PLAIN
 
 
 def _without(part: str, known: frozenset[str]) -> str:
@@ -232,17 +232,24 @@ def _other_numbers(words: set[str]) -> bool:
     return any(map(str.isdigit, "".join(words))) or not words.isdisjoint(_ORDINAL)
 
 
-def _as_sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
+    """The text with one full stop at its end."""
     return f"{_END.sub('', text)}."
 
 
 VAGUE = "Hard to say."
 
 
+DONT_KNOW = "I don't know."
+
+
+UNRELATED = "That has nothing to do with it."
+
+
 REFUSAL = "Please just answer."
 
 
-SILENT = frozenset((VAGUE, REFUSAL, PUZZLED))  # replies that say nothing
+SILENT = frozenset((VAGUE, DONT_KNOW, REFUSAL, UNRELATED, PUZZLED))  # replies that say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +310,44 @@ class UserModel:
 
 
 TRUTHFUL = UserModel()
+
+
+class TerseModel(UserModel):
+    """A user of one word: it says yes, no or neither and nothing else, or one word of what it means.
+
+    With facts it answers a yes/no or which-of-these question about values by "Yes", "No", "Neither" or the
+    value, and tells so no more than its whole reply would. Its arguments are those of `UserModel`.
+    """
+
+    __slots__ = ()
+
+    def replies(
+        self, ask: str, question: str, intent: str, facts: Sequence[Fact], said: Said = ()
+    ) -> list[tuple[str, float]]:
+        """What the user may reply to `ask`; see `UserModel.replies`."""
+        chances: dict[str, float] = {}
+        for text, chance in super().replies(ask, question, intent, facts, said):
+            kept = text in SILENT or text in (PLAIN, question)
+            short = text if kept else _one_fact(text, ask, facts) if facts else _one_word(text)
+            chances[short] = chances.get(short, 0.0) + chance
+        return list(chances.items())
+
+
+def _one_word(reply: str) -> str:
+    """Its yes or no, else the first of its words that is no function word."""
+    for stance in (YES, NO, NEITHER):
+        if reply.startswith((f"{stance},", f"{stance}.")):
+            return f"{stance}."
+    return as_sentence(next((word for word in reply.split() if content(word)), reply))
+
+
+def _one_fact(reply: str, ask: str, facts: Sequence[Fact]) -> str:
+    """The value that a reply names, or what it says to the values that the question puts."""
+    fact, value = asked_fact(ask, facts), reply.rstrip(".").lower()
+    put = [token for token in tokens(ask) if fact is not None and token in fact.domain]
+    if not put or (fact is not None and fact.name in tokens(ask)) or (len(put) > 1 and value in put):
+        return reply
+    return f"{NEITHER}." if len(put) > 1 else f"{YES}." if value in put else f"{NO}."
 
 
 def _told(said: Said) -> Said:

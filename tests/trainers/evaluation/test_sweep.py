@@ -16,9 +16,10 @@ from clarify_env.trainers.evaluation import sweep
 from clarify_env.trainers.evaluation import sweep as sweep_after
 from clarify_env.trainers.evaluation.evaluate import load_run
 from clarify_env.trainers.evaluation.measure import measure, pick_questions
+from clarify_env.trainers.evaluation.statistics import ranked
 from clarify_env.trainers.evaluation.sweep import READY, Sweep, narrowed, run_sweep
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
-from clarify_env.trainers.reporting import tables as sweep_report
+from clarify_env.trainers.reporting import sweep_report
 from clarify_env.trainers.run_directory import RunDirectory
 
 torch.set_num_threads(1)
@@ -163,6 +164,45 @@ def test_curves_and_unknown_users(tmp_path):
     yard = yardsticks(env, questions, grid)
     floor, best = yard.teams["cost-table"][:, :, 0].mean(), yard.optimum["reward"].mean()
     assert curve[-1][2] == pytest.approx((reward - floor) / (best - floor))
+
+
+def test_the_panel_ranks_algorithms_with_every_user(tmp_path):
+    sweep = replace(TINY, users=("terse", "noisy:0.3", "scripted"))
+    assert [why for _, why in run_sweep(sweep, tmp_path)] == [""] * 4
+    crossings = sweep_after.crossed(sweep.cells(), sweep.users, tmp_path, 4)
+    result = sweep_report.collect(sweep.cells(), tmp_path, {}, crossings)
+    users = result["users"]["synthetic-v0"]
+    assert list(users) == ["own", "terse", "noisy:0.3"]  # a truthful one is the own one
+    for found in users.values():
+        ranks = [row["rank"] for row in found["algorithms"].values()]
+        assert sum(rank["mean"] for rank in ranks) == pytest.approx(3.0)
+        assert all(1.0 <= rank["low"] <= rank["mean"] <= rank["high"] <= 2.0 for rank in ranks)
+        assert all(row["booked"] == {} for row in found["algorithms"].values())
+    assert users["own"]["audit"]["error"]["mean"] < users["noisy:0.3"]["audit"]["error"]["mean"] < 1.0
+    matrix = crossings["synthetic-v0"]["matrix"]
+    scores = [matrix[f"rest seed{seed}"]["terse"]["normalized"]["mean"] for seed in (0, 1)]
+    assert users["terse"]["algorithms"]["rest"]["score"]["iqm"] == pytest.approx(np.mean(scores))
+    shown = printed(result)
+    assert "score and rank" in shown
+    assert "noisy:0.3" in shown
+
+
+def test_ranks_by_hand():
+    """Of three, one is better at every question; the other two differ in which of two questions they win."""
+    best, left, right = np.array([[1.0, 1.0]]), np.array([[0.5, 0.0]]), np.array([[0.0, 0.4]])
+    found = ranked({"left": left, "best": best, "right": right}, seed=0)
+    assert found["best"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "first": 1.0}
+    assert (found["left"]["mean"], found["right"]["mean"]) == (2.0, 3.0)
+    assert (found["left"]["low"], found["left"]["high"]) == (2.0, 3.0)
+    assert found["left"]["first"] == 0.0
+    tied = ranked({"one": best, "two": best.copy()})
+    assert tied["one"] == tied["two"] == {"mean": 1.5, "low": 1.5, "high": 1.5, "first": 1.0}
+    runs = ranked(
+        {"steady": np.full((4, 3), 0.5), "wild": np.array([[0.0] * 3, [0.0] * 3, [0.4] * 3, [1.9] * 3])}
+    )
+    assert runs["steady"]["mean"] == 1.0  # the interquartile mean leaves the greatest out
+    assert 0.0 < runs["wild"]["first"] < 1.0
+    assert ranked({"left": left, "right": right}, 5) == ranked({"left": left, "right": right}, 5)
 
 
 def _lines(folder):
