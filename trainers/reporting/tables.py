@@ -1,4 +1,4 @@
-"""The results of an audit, an ablation, a cross-play and an isotoken evaluation: as tables and as pictures."""
+"""Results of an audit, an ablation, a cross-play and an isotoken evaluation, as tables and as pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
