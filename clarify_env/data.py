@@ -78,9 +78,14 @@ def find_file(data_dir: str | os.PathLike[str] | None, folder: str, names: tuple
     )
 
 
-def parsed_json(text: str) -> Any:
-    """What a JSON text holds, its texts cleaned (see `text.clean`); raises as `json.loads` does."""
-    found = json.loads(text)
+def parsed_json(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """What a JSON text holds, its texts cleaned (see `text.clean`); raises as `json.loads` does.
+
+    Args:
+        text: the JSON.
+        pairs: makes an object of its names and values; None for a dict, where the last of equal names counts.
+    """
+    found = json.loads(text, object_pairs_hook=pairs)
     return _cleaned(found) if "\\u" in text or clean(text) != text else found
 
 
@@ -95,7 +100,7 @@ def _cleaned(found: Any) -> Any:
 def read_json(path: Path) -> Any:
     """The JSON content of `path`; a ClarifyError names the file, line and column where it is malformed."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ClarifyError(f"{path}: cannot be read: {error}") from None
     try:
@@ -107,6 +112,8 @@ def read_json(path: Path) -> Any:
         raise ClarifyError(
             f"{path}: malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}{hint}"
         ) from None
+    except ValueError as error:
+        raise ClarifyError(f"{path}: holds a number that cannot be taken: {error}") from None
 
 
 def stamp(path: Path) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from clarify_env.costs import CostGrid, CostSampler, FixedCosts, bound, checked
+from clarify_env.data import SPLITS
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, nearest
 from clarify_env.games import GAMES, known, load_object
@@ -210,7 +211,9 @@ def for_training(env: GameEnv[Any]) -> GameEnv[Any]:
             f"{env!r}: was not made by clarify_env.make, so its training questions are unknown"
         )
     spec = registry[env.name]
-    left_out = {"split", *(f"{name}_cost" for name in spec.costs._fields)}
+    left_out = {f"{name}_cost" for name in spec.costs._fields}
+    if env.made_with.get("split") in SPLITS:
+        left_out.add("split")  # one of another name is no part of a whole that has training questions
     options = {name: value for name, value in env.made_with.items() if name not in left_out}
     return make(env.name, costs=spec.seen, **options)
 

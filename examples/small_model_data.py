@@ -10,10 +10,11 @@ import numpy as np
 from clarify_env.agents.clarification.move_scorer import Asking
 from clarify_env.agents.clarification.prompts import AskerPrompt
 from clarify_env.costs import FixedCosts
-from clarify_env.games.clarification.game import Answer, ClarificationGame, Costs, Enumerate, Reply, canonical
+from clarify_env.games.clarification.game import Answer, ClarificationGame, Costs, Enumerate, Reply
 from clarify_env.games.clarification.optimum import questions
 from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.games.clarification.synthetic import generate_task
+from clarify_env.games.clarification.task import canonical
 
 PROMPT = AskerPrompt()
 USER = UserModel()

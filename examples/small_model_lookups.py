@@ -11,16 +11,10 @@ from small_model_data import PROMPT, cost, label, names, reply
 
 from clarify_env.agents.llm.model import LanguageModel
 from clarify_env.costs import FixedCosts
-from clarify_env.games.clarification.game import (
-    Ask,
-    ClarificationGame,
-    Costs,
-    Fact,
-    Interpretation,
-    canonical,
-)
+from clarify_env.games.clarification.game import Ask, ClarificationGame, Costs
 from clarify_env.games.clarification.optimum import questions
 from clarify_env.games.clarification.synthetic import generate_task
+from clarify_env.games.clarification.task import Fact, Interpretation, canonical
 
 END = "<|end|><|assistant|>"
 

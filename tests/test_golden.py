@@ -1,8 +1,8 @@
-"""Golden transcripts: what every fixed strategy and the optimal asker play, line by line; teams of csp-v1.
+"""Golden transcripts: what fixed strategies, the optimal asker and teams of csp-v1 play, line by line.
 
 After a change that is meant to alter them, write them anew and read the difference:
 
-    python tests/test_golden.py --write
+    python -P tests/test_golden.py --write
 """
 
 import re
@@ -19,7 +19,8 @@ from clarify_env.render import ansi
 
 GOLDEN = Path(__file__).parent / "golden"
 TEAM = "csp-v1-"
-NAMES = [*FIXED, "optimal", f"{TEAM}protocol", f"{TEAM}optimal"]
+OWN = "questions-v0-"
+NAMES = [*FIXED, "optimal", f"{TEAM}protocol", f"{TEAM}optimal", f"{OWN}optimal"]
 
 
 def transcripts(name):
@@ -28,8 +29,12 @@ def transcripts(name):
         env = clarify_env.make("csp-v1", size=60)
         players = teams_of(env)[name.removeprefix(TEAM)]
     else:
-        env = clarify_env.make("synthetic-v0", costs=CostGrid(turn=(0.02, 0.2), word=(0.005, 0.04)), size=60)
-        players = {"asker": load(name, env, "asker"), "user": ScriptedUser()}
+        costs = CostGrid(turn=(0.02, 0.2), word=(0.005, 0.04))
+        own = name.startswith(OWN)
+        env = clarify_env.make(
+            "questions-v0" if own else "synthetic-v0", costs=costs, **({} if own else {"size": 60})
+        )
+        players = {"asker": load(name.removeprefix(OWN), env, "asker"), "user": ScriptedUser()}
     episodes = clarify_env.rollout(env, players, 8, seed=5)
     return "\n\n".join(re.sub("\x1b\\[[0-9;]*m", "", ansi(episode)) for episode in episodes) + "\n"
 

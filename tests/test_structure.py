@@ -223,10 +223,14 @@ def test_a_public_name_is_defined_once():
     assert set(TWICE) <= {word for path in CODE for word in public(path)}
 
 
+ORDINARY = {"questions"}  # words that everybody says; the id with its version is a game's alone
+
+
 def words_of_games():
     """What only games may be called: their ids, families and folders; and the classes that they define."""
     ids = {*games.GAMES, *(id.rpartition("-v")[0] for id in games.GAMES), *(g.name for g in GAMES)}
     ids |= {registry[id].family for id in games.GAMES}
+    ids -= ORDINARY
     halves = [p for g in GAMES for folder in (g, ROOT / "agents" / g.name) for p in folder.glob("*.py")]
     classes = {node.name for p in halves for node in parsed(p).body if isinstance(node, ast.ClassDef)}
     return ids, {word for word in classes if not word.startswith("_")}

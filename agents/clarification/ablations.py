@@ -13,8 +13,9 @@ import numpy as np
 from clarify_env.agent import Observation
 from clarify_env.agents.ablation import Ablation, Back, unchanged
 from clarify_env.agents.clarification.scripted import likeliest, notes_of
-from clarify_env.games.clarification.game import Ask, Enumerate, canonical
+from clarify_env.games.clarification.game import Ask, Enumerate
 from clarify_env.games.clarification.optimum import questions
+from clarify_env.games.clarification.task import canonical
 from clarify_env.moves import Answer, Move
 
 _LETTERS = "bcdfghjklmnpqrtvwxz"  # neither a vowel nor an s: no ending is cut off, and no word is a real one

@@ -11,9 +11,10 @@ from functools import lru_cache
 import numpy as np
 
 from clarify_env.arrays import Floats
-from clarify_env.games.clarification.game import Ask, Interpretation
+from clarify_env.games.clarification.game import Ask
 from clarify_env.games.clarification.plain_messages import messages_of
 from clarify_env.games.clarification.scripted_user import TRUTHFUL, Said
+from clarify_env.games.clarification.task import Interpretation
 
 LADDER = (0.0005, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12)  # word prices that messages are drafted for
 HELD = 0.01  # below this probability a note is left out

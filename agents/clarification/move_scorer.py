@@ -24,10 +24,11 @@ from clarify_env.agents.clarification.scripted import belief, notes_of, said_bef
 from clarify_env.agents.softmax_policy import ScoreNetwork, SoftmaxPolicy
 from clarify_env.arrays import Floats
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import Ask, Enumerate, Interpretation, canonical
+from clarify_env.games.clarification.game import Ask, Enumerate
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.games.clarification.plain_messages import PlainMessages, messages_of
 from clarify_env.games.clarification.scripted_user import TRUTHFUL, UserModel, taken
+from clarify_env.games.clarification.task import Interpretation, canonical
 from clarify_env.moves import Answer, Move
 from clarify_env.text import best_f1
 

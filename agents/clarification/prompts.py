@@ -12,7 +12,8 @@ from clarify_env.agents.llm.prompt import Message, TaggedPrompt, say, system
 from clarify_env.agents.llm.thoughts import aloud
 from clarify_env.codec import decode, encode
 from clarify_env.errors import ClarifyError, Unreadable
-from clarify_env.games.clarification.game import Ask, Enumerate, Reply, Select, canonical
+from clarify_env.games.clarification.game import Ask, Enumerate, Reply, Select
+from clarify_env.games.clarification.task import canonical
 from clarify_env.moves import Answer, Move
 
 ASKER_RULES = """\

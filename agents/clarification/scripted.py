@@ -13,15 +13,7 @@ from numpy.typing import NDArray
 from clarify_env.agent import Agent, Observation
 from clarify_env.errors import ClarifyError
 from clarify_env.game import Turn
-from clarify_env.games.clarification.game import (
-    Ask,
-    Costs,
-    Enumerate,
-    Interpretation,
-    Reply,
-    Select,
-    canonical,
-)
+from clarify_env.games.clarification.game import Ask, Costs, Enumerate, Reply, Select
 from clarify_env.games.clarification.optimum import Solver, questions, solver
 from clarify_env.games.clarification.plain_messages import messages_of, whole_list
 from clarify_env.games.clarification.scripted_user import (
@@ -33,6 +25,7 @@ from clarify_env.games.clarification.scripted_user import (
     closest,
     pick,
 )
+from clarify_env.games.clarification.task import Interpretation, canonical
 from clarify_env.moves import Answer, Move
 from clarify_env.text import Grade, grade_text, token_f1
 

@@ -20,6 +20,7 @@ GAMES = {
     "pacific-v0": "clarify_env.games.clarification:PACIFIC",
     "pingeval-chess-v0": "clarify_env.games.pingeval:CHESS_SPEC",
     "pingeval-names-v0": "clarify_env.games.pingeval:NAMES_SPEC",
+    "questions-v0": "clarify_env.games.clarification:OWN_QUESTIONS",
     "synthetic-v0": "clarify_env.games.clarification:SYNTHETIC",
     "synthetic-v1": "clarify_env.games.clarification:SYNTHETIC_V1",
 }

@@ -9,6 +9,7 @@ from rich.console import Console
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.cli import ablate as ablate
 from clarify_env.trainers.cli import audit as audit  # commands register themselves
+from clarify_env.trainers.cli import check_data as check_data
 from clarify_env.trainers.cli import compare as compare
 from clarify_env.trainers.cli import crossplay as crossplay
 from clarify_env.trainers.cli import demo as demo

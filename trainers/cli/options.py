@@ -38,7 +38,10 @@ DataDir = Annotated[
 
 EnvOptions = Annotated[
     list[str] | None,
-    typer.Option("--env-option", help="Of the environment, as knowledge=document; once an option."),
+    typer.Option(
+        "--env-option",
+        help="Of the environment, as knowledge=document or fields.question=COLUMN; once an option.",
+    ),
 ]
 
 
@@ -115,16 +118,26 @@ def trainer(name: str) -> Any:
 
 
 def pairs(given: Iterable[str], flag: str, example: str) -> dict[str, Any]:
-    """Names with values, of options such as records=9; a value that is JSON is read as such."""
-    found = {}
+    """Names with values, of options such as records=9; a value that is JSON is read as such.
+
+    NAME.KEY=VALUE is one entry of a value that is made of several, as fields.question=Query.
+    """
+    found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ClarifyError(f"{flag} {text!r}: write it as NAME=VALUE, such as {example}")
         try:
-            found[name] = json.loads(value)
+            read = json.loads(value)
         except ValueError:
-            found[name] = value
+            read = value
+        name, dot, key = name.partition(".")
+        if not dot:
+            found[name] = read
+        elif isinstance(held := found.setdefault(name, {}), dict):
+            held[key] = read
+        else:
+            raise ClarifyError(f"{flag} {text!r}: {name} is {held!r} already, which has no {key!r}")
     return found
 
 

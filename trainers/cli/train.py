@@ -22,6 +22,8 @@ from clarify_env.trainers.cli.options import (
 from clarify_env.trainers.loggers import Bars
 from clarify_env.trainers.reporting.summary import results
 
+_FILES = ("corpus", "path")  # options of games that name a file or folder
+
 
 @app.command(
     epilog="Examples: clarify-env train  |  clarify-env train --agent small  |  "
@@ -56,6 +58,10 @@ def train(
     trainer("evaluation.parallel").set_threads(threads)
     if data_dir:
         given["env_options"] = {"data_dir": str(data_dir.resolve()), **given.get("env_options", {})}
+    own = given.get("env_options", {})
+    for name in _FILES:
+        if isinstance(own.get(name), str) and Path(own[name]).exists():
+            own[name] = str(Path(own[name]).resolve())  # a run is evaluated from other folders too
     if rule:
         given["options"] = {**given.get("options", {}), "rule": rule}
     agent = given.pop("agent", None)

@@ -20,10 +20,11 @@ from clarify_env.arrays import Floats
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError
 from clarify_env.game import StopReason
-from clarify_env.games.clarification.game import Ask, ClarificationGame, Enumerate, Interpretation, Task
+from clarify_env.games.clarification.game import Ask, ClarificationGame, Enumerate
 from clarify_env.games.clarification.habits import habit
 from clarify_env.games.clarification.optimum import WHICH, questions
 from clarify_env.games.clarification.speech import Described
+from clarify_env.games.clarification.task import Interpretation, Task
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
 from clarify_env.simulate import advance

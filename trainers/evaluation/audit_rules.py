@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from clarify_env.games.clarification.game import Enumerate, Task
+from clarify_env.games.clarification.game import Enumerate
 from clarify_env.games.clarification.scripted_user import PLAIN, PUZZLED, REFUSAL, VAGUE, asked_fact
+from clarify_env.games.clarification.task import Task
 from clarify_env.moves import Move
 from clarify_env.text import FUNCTION, Grade, grade_text, tokens
 

@@ -17,15 +17,9 @@ from clarify_env.codec import decode
 from clarify_env.costs import FixedCosts
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, Unreadable
-from clarify_env.games.clarification.game import (
-    ARROW,
-    ClarificationGame,
-    Costs,
-    Enumerate,
-    Interpretation,
-    Task,
-)
+from clarify_env.games.clarification.game import ARROW, ClarificationGame, Costs, Enumerate
 from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games.clarification.task import Interpretation, Task
 from clarify_env.moves import Answer, Move, Pass
 from clarify_env.rollout import decide
 from clarify_env.text import clean

@@ -1,4 +1,4 @@
-"""The clarification game: ask, list or answer, at a price (arXiv 2512.04068); five worlds of questions."""
+"""The clarification game: ask, list or answer, at a price (arXiv 2512.04068); six worlds of questions."""
 
 from clarify_env.costs import CostGrid
 from clarify_env.games.clarification.game import (
@@ -8,13 +8,11 @@ from clarify_env.games.clarification.game import (
     ClarificationGame,
     Costs,
     Enumerate,
-    Fact,
-    Interpretation,
     Reply,
     Select,
-    Task,
 )
 from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games.clarification.task import Fact, Interpretation, Task
 from clarify_env.moves import Answer
 from clarify_env.registry import GameSpec
 
@@ -36,10 +34,14 @@ SYNTHETIC_V1 = SYNTHETIC._replace(
 ABGCOQA = SYNTHETIC._replace(id="abgcoqa-v0", make="clarify_env.games.clarification.abgcoqa:make_abgcoqa")
 AMBIGQA = SYNTHETIC._replace(id="ambigqa-v0", make="clarify_env.games.clarification.ambigqa:make_ambigqa")
 PACIFIC = SYNTHETIC._replace(id="pacific-v0", make="clarify_env.games.clarification.pacific:make_pacific")
+OWN_QUESTIONS = SYNTHETIC._replace(
+    id="questions-v0", make="clarify_env.games.clarification.questions:make_questions"
+)
 
 __all__ = [
     "ABGCOQA",
     "AMBIGQA",
+    "OWN_QUESTIONS",
     "PACIFIC",
     "SEEN",
     "SYNTHETIC",

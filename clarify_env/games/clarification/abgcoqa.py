@@ -31,7 +31,8 @@ from clarify_env.costs import CostSampler
 from clarify_env.data import VARIABLE, Loaded, Rejected, find_file, make_tasks, read_json, stamp
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.game import ClarificationGame, Interpretation, State, Task
+from clarify_env.games.clarification.game import ClarificationGame, State
+from clarify_env.games.clarification.task import Interpretation, Task
 from clarify_env.text import tokens
 
 _FILES = {

@@ -35,8 +35,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_env.arrays import Floats, Ints
-from clarify_env.games.clarification.game import Enumerate, Interpretation
+from clarify_env.games.clarification.game import Enumerate
 from clarify_env.games.clarification.scripted_user import pick
+from clarify_env.games.clarification.task import Interpretation
 from clarify_env.moves import Answer
 from clarify_env.text import Grade, apart, grade_text, stems, tokens, words
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from clarify_env.games.clarification.game import Fact
 from clarify_env.games.clarification.habits import AMOUNTS, REPLY_ACTS, UNTELLING, habit, situation
 from clarify_env.games.clarification.question_types import AUXILIARY, asked
 from clarify_env.games.clarification.scripted_user import (
@@ -31,6 +30,7 @@ from clarify_env.games.clarification.scripted_user import (
     as_sentence,
 )
 from clarify_env.games.clarification.speech import LONGEST, SPOKEN, people
+from clarify_env.games.clarification.task import Fact
 from clarify_env.text import content, tokens
 
 # What may stand before what is told, from none to nine words.

@@ -13,8 +13,6 @@ team: accuracy - turn_cost * asks - word_cost * words, each term paid when it is
 
 A user can only take away what it was offered: the tokens of a selection come from the answer, or from one
 option of the enumeration. Otherwise a user who knows the answer could play in the asker's place.
-
-Tasks: a question, what it may mean, and what would be a right answer to each meaning.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +26,7 @@ from gymnasium.spaces import Box, Space
 from clarify_env.costs import CostGrid, CostSampler, bound
 from clarify_env.errors import ClarifyError, Unreadable, choose
 from clarify_env.game import Game, Paid, Stop, StopReason, Term, Turn, frozen
+from clarify_env.games.clarification.task import Fact, Interpretation, Task, sound_tasks
 from clarify_env.moves import Answer, Move, TextMove, random_text
 from clarify_env.spaces import Records, UnicodeText
 from clarify_env.text import Grade, escape, grade_text, overlap, tokens, unescape, words
@@ -134,62 +133,6 @@ SEEN = CostGrid(of=Costs, turn=(0.02, 0.1, 0.3), word=(0.002, 0.01, 0.04))
 UNSEEN = CostGrid(of=Costs, turn=(0.01, 0.05, 0.2, 0.4), word=(0.001, 0.005, 0.02, 0.06))
 
 
-class Fact(NamedTuple):
-    """One thing that is true of an interpretation and can be asked for.
-
-    Args:
-        name: what it is about, as a question would call it ("profession").
-        value: its value here ("painter"), one word.
-        domain: every value that the world knows for it; common knowledge.
-    """
-
-    name: str
-    value: str
-    domain: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"Fact({self.name}={self.value})"
-
-
-class Interpretation(NamedTuple):
-    """One meaning of a question.
-
-    Args:
-        text: the meaning in words.
-        answers: acceptable answers (aliases); the first is the usual one.
-        weight: probability that this is what is meant, in (0, 1]; a task's weights add up to 1.
-        facts: what distinguishes it, where the task knows (else empty, and only `text` does).
-    """
-
-    text: str
-    answers: tuple[str, ...]
-    weight: float = 1.0
-    facts: tuple[Fact, ...] = ()
-
-
-def canonical(notes: Sequence[Interpretation]) -> tuple[Interpretation, ...]:
-    """The notes in an order that does not depend on how they were shuffled."""
-    return tuple(sorted(notes, key=lambda note: (-note.weight, note.text)))
-
-
-class Task(NamedTuple):
-    """A question with everything that nature knows about it.
-
-    Args:
-        id: unique within its split.
-        question: what the user says at the start; public.
-        interpretations: at least one; their weights add up to 1.
-        document: a text that only the asker holds ("" for none).
-        context: what both players see before the question, such as the dialogue so far or a story.
-    """
-
-    id: str
-    question: str
-    interpretations: tuple[Interpretation, ...]
-    document: str = ""
-    context: str = ""
-
-
 ASKING, REPLYING, SELECTING, OVER = range(4)
 
 
@@ -247,7 +190,7 @@ class ClarificationGame(Game[State]):
     """Rules of the clarification game over a list of tasks.
 
     Args:
-        tasks: what nature draws from, evenly.
+        tasks: what nature draws from, evenly; each is checked, see `sound`.
         costs: drawn at the start of each episode.
         knowledge: what the asker holds besides the question and its context. "open": notes, which are the
             interpretations with their answers and weights in an order shuffled per episode; "document": the
@@ -282,11 +225,9 @@ class ClarificationGame(Game[State]):
         max_turns: int = 5,
         grade: Grade = grade_text,
     ) -> None:
-        if not tasks:
-            raise ClarifyError("no tasks: the split is empty")
         if not isinstance(max_turns, int) or max_turns < 1:
             raise ClarifyError(f"max_turns={max_turns!r}: the asker needs at least 1 message")
-        self.tasks: Sequence[Task] = tasks
+        self.tasks: Sequence[Task] = sound_tasks(tasks)
         self.costs = bound(costs, self.costs_type)
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns

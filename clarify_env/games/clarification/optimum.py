@@ -15,9 +15,10 @@ from functools import lru_cache
 import numpy as np
 
 from clarify_env.arrays import Floats
-from clarify_env.games.clarification.game import Ask, Costs, Interpretation
+from clarify_env.games.clarification.game import Ask, Costs
 from clarify_env.games.clarification.plain_messages import messages_of
 from clarify_env.games.clarification.scripted_user import UserModel
+from clarify_env.games.clarification.task import Interpretation
 from clarify_env.moves import Move
 from clarify_env.text import Grade, grade_text, tokens
 

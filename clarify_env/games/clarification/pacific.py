@@ -31,9 +31,10 @@ from clarify_env.costs import CostSampler
 from clarify_env.data import Loaded, Rejected, download, find_file, make_tasks, read_json, stamp
 from clarify_env.env import GameEnv
 from clarify_env.errors import ClarifyError, choose
-from clarify_env.games.clarification.game import ClarificationGame, Interpretation, State, Task
+from clarify_env.games.clarification.game import ClarificationGame, State
 from clarify_env.games.clarification.numeric_grading import SEPARATOR, grade_numbers, number, spoken
 from clarify_env.games.clarification.table_rivals import rivals
+from clarify_env.games.clarification.task import Interpretation, Task
 from clarify_env.text import tokens
 
 _FILES = {"train": "train.json", "validation": "validation.json"}

@@ -13,8 +13,9 @@ import numpy as np
 from clarify_env.arrays import Floats
 from clarify_env.errors import choose
 from clarify_env.games.clarification.final_messages import FinalMessages
-from clarify_env.games.clarification.game import Enumerate, Interpretation
+from clarify_env.games.clarification.game import Enumerate
 from clarify_env.games.clarification.scripted_user import added, taken
+from clarify_env.games.clarification.task import Interpretation
 from clarify_env.moves import Answer
 from clarify_env.text import Grade, apart, grade_text, stem, stems, tokens
 

@@ -38,8 +38,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clarify_env.errors import ClarifyError
-from clarify_env.games.clarification.game import Enumerate, Fact
+from clarify_env.games.clarification.game import Enumerate
 from clarify_env.games.clarification.question_types import about, asked, wanted
+from clarify_env.games.clarification.task import Fact
 from clarify_env.moves import Move
 from clarify_env.text import content, overlap, stems, tokens
 

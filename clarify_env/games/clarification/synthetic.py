@@ -19,7 +19,8 @@ import numpy as np
 from clarify_env.costs import CostSampler
 from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification.game import ClarificationGame, Fact, Interpretation, State, Task
+from clarify_env.games.clarification.game import ClarificationGame, State
+from clarify_env.games.clarification.task import Fact, Interpretation, Task
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "profession": (

@@ -27,15 +27,10 @@ import numpy as np
 from clarify_env.costs import CostSampler
 from clarify_env.data import SPLITS, split_size
 from clarify_env.env import GameEnv
-from clarify_env.games.clarification.game import (
-    ClarificationGame,
-    Fact,
-    Interpretation,
-    State,
-    Task,
-)
+from clarify_env.games.clarification.game import ClarificationGame, State
 from clarify_env.games.clarification.structures import FAMILIES, UNKNOWN, Structure
 from clarify_env.games.clarification.synthetic import DISTRACTORS
+from clarify_env.games.clarification.task import Fact, Interpretation, Task
 
 # One word a value, no word twice; the last value of each is what the user says who does not know it.
 _VALUES = {

@@ -16,7 +16,12 @@ BUDGET = "--agent move-scorer --iterations 1 --tasks 4 --group-size 8 --gradient
 FEW = ("--eval-tasks", 2, "--no-wandb")
 DATA = os.environ.get("CLARIFY_ENV_DATA")
 NEEDS_DATA = ("abgcoqa-v0", "ambigqa-v0", "pacific-v0")
-ASKING = (*NEEDS_DATA, "synthetic-v0", "synthetic-v1")  # an asker, and a user who knows what it means
+ASKING = (
+    *NEEDS_DATA,
+    "questions-v0",
+    "synthetic-v0",
+    "synthetic-v1",
+)  # an asker, and a user who knows what it means
 
 
 @pytest.fixture(scope="module", params=sorted(GAMES))

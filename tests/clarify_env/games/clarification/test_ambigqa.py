@@ -16,6 +16,7 @@ from clarify_env.games.clarification.ambigqa import (
     load_ambigqa,
     parse_ambigqa,
 )
+from clarify_env.registry import for_training
 from clarify_env.text import tokens
 
 QUESTION = "Who wrote it?"
@@ -201,7 +202,7 @@ def test_where_files_are_looked_for(tmp_path, monkeypatch):
     said = failure("train")
     assert f"{VARIABLE}={str(tmp_path)!r}: no train_light.json or train.json there" in said
     assert "data_dir=" in failure("train", tmp_path)
-    assert "unknown split 'test'" in failure("test", tmp_path)
+    assert "unknown split 'tset'" in failure("tset", tmp_path)
 
 
 def test_a_changed_file_is_read_again(tmp_path):
@@ -263,8 +264,23 @@ def test_without_the_hubs_client_it_says_where_data_can_come_from(hub, monkeypat
         VARIABLE,
         "pip install",
         "clarify_env[hub]",
+        "split='sample'",
     ):
         assert word in said
+    assert "\n" not in said
+
+
+def test_without_data_there_is_a_sample(hub, monkeypatch, command, elsewhere):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    env = clarify_env.make("ambigqa-v0", split="sample")
+    assert len(env.game.tasks) == 50
+    assert load_ambigqa("sample").rejected == ()
+    assert for_training(env).game.tasks == env.game.tasks
+    code, out, err = command(
+        "evaluate", "always-ask", "--env", "ambigqa-v0", "--split", "sample", "--no-wandb"
+    )
+    assert code == 0, err
+    assert "1 = the ceiling" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
