@@ -245,6 +245,12 @@ def read_config(run: RunDirectory) -> Config:
         raise ClarifyError(f"{run.path / 'config.json'}: {error}") from None
 
 
+def trained_by(name: str) -> tuple[str, ...]:
+    """The players that the run of this name was told to train, "run:DIR" or DIR; () for the usual ones."""
+    run = RunDirectory(name.removeprefix("run:"))
+    return read_config(run).policy.players if name and (run.path / "config.json").is_file() else ()
+
+
 def shown_name(config: Config) -> str:
     """What a run is called in tables: its agent, and what it learnt by."""
     rule = config.algorithm.options.get("rule", "best-continuation")
@@ -329,9 +335,20 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str = "rest", **given: Any) -> 
     """
     without_effect(agent, given)
     spec = registry[given.get("env", Config.env)]
-    game = roster_of(spec.family).recipe if agent == SMALL_POLICY and spec.family else {}
+    roster = roster_of(spec.family) if spec.family else None
+    players = given.get("players") or (roster.trained if roster else ())
+    if given.get("shared") and len(players) == 1:
+        raise ClarifyError(f"shared=True: with whom? only {players[0]} is trained; give players=...")
+    game: Mapping[str, Any] = {}
+    more: Mapping[str, Any] = {}
+    if roster and agent == SMALL_POLICY:
+        game = roster.recipe
+    if roster and not set(players) <= set(roster.trained):
+        more = roster.together if agent == SMALL_POLICY else {}
+        if agent == "small":  # it can write as an asker alone, until it has imitated the others
+            more = {"warm_start": list(roster.teams)[-1]}
     known = ALGORITHM_RECIPES if agent == SMALL_POLICY else TOKEN_ALGORITHMS
-    own = {**AGENTS.get(agent, AGENTS["other"]), **game, **known.get(algorithm, {})}
+    own = {**AGENTS.get(agent, AGENTS["other"]), **game, **more, **known.get(algorithm, {})}
     own["costs"] = {name: levels for name, levels in own.get("costs", {}).items() if name in spec.seen.levels}
     options = dict(own.get("options", {})) if algorithm == "rest" else {}
     if given.get("options", {}).get("rule", BEST) != BEST:

@@ -235,18 +235,21 @@ class Loop(ABC):
             own = self.learners[name].agent
             batch = Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1), own, self.spent)
             examples = self.examples(batch)
-            suffix = "" if name == self.player else f"/{name}"
-            line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(examples).items()}
+            prefix = "selected" if len(self.learners) == 1 else f"selected/{name}"
+            line |= {f"{prefix}/{kind}": share for kind, share in self.describe(examples).items()}
             learnt.setdefault(id(self.learners[name]), []).extend(examples)
         done(1)
         if not any(learnt.values()):
             told = "; ".join(filter(None, map(heard.told, self.learners)))
             raise ClarifyError(f"nothing to learn from: no example for any player{told and f'; {told}'}")
-        for folder, learner in self._folders(self.learners).items():
+        updated = list(self._folders(self.learners).values())
+        for learner in updated:
             fitted = self.fit(learner, learnt[id(learner)], child_seed(seed, 2))
             self.spent["updates"] += round(fitted.get("steps", 0.0))
             fitted |= self.notes.pop(id(learner), {})
-            line |= {f"update{folder and '/' + folder}/{name}": value for name, value in fitted.items()}
+            players = "+".join(name for name, one in self.learners.items() if one is learner)
+            prefix = "update" if len(updated) == 1 else f"update/{players}"
+            line |= {f"{prefix}/{name}": value for name, value in fitted.items()}
         self.updated = True
         done(1)
         return line

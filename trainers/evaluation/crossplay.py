@@ -11,7 +11,7 @@ Finished parts of long work on disk, so that it can go on after an interruption.
 
 import json
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -277,7 +277,9 @@ def report(
     """The matrix and its rows as JSON data, from rewards by question.
 
     Numbers are over the questions that were measured in every cell that did not fail. The interval of a drop
-    comes from the same resamples of questions for both of its sides.
+    comes from the same resamples of questions for both of its sides. `drop` itself, where players have an own
+    partner each that no other has, is the cross-play drop (arXiv 2003.02979): what a player earns with its own
+    partner less what it earns with those of the others, in units of reward, on average over players.
 
     Args:
         table: cells by asker and user.
@@ -299,6 +301,9 @@ def report(
 
     matrix: dict[str, dict[str, Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
+    homes = {asker: user for asker, user in own.items() if asker in table}
+    strange = [user for user in homes.values() if list(homes.values()).count(user) == 1]
+    drops: list[Callable[[Floats], float]] = []
     for asker, line in table.items():
         matrix[asker] = {}
         for user, cell in line.items():
@@ -332,7 +337,19 @@ def report(
             rows[asker]["drop"] = interval(drop, count, seed)
             if any(user in foreign for user in (mine, *others)):
                 rows[asker]["drop"]["foreign"] = True
-    return {"questions_compared": count, "matrix": matrix, "rows": rows}
+        if mine in good and (away := [user for user in strange if user in good and user != mine]):
+            drops.append(
+                partial(_apart, line[mine].reward_N[whole_N], [line[u].reward_N[whole_N] for u in away])
+            )
+    found: dict[str, Any] = {"questions_compared": count, "matrix": matrix, "rows": rows}
+    if drops:
+        found["drop"] = interval(lambda weights: float(np.mean([of(weights) for of in drops])), count, seed)
+    return found
+
+
+def _apart(home_N: Floats, away_U_N: Sequence[Floats], weights_N: Floats) -> float:
+    """How much less is earned away than at home, on average over who is met there."""
+    return _dot(home_N, weights_N) - float(np.mean([_dot(away_N, weights_N) for away_N in away_U_N]))
 
 
 def _dot(values_N: Floats, weights_N: Floats) -> float:
