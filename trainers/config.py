@@ -70,6 +70,12 @@ class RolloutConfig(Checked):
     start_share: float = setting(
         1 / 3, "Share of the episodes that the frozen start policy plays.", low=0, high=1
     )
+    pool: tuple[str, ...] = setting(
+        (),
+        "Partners for a share of the questions, with commas: past (earlier checkpoints of the run), agents "
+        "of the game such as scripted, or run:DIR.",
+    )
+    pool_share: float = setting(0.5, "Share of the questions played with one of the pool.", low=0, high=1)
     knobs: dict[str, float] = setting(dict, "Of the scripted players, as noise=0.1; once a knob.")
     parallel: int = setting(256, "Episodes under way at the same time.", low=1)
 

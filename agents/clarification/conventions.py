@@ -6,10 +6,16 @@ another, so that pairs which are trained together may settle on any; those who w
 What is common to all is the order of a domain, which `ClarificationGame(domains="own")` takes away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from clarify_env.games.clarification.game import Fact
+from clarify_env.agents.clarification.scripted import belief
+from clarify_env.env import GameEnv
+from clarify_env.episode import Episode
+from clarify_env.errors import ClarifyError
+from clarify_env.game import Turn
+from clarify_env.games.clarification.game import Ask, Fact, Reply
 from clarify_env.games.clarification.scripted_user import (
     TRUTHFUL,
     Said,
@@ -66,3 +72,42 @@ class Coded(UserModel):
 
 
 READINGS = tuple(Coded(shift=shift) for shift in range(SHIFTS))
+
+
+def intelligibility(env: GameEnv[Any], episodes: Iterable[Episode]) -> float:
+    """How often the scripted reader knows what is meant from a user's replies, in [0, 1].
+
+    The reader believes of each reply what Bayes' rule says of the scripted user's (`scripted.belief`). It
+    counts as much as that would have told, had the scripted user replied to the same questions: 1 is as well
+    understood as the scripted user, 0 no better than without a reply.
+
+    Args:
+        env: the game that was played, with notes whose facts are known.
+        episodes: of any asker with the user; those without a question that tells something are left out.
+
+    Raises:
+        ClarifyError: there is none with such a question.
+    """
+    got, without, most, count = 0.0, 0.0, 0.0, 0
+    for episode in episodes:
+        task = env.game.task(episode.setup["task"])
+        notes, meant = task.interpretations, task.interpretations[episode.setup["intent"]]
+        turns = [Turn(player, move) for step in episode.steps for player, move in step.moves]
+        said = [turn for turn in turns if isinstance(turn.move, (Ask, Reply))]
+        plain = []
+        for turn in said:
+            if isinstance(turn.move, Ask):
+                asked = turn.move.text
+            else:
+                own = TRUTHFUL.replies(asked, task.question, meant.text, meant.facts)[0][0]
+                turn = turn._replace(move=Reply(own))
+            plain.append(turn)
+        before, after, best = (
+            float(belief(task.question, notes, tuple(turns))[episode.setup["intent"]])
+            for turns in ((), said, plain)
+        )
+        if said and best > before + 1e-9:
+            got, without, most, count = got + after, without + before, most + best, count + 1
+    if not count:
+        raise ClarifyError("intelligibility: no episode has a question that tells something")
+    return (got - without) / (most - without)

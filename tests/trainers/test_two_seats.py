@@ -145,7 +145,7 @@ def test_a_run_of_both_seats_is_evaluated_as_the_pair_that_it_is(pair, tmp_path)
 
 
 def test_commands_take_it_as_the_pair_that_it_is(pair, command, tmp_path):
-    code, text, err = command("play", "--agent", pair.path, "--as", "nobody")
+    code, _, err = command("play", "--agent", pair.path, "--as", "nobody")
     assert code == 0, err
     options = ("--eval-tasks", 3, "--out", tmp_path / "cross", "--costs", "turn=0.05", "--costs", "word=0.01")
     code, _, err = command("crossplay", pair.path, *options)

@@ -107,6 +107,7 @@ def crossplay(
     cells: Sequence[Any] | None = None,
     tasks: int | None = None,
     seed: int = 0,
+    scored: bool = True,
     batch: int = 256,
     processes: int = 1,
     watcher: Logger | None = None,
@@ -126,6 +127,7 @@ def crossplay(
         cells: the costs; by default the unseen ones of the game.
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
+        scored: whether rewards are normalised as well, which takes a yardstick for every partner.
         batch: episodes under way at the same time.
         processes: that share the work; they change no number.
         watcher: told of the progress.
@@ -154,9 +156,12 @@ def crossplay(
     foreign: set[str] = set()
     for user, partner in users.items():
         others = dict.fromkeys(seats, partner) if isinstance(partner, Agent) else dict(partner)
-        fixed[user], best[user], ones[user], its_own = _yardstick(
-            env, user, others, questions, cells, seed, folder, processes, watcher
-        )
+        fixed[user] = np.full((1, len(questions)), np.nan)
+        best[user], ones[user], its_own = fixed[user][0], "", True
+        if scored:
+            fixed[user], best[user], ones[user], its_own = _yardstick(
+                env, user, others, questions, cells, seed, folder, processes, watcher
+            )
         if not its_own:
             foreign.add(user)
         for asker, agent in askers.items():
@@ -278,8 +283,8 @@ def report(
 
     Numbers are over the questions that were measured in every cell that did not fail. The interval of a drop
     comes from the same resamples of questions for both of its sides. `drop` itself, where players have an own
-    partner each that no other has, is the cross-play drop (arXiv 2003.02979): what a player earns with its own
-    partner less what it earns with those of the others, in units of reward, on average over players.
+    partner each that no other has, is the cross-play drop (arXiv 2003.02979): what a player earns with its
+    own less what it earns with those of the others, in units of reward, on average over players.
 
     Args:
         table: cells by asker and user.

@@ -351,7 +351,7 @@ def load_run(run: RunDirectory, iteration: int | None = None) -> dict[str, Agent
     Raises:
         ClarifyError: there is no such checkpoint.
     """
-    trainer = build(read_config(run))
+    trainer = build(read_config(run).changed(pool=()))
     last = run.last() if iteration is None else iteration
     if last is None or not run.checkpoint(last).is_dir():
         raise ClarifyError(f"{run.path}: has no checkpoint{'' if last is None else f' {last}'} to evaluate")

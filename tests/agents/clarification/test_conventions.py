@@ -1,5 +1,7 @@
 """How a user may tell what it means, how an asker reads that, and the small policies that learn both."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,21 @@ import torch
 import clarify_env
 from clarify_env import Agent, rollout
 from clarify_env.agents import AlwaysAsk, MoveScorer, ScriptedUser
-from clarify_env.agents.clarification.conventions import READINGS, SHIFTS, Coded, coded, tellings
+from clarify_env.agents.clarification.conventions import (
+    READINGS,
+    SHIFTS,
+    Coded,
+    coded,
+    intelligibility,
+    tellings,
+)
 from clarify_env.agents.clarification.learnt_reading import PairedScorer
 from clarify_env.agents.clarification.move_scorer import FEATURES, Asking
 from clarify_env.agents.clarification.reply_scorer import ReplyScorer
 from clarify_env.agents.clarification.scripted import belief
 from clarify_env.game import Turn
 from clarify_env.games.clarification import Ask, Enumerate, Fact, Reply
+from clarify_env.simulate import states
 from clarify_env.testing import check_agent
 
 torch.set_num_threads(1)
@@ -34,6 +44,14 @@ class Coder(ScriptedUser):
         own = observation["question"], observation["intent"], observation["facts"]
         ways = tellings(message.text, *own)
         return Reply(ways.get(str(self.shift), ways["0"]))
+
+
+class Silent(ScriptedUser):
+    """A user who never says what it means."""
+
+    def move(self, observation, rng):
+        asked = isinstance(observation["transcript"][-1].move, Ask)
+        return Reply("Hard to say.") if asked else super().move(observation, rng)
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +168,42 @@ def test_the_trust_in_a_reading_decides_how_a_reply_is_read(env):
         alone = torch.cat([features[:, size : 2 * size]] * SHIFTS + [features[:, -1:]], dim=1)
         assert torch.allclose(own.network(features, costs), own.network(alone, costs), atol=1e-9)
     assert isinstance(own, Agent)
+
+
+def test_orders_of_their_own_leave_no_code():
+    """What the players see is the same but for the order; a code is then no better than chance."""
+    common = clarify_env.make("synthetic-v0", size=40)
+    own = clarify_env.make("synthetic-v0", size=40, domains="own")
+    agree = count = 0
+    for seed in range(60):
+        first, second = (e.reset(seed=seed)[0] for e in (common, own))
+        assert first["asker"]["question"] == second["asker"]["question"]
+        for fact, other in zip(first["user"]["facts"], second["user"]["facts"], strict=True):
+            assert (fact.name, fact.value, set(fact.domain)) == (other.name, other.value, set(other.domain))
+            note = next(n for n in second["asker"]["notes"] if n.text == second["user"]["intent"])
+            (asker,) = [f for f in note.facts if f.name == fact.name]
+            agree += coded(asker, 1) == coded(other, 1)
+            count += 1
+    assert agree / count < 0.35  # of five to ten values one by chance
+    with pytest.raises(clarify_env.ClarifyError, match="unknown domains 'mine'"):
+        clarify_env.make("synthetic-v0", domains="mine")
+
+
+def test_an_episode_with_orders_of_their_own_is_played_again_exactly():
+    env = clarify_env.make("synthetic-v0", size=20, domains="own")
+    for episode in rollout(env, {"asker": AlwaysAsk(most=1), "user": Coder(1)}, 10, seed=3, states=True):
+        for state, again in zip(episode.states, states(env.game, replace(episode, states=None)), strict=True):
+            assert env.game.view(state, "user")["facts"] == env.game.view(again, "user")["facts"]
+
+
+@pytest.mark.parametrize(("user", "expected"), [(ScriptedUser(), 1.0), (Silent(), 0.0)])
+def test_intelligibility_is_1_for_the_scripted_user_and_0_for_one_who_says_nothing(env, user, expected):
+    played = rollout(env, {"asker": AlwaysAsk(most=2), "user": user}, 60, seed=4)
+    assert intelligibility(env, played) == pytest.approx(expected)
+
+
+def test_a_code_misleads_the_scripted_reader(env):
+    played = rollout(env, {"asker": AlwaysAsk(most=1), "user": Coder(1)}, 60, seed=4)
+    assert intelligibility(env, played) < 0.2
+    with pytest.raises(clarify_env.ClarifyError, match="no episode has a question"):
+        intelligibility(env, [])
