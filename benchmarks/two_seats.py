@@ -30,14 +30,14 @@ from clarify_env.trainers.evaluation.parallel import set_threads
 from clarify_env.trainers.experiment import train
 from clarify_env.trainers.run_directory import RunDirectory
 
-BUDGET = {"players": ("asker", "user"), "iterations": 50, "tasks": 20, "eval_train_tasks": 0}
-BUDGET |= {"learning_rate": 2e-3}
+BUDGET = {"players": ("asker", "user"), "iterations": 30, "tasks": 20, "eval_train_tasks": 0}
+BUDGET |= {"learning_rate": 2e-3, "env_options": {"size": 120}}
 WARM = {"warm_start": "optimal", "warm_start_episodes": 256, "gradient_steps": 300}
 WAYS: dict[str, dict[str, Any]] = {
     "latest only": {},
     "scripted": {"pool": ("optimal",)},
     "past": {"pool": ("past",)},
-    "other-play": {"env_options": {"domains": "own"}},
+    "other-play": {"env_options": {"size": 120, "domains": "own"}},
     "warm start, kl": {**WARM, "options": {"kl": 0.1}},
     "past and scripted": {"pool": ("past", "optimal")},
     "warm start": WARM,
@@ -92,7 +92,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--tasks", type=int, default=60, help="validation questions of the cross-play")
+    parser.add_argument("--tasks", type=int, default=40, help="validation questions of the cross-play")
     parser.add_argument("--candidates", default="", help="one-value: the user may not tell all at once")
     parser.add_argument("--iterations", type=int, default=BUDGET["iterations"])
     parser.add_argument("--ways", default=";".join(WAYS), help="of training, with semicolons")

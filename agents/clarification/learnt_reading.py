@@ -62,21 +62,27 @@ class PairedScorer(MoveScorer):
         super().__init__(PairedNetwork(hidden, seed), NoteProposer(candidates), seed=seed)
         self.candidates = candidates
 
-    def _read(self, key: Asking) -> list[Asking]:
-        """The point under each reading; once where there is nothing to read, or they agree."""
-        read = [key._replace(user=reading) for reading in READINGS]
-        alike = all(np.array_equal(read[0].chances, other.chances) for other in read[1:])
-        return read[:1] if alike else read
+    def _read(self, key: Asking) -> dict[bytes, list[Asking]]:
+        """The point under each reading; those that lead to the same belief together."""
+        alike: dict[bytes, list[Asking]] = {}
+        for reading in READINGS:
+            read = key._replace(user=reading)
+            alike.setdefault(read.chances.tobytes(), []).append(read)
+        return alike
 
     def moves(self, key: Asking) -> Sequence[Move]:
         """What is proposed under any reading, questions first."""
-        found = dict.fromkeys(move for one in self._read(key) for move in self.proposer.propose(one))
+        read = self._read(key).values()
+        found = dict.fromkeys(move for one, *_ in read for move in self.proposer.propose(one))
         return sorted(found, key=lambda move: not isinstance(move, Ask))
 
     def describe(self, key: Asking, moves: Sequence[Move]) -> Floats:
         """features_M_F: those of `MoveScorer` under each reading, and words once the meaning is known."""
-        parts = [describe(one, moves, self.candidates) for one in self._read(key)]
-        parts *= len(READINGS) // len(parts)
+        described = {}
+        for alike in self._read(key).values():
+            rows = describe(alike[0], moves, self.candidates)
+            described |= {one.user: rows for one in alike}
+        parts = [described[reading] for reading in READINGS]
         words = np.array([len(note.answers[0].split()) for note in key.notes]) / 10.0
         known = np.full((len(moves), 1), words @ [note.weight for note in key.notes])
         return np.concatenate([*parts, known], axis=1)

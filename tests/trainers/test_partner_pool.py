@@ -111,7 +111,7 @@ def test_a_run_resumes_to_the_same_bits_and_says_who_played(whole, tmp_path):
 
 
 def test_a_player_learns_from_its_own_episodes_alone():
-    """With partners in every episode the asker meets scripted users alone, and its user never learns of it."""
+    """With a partner in every episode the asker meets the scripted user, and its user never learns of it."""
     config = recipe("move-scorer", "ppo", **{**FEW, "pool": ("optimal",), "pool_share": 1.0, "iterations": 1})
     loop = build(config)
     seen: dict[str, list] = {}
