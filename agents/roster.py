@@ -46,7 +46,8 @@ class Policy(Protocol):
     """Builds the small policy of a player, ready to be trained; loads torch.
 
     Where a game has several sets of moves that its policy can choose among, the builder takes the name of one
-    as `candidates`, with a default.
+    as `candidates`, with a default. Where it matters who is trained together, it takes all their names as
+    `trained`, with the usual ones as default.
     """
 
     def __call__(
@@ -71,6 +72,7 @@ class Roster(NamedTuple):
         recipe: what the small policies change of the usual training settings.
         recipes: by algorithm what they change beyond that.
         algorithm: by which they are trained where nothing is said.
+        together: what they change of it where others are trained beside the usual ones.
         knobs: checks what the teams can be told, such as noise=0.1: takes them by name, all with defaults.
         fixed: teams that never look at the costs; they are played once, and priced at all costs. Beside a
             bound the best of them is the 0 of a normalised score; without, or with none, the first team is.
@@ -93,6 +95,7 @@ class Roster(NamedTuple):
     recipe: Mapping[str, Any] = {}
     recipes: Mapping[str, Mapping[str, Any]] = {}
     algorithm: str = "rest"
+    together: Mapping[str, Any] = {}
     knobs: Callable[..., Any] | None = None
     fixed: tuple[str, ...] = ()
     bound: str | Callable[[GameEnv[Any], Mapping[str, Agent]], Bound | None] | None = None

@@ -70,6 +70,12 @@ class RolloutConfig(Checked):
     start_share: float = setting(
         1 / 3, "Share of the episodes that the frozen start policy plays.", low=0, high=1
     )
+    pool: tuple[str, ...] = setting(
+        (),
+        "Partners for a share of the questions, with commas: past (earlier checkpoints of the run), agents "
+        "of the game such as scripted, or run:DIR.",
+    )
+    pool_share: float = setting(0.5, "Share of the questions played with one of the pool.", low=0, high=1)
     knobs: dict[str, float] = setting(dict, "Of the scripted players, as noise=0.1; once a knob.")
     parallel: int = setting(256, "Episodes under way at the same time.", low=1)
 
@@ -246,6 +252,12 @@ def read_config(run: RunDirectory) -> Config:
         raise ClarifyError(f"{run.path / 'config.json'}: {error}") from None
 
 
+def trained_by(name: str) -> tuple[str, ...]:
+    """The players that the run of this name was told to train, "run:DIR" or DIR; () for the usual ones."""
+    run = RunDirectory(name.removeprefix("run:"))
+    return read_config(run).policy.players if name and (run.path / "config.json").is_file() else ()
+
+
 def shown_name(config: Config) -> str:
     """What a run is called in tables: its agent, and what it learnt by."""
     rule = config.algorithm.options.get("rule", "best-continuation")
@@ -333,11 +345,23 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str | None = None, **given: Any
     without_effect(agent, given)
     own = {"env": usual_game(agent), **AGENTS.get(agent, AGENTS["other"])}
     spec = registry[given.get("env", own["env"])]
-    roster = roster_of(spec.family) if agent == SMALL_POLICY and spec.family else None
-    algorithm = algorithm or (roster.algorithm if roster else "rest")
-    own |= roster.recipe if roster else {}
-    own |= (ALGORITHM_RECIPES if agent == SMALL_POLICY else TOKEN_ALGORITHMS).get(algorithm, {})
-    own |= roster.recipes.get(algorithm, {}) if roster else {}
+    roster = roster_of(spec.family) if spec.family else None
+    players = given.get("players") or (roster.trained if roster else ())
+    if given.get("shared") and len(players) == 1:
+        raise ClarifyError(f"shared=True: with whom? only {players[0]} is trained; give players=...")
+    together = roster is not None and not set(players) <= set(roster.trained)
+    if agent == SMALL_POLICY:
+        algorithm = algorithm or (roster.algorithm if roster else "rest")
+        own |= roster.recipe if roster else {}
+        own |= roster.together if roster and together else {}
+        own |= ALGORITHM_RECIPES.get(algorithm, {})
+        own |= roster.recipes.get(algorithm, {}) if roster else {}
+    else:
+        algorithm = algorithm or "rest"
+        if roster and together and agent == "small":
+            # it can write as an asker alone, until it has imitated the others
+            own["warm_start"] = list(roster.teams)[-1]
+        own |= TOKEN_ALGORITHMS.get(algorithm, {})
     own["costs"] = {name: levels for name, levels in own.get("costs", {}).items() if name in spec.seen.levels}
     options = dict(own.get("options", {}))
     if given.get("options", {}).get("rule", BEST) != BEST:

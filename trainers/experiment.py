@@ -25,9 +25,12 @@ def make_learner(config: Config, env: GameEnv[Any], player: str = "asker") -> Le
     policy, algorithm = config.policy, config.algorithm
     if policy.agent == SMALL_POLICY:
         make_policy: Callable[..., Any] = roster_of(env.game).policy
-        own = {"candidates": policy.candidates} if policy.candidates else {}
-        if own and "candidates" not in inspect.signature(make_policy).parameters:
+        taken = inspect.signature(make_policy).parameters
+        own: dict[str, Any] = {"candidates": policy.candidates} if policy.candidates else {}
+        if own and "candidates" not in taken:
             raise ClarifyError(f"candidates={policy.candidates!r}: {config.env} has one set of moves alone")
+        if "trained" in taken and policy.players:
+            own["trained"] = policy.players
         small = make_policy(env, config.rollout.knobs, player, policy.hidden, config.seed, **own)
         return ScorerLearner(small, algorithm.gradient_steps, algorithm.batch_size, algorithm.learning_rate)
     from clarify_env.agents.llm.examples import WithExamples, worked
@@ -84,8 +87,24 @@ def build(config: Config, run: RunDirectory | None = None) -> Loop:
         choose(f"player of {config.env}", player, env.possible_agents)
     others = others_of(env, config.rollout.knobs)
     learner = make_learner(config, env, first)
-    partners = {player: learner if policy.shared else make_learner(config, env, player) for player in more}
+    if policy.shared:
+        for player in more:
+            _check_shared(config, env, learner, player)
+        partners = dict.fromkeys(more, learner)
+    else:
+        partners = {player: make_learner(config, env, player) for player in more}
     return make_trainer(config, learner, others, run=run, player=first, partners=partners, env=env)
+
+
+def _check_shared(config: Config, env: GameEnv[Any], learner: Learner, player: str) -> None:
+    """Raise where a small policy that is shared is not the one of this player."""
+    if config.policy.agent == SMALL_POLICY:
+        own, other = type(learner.agent), type(make_learner(config, env, player).agent)
+        if own is not other:
+            raise ClarifyError(
+                f"shared=True: the small policies of {config.env} are two, {own.__name__} and "
+                f"{other.__name__} for the {player}; leave it out, or train a language model as both"
+            )
 
 
 def rank() -> int:

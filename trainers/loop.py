@@ -10,6 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,6 +42,7 @@ from clarify_env.trainers.evaluation.measure import (
 )
 from clarify_env.trainers.learners import Example, Learner
 from clarify_env.trainers.loggers import Logger
+from clarify_env.trainers.partner_pool import PAST, Drawn, PartnerPool, checkpoint_of
 from clarify_env.trainers.run_directory import SPENT, RunDirectory, write_json
 
 
@@ -85,9 +87,16 @@ class Loop(ABC):
         self._rates = {name: one.learning_rate for name, one in self.learners.items()}
         self.options = _options(config.algorithm, type(self))
         self.teachers = self._teachers()
+        played = config.rollout
+        self.pool = PartnerPool(played.pool, played.pool_share, self.env, [*self.learners], played.knobs)
+        if self.pool.past and run is None:
+            raise ClarifyError(
+                f"pool={PAST!r}: earlier checkpoints are read from the run directory; give one"
+            )
         self.updated = False  # whether the weights are no longer those of the start
         self.origin = run.checkpoint(0) if run else None
         self.notes: dict[int, dict[str, float]] = defaultdict(dict)
+        self._earlier: dict[int, dict[str, Learner]] = {}  # the checkpoints that this iteration plays with
         self.spent: Counter[str] = Counter()  # as `RunDirectory.spent`, whatever it was spent on in training
         self.cpu_seconds = 0.0
 
@@ -238,24 +247,32 @@ class Loop(ABC):
         line: dict[str, float] = {}
         learnt: dict[int, list[Any]] = {}
         for name in self.learners:
-            agents = {**self.others, **{player: one.agent for player, one in self.learners.items()}}
-            del agents[name]
-            own = self.learners[name].agent
-            batch = Batch(self.env, name, agents, episodes, cells, child_seed(seed, 1), own, self.spent)
-            examples = self.examples(batch)
-            suffix = "" if name == self.player else f"/{name}"
-            line |= {f"selected{suffix}/{kind}": share for kind, share in self.describe(examples).items()}
+            own, examples = self.learners[name].agent, []
+            for drawn, members in _by_partner(episodes).items():
+                if drawn.player in ("", name):
+                    agents = self._seated(drawn)
+                    del agents[name]
+                    batch = Batch(
+                        self.env, name, agents, members, cells, child_seed(seed, 1), own, self.spent
+                    )
+                    examples += self.examples(batch)
+            prefix = "selected" if len(self.learners) == 1 else f"selected/{name}"
+            line |= {f"{prefix}/{kind}": share for kind, share in self.describe(examples).items()}
             learnt.setdefault(id(self.learners[name]), []).extend(examples)
         done(1)
         if not any(learnt.values()):
             told = "; ".join(filter(None, map(heard.told, self.learners)))
             raise ClarifyError(f"nothing to learn from: no example for any player{told and f'; {told}'}")
-        for folder, learner in self._folders(self.learners).items():
+        updated = list(self._folders(self.learners).values())
+        for learner in updated:
             fitted = self.fit(learner, learnt[id(learner)], child_seed(seed, 2))
             self.spent["updates"] += round(fitted.get("steps", 0.0))
             fitted |= self.notes.pop(id(learner), {})
-            line |= {f"update{folder and '/' + folder}/{name}": value for name, value in fitted.items()}
+            players = "+".join(name for name, one in self.learners.items() if one is learner)
+            prefix = "update" if len(updated) == 1 else f"update/{players}"
+            line |= {f"{prefix}/{name}": value for name, value in fitted.items()}
         self.updated = True
+        self._earlier.clear()  # the next iteration draws others
         done(1)
         return line
 
@@ -307,17 +324,21 @@ class Loop(ABC):
         ]
         from_start = round(played.group_size * played.start_share)
         first = 0
-        played_by = [(self.learners, played.group_size - from_start)]
+        blocks: dict[Drawn, list[int]] = {Drawn(): []}
+        for k, partner in enumerate(self.pool.draw(played.tasks, iteration, child_seed(seed, 7))):
+            blocks.setdefault(partner, []).append(k)
+        each = played.group_size - from_start
+        played_by = [(self._seated(partner), partner, each, at) for partner, at in blocks.items() if at]
         if from_start:
-            played_by.append((self.starts, from_start))
-        for learners, each in played_by:
+            seated = {**self.others, **{name: one.agent for name, one in self.starts.items()}}
+            played_by.append((seated, Drawn(), from_start, list(range(played.tasks))))
+        for agents, partner, each, at in played_by:
 
-            def options(i: int, first: int = first, each: int = each) -> dict[str, Any]:
-                k = (i - first) // each
+            def options(i: int, first: int = first, each: int = each, at: list[int] = at) -> dict[str, Any]:
+                k = at[(i - first) // each]
                 return {"task": questions[k], "costs": cells[int(drawn[k if played.shared_costs else i])]}
 
-            agents = {**self.others, **{name: one.agent for name, one in learners.items()}}
-            count = played.tasks * each
+            count = len(at) * each
             episodes = rollout(
                 self.env,
                 agents,
@@ -330,9 +351,28 @@ class Loop(ABC):
                 spent=self.spent,
             )
             for episode in counting(episodes, agents, counts):
+                if partner.partner:
+                    episode = replace(episode, setup={**episode.setup, _POOL: partner._asdict()})
                 yield episode
                 done(1)
             first += count
+
+    def _seated(self, drawn: Drawn) -> dict[str, Agent]:
+        """Who sits where: the trained players, or one of them with a partner of the pool."""
+        agents = {**self.others, **{name: one.agent for name, one in self.learners.items()}}
+        if not drawn.partner:
+            return agents
+        checkpoint = checkpoint_of(drawn.partner)
+        if checkpoint is None:
+            return {**agents, **self.pool.anchors[drawn]}
+        if checkpoint not in self._earlier:
+            assert self.run is not None
+            copies = {id(one): one.copy() for one in self.learners.values()}
+            earlier = {name: copies[id(one)] for name, one in self.learners.items()}
+            self.load(self.run.checkpoint(checkpoint), earlier)
+            self._earlier = {**self._earlier, checkpoint: earlier}
+        past = {name: one.agent for name, one in self._earlier[checkpoint].items() if name != drawn.player}
+        return {**agents, **past}
 
     def _check(self, seed: int, logger: Logger) -> dict[str, float]:
         """The greedy policy on some training questions at the training costs."""
@@ -354,6 +394,17 @@ class Loop(ABC):
             for m, value in zip(names, mean_C_M[c], strict=True):
                 line[f"eval/{cell_name(cell)}/{m}"] = float(value)
         return line
+
+
+_POOL = "pool"  # of an episode's setup: who of the pool played it
+
+
+def _by_partner(episodes: list[Episode]) -> dict[Drawn, list[Episode]]:
+    """The episodes by who played them; those of the run's own players alone first, where there are any."""
+    found: dict[Drawn, list[Episode]] = {}
+    for episode in episodes:
+        found.setdefault(Drawn(**episode.setup.get(_POOL, {})), []).append(episode)
+    return found
 
 
 def _options(algorithm: AlgorithmConfig, kind: type[Loop]) -> dict[str, Any]:

@@ -187,18 +187,32 @@ def _person(env: GameEnv[Any], player: str, write: Callable[[str], object]) -> A
     return Person(player, env.game.moves[player], write=write) if own else Human(write=write)
 
 
-def _move_scorer(
+def _policy(
     env: GameEnv[Any],
     knobs: Mapping[str, float],
     player: str,
     hidden: int,
     seed: int,
     candidates: str = "optimal",
+    trained: Sequence[str] = ("asker",),
 ) -> Agent:
+    """An asker; with a user that is trained beside it, one that learns to read that user; or a user.
+
+    The candidates "one-value" are the user's: it tells one value a reply, as the scripted one does.
+    """
+    if candidates == "one-value" and "user" not in trained:
+        raise ClarifyError(
+            f"candidates={candidates!r}: are of a user that is trained, and trained is only the asker; "
+            "give --players asker,user"
+        )
+    if player == "user":
+        from clarify_env.agents.clarification.reply_scorer import ReplyScorer
+
+        return ReplyScorer(hidden, candidates == "one-value", seed)
+    candidates = "optimal" if candidates == "one-value" else candidates
+    from clarify_env.agents.clarification.learnt_reading import PairedScorer
     from clarify_env.agents.clarification.move_scorer import MoveScorer, Network, NoteProposer
 
-    if player != "asker":
-        raise ClarifyError(f"MoveScorer plays the asker, not {player!r}; train a language model as the user")
     if env.game.costs_type is not Costs:
         names = ", ".join(env.game.costs_type._fields)
         raise ClarifyError(f"MoveScorer knows the costs of a turn and a word; {env.name} has {names}")
@@ -207,19 +221,22 @@ def _move_scorer(
             f"MoveScorer plays from the asker's notes, and {env.name} with knowledge={held!r} has none; "
             "give --knowledge open, or train a language model"
         )
+    if "user" in trained:
+        return PairedScorer(hidden, candidates, seed)
     return MoveScorer(Network(hidden, seed), NoteProposer(candidates), seed=seed, user=UserModel(**knobs))
 
 
 ROSTER = Roster(
     trained=("asker",),
     teams={name: _team(name) for name in (*FIXED, "optimal")},
-    policy=_move_scorer,
+    policy=_policy,
     prompts={
         "asker": "clarify_env.agents.clarification.prompts:AskerPrompt",
         "user": "clarify_env.agents.clarification.prompts:UserPrompt",
     },
     agents={"asker": ASKERS, "user": USERS},
     recipe={"iterations": 3, "gradient_steps": 1200, "learning_rate": 1e-2},
+    together={"iterations": 12, "tasks": 24, "gradient_steps": 600, "start_share": 0.0},
     knobs=UserModel,
     fixed=tuple(FIXED),
     bound=optimum_bound,

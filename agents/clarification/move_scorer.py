@@ -201,10 +201,11 @@ class Network(ScoreNetwork):
     Args:
         hidden: units of each hidden layer.
         seed: of the initial weights.
+        more: inputs that a subclass adds.
     """
 
-    def __init__(self, hidden: int = 64, seed: int = 0) -> None:
-        super().__init__(_AHEAD + _COSTS, hidden, seed)
+    def __init__(self, hidden: int = 64, seed: int = 0, more: int = 0) -> None:
+        super().__init__(_AHEAD + _COSTS + more, hidden, seed)
 
     def inputs(self, features_R_F: Tensor, costs_R_K: Tensor) -> Tensor:
         """inputs_R_I: of R moves, each under its own (turn, word) costs."""

@@ -197,7 +197,8 @@ PART = 2048  # rows that the reference measures at a time
 class Paired(Loop):
     """Base of the algorithms that learn from pairs; one of yours defines `loss`.
 
-    Options: `pairs` ("forks", "siblings" or "futures"), `beta` (how dear it is to leave the reference),
+    Options: `pairs` ("forks", "siblings" or "futures"; where none is named, "siblings" for a player who does
+    not open the game, such as a user: it has no tree), `beta` (how dear it is to leave the reference),
     `reference` ("last": the policy that began the iteration; "start": the one that began the run); of pairs
     by futures `futures` (3), `window` (2) and `meanings` ("possible" or "own"), as in
     `clarify_env.trainers.algorithms.policy_gradient.Grouped`.
@@ -237,9 +238,12 @@ class Paired(Loop):
         """
         members = int(self.options.get("members", 1))
         found: list[Pair | Example]
-        if self.options["pairs"] == "forks":
+        kind = self.options["pairs"]
+        if "pairs" not in self.config.algorithm.options and batch.player not in self.env.game.opening:
+            kind = "siblings"
+        if kind == "forks":
             found = list(forks(batch))
-        elif self.options["pairs"] == "siblings":
+        elif kind == "siblings":
             found = list(siblings(batch, members))
         else:
             pairs, decisions = by_futures(batch, self.learners[batch.player], self.options, members)

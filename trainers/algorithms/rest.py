@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from clarify_env.agent import Agent
+from clarify_env.agents.softmax_policy import SoftmaxPolicy
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
 from clarify_env.trainers.algorithms.dialogue_tree import rooted
@@ -26,7 +27,8 @@ class ReST(Loop):
     of the best continuation `off_path` (1), the weight of what the best moves do not lead to, in [0, 1],
     `by_gain` (0.5), the power of what its move gains in an example's weight, and `replies` (8), draws where
     the other players only sample, at least 2; `rescore` (True): every
-    episode counts at all training costs.
+    episode counts at all training costs. A player who does not open the game, such as a user, has no tree:
+    where no rule is named its moves are selected by `averaged`, a language model's by `clustering`.
 
     Args:
         rule: a selection rule that is made already, or one for each player that is trained; by default the
@@ -51,18 +53,21 @@ class ReST(Loop):
         **kwargs: Any,
     ) -> None:
         super().__init__(config, learner, others, run, **kwargs)
-        rule = rule or self._rule()
+        if rule is None:
+            rule = {player: self._rule(player) for player in self.learners}
         self.rules = dict(rule) if isinstance(rule, Mapping) else dict.fromkeys(self.learners, rule)
 
-    def _rule(self) -> Selection:
+    def _rule(self, player: str) -> Selection:
         rule, off_path = make_rule(self.options["rule"]), self.options["off_path"]
         if isinstance(rule, BestContinuation):
             if not 0.0 <= off_path <= 1.0:
                 raise ClarifyError(f"off_path={off_path!r}: a share between 0 and 1")
             rule.off_path, rule.by_gain = off_path, self.options["by_gain"]
             rule.replies = int(self.options["replies"])
-            for player in self.learners:
-                rooted(self.env.game, player)
+            if "rule" not in self.config.algorithm.options and player not in self.env.game.opening:
+                small = isinstance(self.learners[player].agent, SoftmaxPolicy)
+                return make_rule("averaged" if small else "clustering")
+            rooted(self.env.game, player)
         else:
             for name in {"off_path", "by_gain", "replies"} & self.config.algorithm.options.keys():
                 value, own = self.options[name], self.options["rule"]

@@ -45,8 +45,8 @@ def crossplay(
         str | None,
         typer.Option(
             help="Who plays the others, names with commas: scripted, terse, fitted, embed, noisy:P, vague:P, "
-            f"refusing:P, panel for all kinds, a team of the game, or {NAMES}. "
-            "Default: scripted,noisy:0.1,vague:0.2, or the teams."
+            f"refusing:P, panel for all kinds, a team of the game, or {NAMES}. Default: those of the runs "
+            "that trained them as well, and scripted,noisy:0.1,vague:0.2, or the teams."
         ),
     ] = None,
     env: Env = "synthetic-v0",
@@ -85,7 +85,8 @@ def crossplay(
         raise ClarifyError(
             f"crossplay {env}: this game has one player, so that there is nobody to cross it with"
         )
-    names = with_panel(users, game.game) if users else roster.partners or teams_of(game)
+    pairs = [name for name, config in trained.items() if set(seats) <= set(config.policy.players)]
+    names = with_panel(users, game.game) if users else [*pairs, *(roster.partners or teams_of(game))]
     check_sampling(sampling, [*targets, *names])
     made = {_shown(name): load_team(name, game, seats, **sampling) for name in names}
     askers: dict[str, Agent] = {}
@@ -97,7 +98,7 @@ def crossplay(
         if shown in askers:
             raise ClarifyError(f"crossplay: two players are called {shown!r}; rename a run directory")
         askers[shown] = load(name, game, player, **sampling)
-        if name in trained or name == teams[-1]:
+        if (name in trained and name not in pairs) or name == teams[-1]:
             told = trained[name].rollout.knobs if name in trained else {}
             mine = {seat: a for seat, a in others_of(game, told).items() if seat not in roster.trained}
             home = [user for user, team in made.items() if mine and _alike(mine, team)]

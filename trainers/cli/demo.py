@@ -51,5 +51,7 @@ def demo(
     asker: Any = load(target, game, "asker", knobs=told, **sampling)
     if hasattr(asker, "temperature") and "temperature" not in sampling:
         asker = asker.with_(temperature=1.0)
-    play = module.Playground(game, asker, module.UserModel(**told), samples, seed)
+    paired = "user" in trainer("config").trained_by(target)
+    partner = load(target, game, "user") if paired else None
+    play = module.Playground(game, asker, module.UserModel(**told), samples, seed, partner)
     trainer("reporting.playground_page").serve(play, target, host, port)

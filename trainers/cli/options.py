@@ -197,7 +197,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
                 continue
             if parameter.name in _SEVERAL:
                 value = _SEVERAL[parameter.name][1](value)
-            elif parameter.name == "players":
+            elif parameter.name in ("players", "pool"):
                 value = tuple(value.split(","))
             given[parameter.name] = value
         command(given, **values)

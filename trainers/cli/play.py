@@ -31,6 +31,7 @@ from clarify_env.trainers.cli.options import (
     knobs,
     levels,
     options,
+    trainer,
     with_sampling,
 )
 
@@ -68,7 +69,8 @@ def play_by_hand(
     who = choose("player", who or players[0], (*players, "both", "nobody"))
     by_hand = players if who == "both" else [player for player in players if player == who]
     others = dict(others_of(env, knobs))
-    open_seats = [player for player in roster.trained if player not in by_hand]
+    seats = trainer("config").trained_by(agent or "") or roster.trained
+    open_seats = [player for player in seats if player not in by_hand]
     if agent == "human" and open_seats:
         raise ClarifyError(f"--agent human with --as {who}: to play it yourself use --as {open_seats[0]}")
     if agent not in (None, "human") and open_seats:

@@ -11,7 +11,7 @@ Finished parts of long work on disk, so that it can go on after an interruption.
 
 import json
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -111,6 +111,7 @@ def crossplay(
     cells: Sequence[Any] | None = None,
     tasks: int | None = None,
     seed: int = 0,
+    scored: bool = True,
     batch: int = 256,
     processes: int = 1,
     watcher: Logger | None = None,
@@ -132,6 +133,7 @@ def crossplay(
         cells: the costs; by default the unseen ones of the game.
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
+        scored: whether rewards are normalised as well, which takes a yardstick for every partner.
         batch: episodes under way at the same time.
         processes: that share the work; they change no number.
         watcher: told of the progress.
@@ -160,9 +162,12 @@ def crossplay(
     foreign: set[str] = set()
     for user, partner in users.items():
         others = dict.fromkeys(seats, partner) if isinstance(partner, Agent) else dict(partner)
-        fixed[user], best[user], ones[user], its_own = _yardstick(
-            env, user, others, questions, cells, seed, folder, processes, watcher
-        )
+        fixed[user] = np.full((1, len(questions)), np.nan)
+        best[user], ones[user], its_own = fixed[user][0], "", True
+        if scored:
+            fixed[user], best[user], ones[user], its_own = _yardstick(
+                env, user, others, questions, cells, seed, folder, processes, watcher
+            )
         if not its_own:
             foreign.add(user)
         for asker, agent in askers.items():
@@ -303,7 +308,9 @@ def report(
     """The matrix, its rows and the ranks as JSON data, from rewards by question.
 
     Numbers are over the questions that were measured in every cell that did not fail. The interval of a drop
-    comes from the same resamples of questions for both of its sides.
+    comes from the same resamples of questions for both of its sides. `drop` itself, where players have an own
+    partner each that no other has, is the cross-play drop (arXiv 2003.02979): what a player earns with its
+    own less what it earns with those of the others, in units of reward, on average over players.
 
     Args:
         table: cells by asker and user.
@@ -326,6 +333,9 @@ def report(
 
     matrix: dict[str, dict[str, Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
+    homes = {asker: user for asker, user in own.items() if asker in table}
+    strange = [user for user in homes.values() if list(homes.values()).count(user) == 1]
+    drops: list[Callable[[Floats], float]] = []
     for asker, line in table.items():
         matrix[asker] = {}
         for user, cell in line.items():
@@ -360,8 +370,20 @@ def report(
             rows[asker]["drop"] = interval(drop, count, seed)
             if any(user in foreign for user in (mine, *others)):
                 rows[asker]["drop"]["foreign"] = True
+        if mine in good and (away := [user for user in strange if user in good and user != mine]):
+            drops.append(
+                partial(_apart, line[mine].reward_N[whole_N], [line[u].reward_N[whole_N] for u in away])
+            )
     ranks = _ranks(table, whole_N, groups or {}, seed) if count else {}
-    return {"questions_compared": count, "matrix": matrix, "rows": rows, "ranks": ranks}
+    found: dict[str, Any] = {"questions_compared": count, "matrix": matrix, "rows": rows, "ranks": ranks}
+    if drops:
+        found["drop"] = interval(lambda weights: float(np.mean([of(weights) for of in drops])), count, seed)
+    return found
+
+
+def _apart(home_N: Floats, away_U_N: Sequence[Floats], weights_N: Floats) -> float:
+    """How much less is earned away than at home, on average over who is met there."""
+    return _dot(home_N, weights_N) - float(np.mean([_dot(away_N, weights_N) for away_N in away_U_N]))
 
 
 def _ranks(

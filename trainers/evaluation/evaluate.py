@@ -235,6 +235,7 @@ def evaluate(
     tasks: int | None = None,
     seed: int = 0,
     start: Mapping[str, Agent] | None = None,
+    trained: Sequence[str] = (),
     parallel: int = 256,
     processes: int = 1,
     watcher: Logger | None = None,
@@ -256,6 +257,8 @@ def evaluate(
         tasks: number of questions, the same ones whatever the seed; None for all.
         seed: of the players and the bootstrap.
         start: the trained players before their training, measured as well.
+        trained: who of the team was trained together, by default the game's usual ones. Where that is more,
+            as a user with its asker, the yardstick is the whole scripted team's.
         parallel: episodes under way at the same time.
         processes: that share the work; they change no number.
         watcher: told of the progress.
@@ -266,8 +269,8 @@ def evaluate(
         The content of summary.json.
     """
     watcher, player = watcher or Logger(), roster_of(env.game).trained[0]
-    trained = cells_of(env, "seen", seen)
-    cells = [*trained, *(costs for costs in cells_of(env, "unseen", unseen) if costs not in trained)]
+    known = cells_of(env, "seen", seen)
+    cells = [*known, *(costs for costs in cells_of(env, "unseen", unseen) if costs not in known)]
     questions = pick_questions(env, tasks)
     others = others_of(env, knobs)
     listed = jobs(env, questions, cells, player, seed)
@@ -283,17 +286,20 @@ def evaluate(
     lost_N_C = np.zeros((len(questions), len(cells)))
     own = played(team, "evaluate", store=store, failures=failures, counts=counts, lost_N_C=lost_N_C)
     before = played(start, "evaluate start") if start else None
-    partners = {p: {**others, **team}[p] for p in others if p not in roster_of(env.game).trained}
-    yard = yardsticks(
-        env, questions, cells, seed, knobs=knobs, others=partners, processes=processes, watcher=watcher
-    )
+    usual = roster_of(env.game).trained
+    beside = [p for p in others if p not in usual]
+    paired = any(p in trained for p in beside)
+    partners = {p: {**others, **({} if p in trained else team)}[p] for p in beside}
+    shared: dict[str, Any] = {"processes": processes, "watcher": watcher}
+    yard = yardsticks(env, questions, cells, seed, knobs=knobs, others=partners, scripted=paired, **shared)
     names, lost = measures_of(env, player), lost_N_C if lost_N_C.any() else None
     measured = Measured(cells, names, own, yard, before, lost)
-    known = len(trained)
-    parts = {"seen": range(known), "unseen": range(known, len(cells))}
+    count = len(known)
+    parts = {"seen": range(count), "unseen": range(count, len(cells))}
     summary = {
         "env": env.name,
         "agent": name,
+        "players": list(trained or usual),
         "split": split,
         "episodes": len(listed),
         "questions": len(questions),
@@ -310,12 +316,12 @@ def evaluate(
         "measures": list(measured.names),
         **{part: summarise(measured, at, seed) for part, at in parts.items() if at},
         "monotonicity": monotonicity(measured, env.game.terms),
-        "cells": [{"seen": c < known, **cell} for c, cell in enumerate(by_cell(measured))],
+        "cells": [{"seen": c < count, **cell} for c, cell in enumerate(by_cell(measured))],
         "fixed": by_strategy(measured),
         "versions": versions(),
     }
     ids = [getattr(env.game.tasks[k], "id", env.game.tasks[k]) for k in questions]
-    write_questions(out, ids, cells, known, measured.names, own, yard.optimum.get("reward"))
+    write_questions(out, ids, cells, count, measured.names, own, yard.optimum.get("reward"))
     write_json(out / "summary.json", summary)
     from clarify_env.trainers.reporting.figures import draw_all
 
@@ -345,7 +351,7 @@ def load_run(run: RunDirectory, iteration: int | None = None) -> dict[str, Agent
     Raises:
         ClarifyError: there is no such checkpoint.
     """
-    trainer = build(read_config(run))
+    trainer = build(read_config(run).changed(pool=()))
     last = run.last() if iteration is None else iteration
     if last is None or not run.checkpoint(last).is_dir():
         raise ClarifyError(f"{run.path}: has no checkpoint{'' if last is None else f' {last}'} to evaluate")
@@ -437,6 +443,7 @@ def evaluate_run(
         seed=config.seed if seed is None else seed,
         parallel=config.rollout.parallel,
         start=None if small or iteration == 0 else load_run(run, 0),
+        trained=config.policy.players,
         processes=processes or (default_processes() if small else 1),
         watcher=watcher,
         spent=run.spent(iteration),

@@ -65,15 +65,18 @@ class Yardsticks(NamedTuple):
         return self._replace(teams=teams, optimum={name: v[whole_N] for name, v in self.optimum.items()})
 
 
-def called(bound: Bound, partners: Sequence[str]) -> str:
+def called(bound: Bound, partners: Sequence[str], scripted: bool = False) -> str:
     """What the best play is called, such as "optimum with this user": what is best depends on the partners.
 
     Args:
         bound: computed.
         partners: the players that it plays with.
+        scripted: whether they are the scripted ones, in place of those that were trained.
     """
     if not partners:
         return bound.name
+    if scripted:
+        return f"{bound.name} with the scripted {' and '.join(partners)}"
     return f"{bound.name} with {'this' if bound.own else 'another'} {' and '.join(partners)}"
 
 
@@ -85,6 +88,7 @@ def yardsticks(
     *,
     knobs: Mapping[str, float] | None = None,
     others: Mapping[str, Agent] | None = None,
+    scripted: bool = False,
     processes: int = 1,
     watcher: Logger | None = None,
 ) -> Yardsticks:
@@ -98,6 +102,8 @@ def yardsticks(
         knobs: of the scripted players.
         others: who plays with each team in place of its own members; by default the last team's members that
             are not trained.
+        scripted: whether those who are measured have brought partners of their own in place of these, which
+            may do better than the best play with these.
         processes: that share the work; they change no number.
         watcher: told of the progress.
     """
@@ -138,8 +144,8 @@ def yardsticks(
     for name in ahead:
         teams[name] = np.stack([values[name].get(measure, unknown) for measure in names], axis=2)
     best = max(teams, key=lambda name: float(np.nan_to_num(_mean(teams[name]), nan=-np.inf)))
-    one = called(bound, list(others)) if bound else f"best team: {best}"
-    own = bound is None or bound.own
+    one = called(bound, list(others), scripted) if bound else f"best team: {best}"
+    own = bound is None or (bound.own and not scripted)
     return Yardsticks(teams, optimum, floor, one, "" if table_N_C_M is None else TABLE, own)
 
 

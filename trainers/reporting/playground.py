@@ -15,7 +15,7 @@ from clarify_env.agent import Agent, Decision, Failed, NoMove, Observation
 from clarify_env.agents import OptimalAsker, ScriptedUser
 from clarify_env.codec import decode
 from clarify_env.costs import FixedCosts
-from clarify_env.env import GameEnv
+from clarify_env.env import GameEnv, read_action
 from clarify_env.errors import ClarifyError, Unreadable
 from clarify_env.games.clarification.game import ARROW, ClarificationGame, Costs, Enumerate
 from clarify_env.games.clarification.scripted_user import UserModel
@@ -128,6 +128,7 @@ class Playground:
         user: how the scripted user behaves.
         samples: messages that are sampled of a policy that neither scores nor values its moves.
         seed: of everything random.
+        partner: the user that was trained together with the asker, in place of the scripted one.
     """
 
     env: GameEnv[Any]
@@ -135,6 +136,7 @@ class Playground:
     user: UserModel = field(default_factory=UserModel)
     samples: int = 8
     seed: int = 0
+    partner: Agent | None = None
 
     def __post_init__(self) -> None:
         check_playable(self.env)
@@ -166,9 +168,15 @@ class Playground:
         return preferences(self.asker, point.observation, self.samples, self.seed)
 
     def scripted(self, dialogue: Dialogue, point: DialogueState) -> Move:
-        """What the scripted user does at a point where the user is on turn."""
+        """What the user does at a point where it is on turn: the partner, or the scripted one."""
         rng = np.random.default_rng((self.seed, 19, len(dialogue.actions)))
-        return ScriptedUser(self.user).move(point.observation, rng)
+        if self.partner is None:
+            return ScriptedUser(self.user).move(point.observation, rng)
+        (decision,) = decide("user", self.partner, [point.observation], [rng])
+        move = read_action("user", decision.move, self.env.game.moves["user"], self.env.max_chars)
+        if not isinstance(move, Move):
+            raise ClarifyError(f"the user could not reply: {move.detail if move else 'it passed'}")
+        return move
 
     def to_the_end(self, dialogue: Dialogue, costs: Costs) -> Dialogue:
         """The dialogue played on by the policy's preferred moves and the scripted user."""

@@ -60,16 +60,22 @@ def dialogue_html(point: DialogueState) -> str:
     return asked + moves_html(episode)
 
 
-def hint(point: DialogueState, scripted: str = "") -> str:
-    """What whoever is on turn can do now, as HTML; `scripted` is what the scripted user would reply."""
+def hint(point: DialogueState, said: str = "", who: str = "scripted") -> str:
+    """What whoever is on turn can do now, as HTML.
+
+    Args:
+        point: of the dialogue.
+        said: what the user of the page would reply.
+        who: that is, "scripted" or "trained".
+    """
     if not point.player:
         return "The dialogue is over. Move a slider to price it anew, or start over."
     if point.player == "asker":
         return "The asker is on turn."
     message = point.observation["transcript"][-1].move
     if isinstance(message, Ask):
-        said = f" The scripted user would say: {escape(scripted)}" if scripted else ""
-        return f"The user is on turn: type a reply, or let the scripted user reply.{said}"
+        told = f" The {who} user would say: {escape(said)}" if said else ""
+        return f"The user is on turn: type a reply, or let the {who} user reply.{told}"
     if isinstance(message, Answer):
         return "The user is on turn: take the answer (nothing typed takes it as it is)."
     assert isinstance(message, Enumerate)
@@ -90,7 +96,8 @@ def page(play: Playground, name: str) -> Any:
         asker, user = point.player == "asker", point.player == "user"
         shown = preferences_html(play.preferences(point)) if asker else "<p>The policy is not on turn.</p>"
         buttons = [gr.update(interactive=on) for on in (asker, user, user, asker or user)]
-        told = hint(point, play.scripted(dialogue, point).text if user else "")
+        who = "trained" if play.partner else "scripted"
+        told = hint(point, play.scripted(dialogue, point).text if user else "", who)
         return [dialogue, dialogue_html(point), shown, told, *buttons]
 
     def guarded(work: Any) -> Any:

@@ -148,6 +148,8 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
     title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
     if told := _legends(result):
         title = f"{title}\n{told}"
+    if drop := result.get("drop"):
+        title = f"{title}\nreward with the own partner less that with others' partners: {interval_text(drop)}"
     shown = empty_table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]

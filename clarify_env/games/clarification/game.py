@@ -15,9 +15,10 @@ A user can only take away what it was offered: the tokens of a selection come fr
 option of the enumeration. Otherwise a user who knows the answer could play in the asker's place.
 """
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -133,6 +134,19 @@ SEEN = CostGrid(of=Costs, turn=(0.02, 0.1, 0.3), word=(0.002, 0.01, 0.04))
 UNSEEN = CostGrid(of=Costs, turn=(0.01, 0.05, 0.2, 0.4), word=(0.001, 0.005, 0.02, 0.06))
 
 
+@lru_cache(maxsize=50_000)
+def _reordered(meanings: tuple[Interpretation, ...], key: str) -> tuple[Interpretation, ...]:
+    """The meanings with every domain in an order that follows from `key`."""
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
+    orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for domain in sorted({fact.domain for meaning in meanings for fact in meaning.facts}):
+        orders[domain] = tuple(domain[k] for k in rng.permutation(len(domain)))
+    return tuple(
+        meaning._replace(facts=tuple(f._replace(domain=orders[f.domain]) for f in meaning.facts))
+        for meaning in meanings
+    )
+
+
 ASKING, REPLYING, SELECTING, OVER = range(4)
 
 
@@ -199,6 +213,9 @@ class ClarificationGame(Game[State]):
             truncated there.
         grade: accuracy and exact match, in [0, 1], of a selection against a meaning's answers; a pure
             function.
+        domains: in which order a player sees the values of a fact's domain: "common", the same for both, or
+            "own", each another, which follows from the question and the first of the notes. Where players
+            learn together, no code can then stand on that order (other-play, arXiv 2003.02979).
     """
 
     players: ClassVar[tuple[str, ...]] = ("asker", "user")
@@ -224,6 +241,7 @@ class ClarificationGame(Game[State]):
         knowledge: str = "open",
         max_turns: int = 5,
         grade: Grade = grade_text,
+        domains: str = "common",
     ) -> None:
         if not isinstance(max_turns, int) or max_turns < 1:
             raise ClarifyError(f"max_turns={max_turns!r}: the asker needs at least 1 message")
@@ -232,6 +250,7 @@ class ClarificationGame(Game[State]):
         self.knowledge = choose("knowledge", knowledge, KNOWLEDGE)
         self.max_turns = max_turns
         self.grade = grade
+        self.domains = choose("domains", domains, ("common", "own"))
 
     @cached_property
     def _most_meanings(self) -> int:
@@ -272,6 +291,9 @@ class ClarificationGame(Game[State]):
     ) -> dict[str, dict[str, Any]]:
         meanings, knowledge = task.interpretations, self.knowledge
         meant = meanings[intent]
+        if self.domains == "own":
+            meant = _reordered((meant,), f"user {task.id} {order[0]}")[0]
+            meanings = _reordered(meanings, f"asker {task.id} {order[0]}")
         shared = {"question": task.question, "context": task.context, "costs": frozen(costs)}
         return {
             "asker": {

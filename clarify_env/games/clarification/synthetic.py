@@ -208,6 +208,7 @@ def make_synthetic(
     world: int = 0,
     knowledge: str = "open",
     max_turns: int = 5,
+    domains: str = "common",
     render_mode: str | None = None,
 ) -> GameEnv[State]:
     """`synthetic-v0`; see the module's docstring.
@@ -220,8 +221,9 @@ def make_synthetic(
         knowledge: "open" (the asker holds notes), "document" (a text about the people of that name and some
             others) or "closed" (the question alone).
         max_turns: messages that the asker may send, >= 1.
+        domains: whether the players see the values of a domain in a "common" order, or each in its "own".
         render_mode: None or "ansi".
     """
     made = documented if knowledge == "document" else tasks
-    game = ClarificationGame(made(split, size, world), costs, knowledge, max_turns)
+    game = ClarificationGame(made(split, size, world), costs, knowledge, max_turns, domains=domains)
     return GameEnv(game, "synthetic-v0", render_mode=render_mode)

@@ -335,6 +335,7 @@ def make_synthetic_v1(
     world: int = 0,
     knowledge: str = "open",
     max_turns: int = 5,
+    domains: str = "common",
     render_mode: str | None = None,
 ) -> GameEnv[State]:
     """`synthetic-v1`; see the module's docstring.
@@ -347,9 +348,10 @@ def make_synthetic_v1(
         knowledge: "open" (the asker holds notes), "document" (a text about the things of that name and some
             others) or "closed" (the question alone).
         max_turns: messages that the asker may send, >= 1.
+        domains: whether the players see the values of a domain in a "common" order, or each in its "own".
         render_mode: None or "ansi".
     """
     game = ClarificationGame(
-        tasks_v1(split, size, world, knowledge == "document"), costs, knowledge, max_turns
+        tasks_v1(split, size, world, knowledge == "document"), costs, knowledge, max_turns, domains=domains
     )
     return GameEnv(game, "synthetic-v1", render_mode=render_mode)

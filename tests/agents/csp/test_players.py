@@ -56,7 +56,8 @@ def test_rest_learns_to_search_to_mark_and_to_believe(shared):
     assert list(loop.learners) == list(roster_of(loop.env.game).trained) == loop.env.possible_agents
     before = reward(loop.env, {name: one.agent for name, one in loop.learners.items()})
     for line in loop.train():
-        assert np.isfinite(line["update/loss"])
+        names = ["update/loss"] if shared else [f"update/{player}/loss" for player in loop.learners]
+        assert all(np.isfinite(line[name]) for name in names)
     after = reward(loop.env, {name: one.greedy() for name, one in loop.learners.items()})
     assert before < 0.5
     assert after > 0.7

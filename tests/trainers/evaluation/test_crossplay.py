@@ -114,6 +114,28 @@ def test_the_drop_by_hand():
     assert found["drop"] == {"mean": 0.75, "low": 0.75, "high": 0.75}
 
 
+def test_the_cross_play_drop_of_a_round_robin_by_hand():
+    """1 at home and 0.5 away, 0.75 at home and 0.25 away; a scripted partner is nobody's own: left out."""
+    one = np.ones(4)
+    earned = {"x": {"x": 1.0, "y": 0.5, "scripted": 0.0}, "y": {"x": 0.25, "y": 0.75, "scripted": 0.0}}
+    table = {a: {u: Crossing(r * one, {}) for u, r in line.items()} for a, line in earned.items()}
+    nothing = dict.fromkeys(earned["x"], np.full((1, 4), np.nan))
+    unknown = dict.fromkeys(nothing, np.full(4, np.nan))
+    found = report(table, nothing, unknown, {"x": "x", "y": "y"})
+    assert found["drop"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
+    assert found["matrix"]["x"]["y"]["reward"]["mean"] == 0.5
+    alone = report({"x": table["x"]}, nothing, unknown, {"x": "x"})
+    assert "drop" not in alone
+
+
+def test_without_a_score_there_are_rewards_alone(tmp_path):
+    result = played(tmp_path, scored=False)
+    cell = result["matrix"]["optimal"]["scripted"]
+    assert cell["reward"]["mean"] == pytest.approx(0.9, abs=0.1)
+    assert np.isnan(cell["normalized"]["mean"])
+    assert set(result["yardsticks"].values()) == {""}
+
+
 def test_users_by_name():
     assert user("vague:0.2").model == UserModel(vagueness=0.2)
     assert isinstance(user("scripted"), ScriptedUser)
