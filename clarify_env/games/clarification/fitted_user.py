@@ -29,7 +29,7 @@ from clarify_env.games.clarification.scripted_user import (
     added,
     as_sentence,
 )
-from clarify_env.games.clarification.speech import LONGEST, SPOKEN, people
+from clarify_env.games.clarification.speech import MOST_PADDING, SPOKEN, people
 from clarify_env.games.clarification.task import Fact
 from clarify_env.text import content, tokens
 
@@ -183,7 +183,7 @@ def _sentence(stance: str, before: str, text: str = "") -> str:
 def _spread(texts: Sequence[str], padding: Sequence[float], about: tuple[str, str, str]) -> dict[str, float]:
     """Shares of the texts: each number of words of padding goes to the text whose own is nearest to it."""
     shares: dict[str, float] = {}
-    own = [min(habit(text, *about).padding, LONGEST) for text in texts]
+    own = [min(habit(text, *about).padding, MOST_PADDING) for text in texts]
     for count, rate in enumerate(padding):
         at = min(range(len(texts)), key=lambda k: abs(own[k] - count))
         shares[texts[at]] = shares.get(texts[at], 0.0) + rate

@@ -19,7 +19,7 @@ from clarify_env.data import parsed_json
 from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.habits import AMOUNTS, REPLY_ACTS, SITUATIONS, Habit
 
-LONGEST = 20  # padding from which on it counts as this
+MOST_PADDING = 20  # padding from which on it counts as this
 
 
 MOST_WORDS = 25  # words from which on a reply counts as of so many
@@ -44,7 +44,7 @@ class Speech:
     Args:
         acts: by situation the probabilities of `REPLY_ACTS`.
         amounts: by situation and act of `SPOKEN` the probabilities of `AMOUNTS`.
-        padding: by act the probabilities of 0 to `LONGEST` words of padding, by "bare" or "told".
+        padding: by act the probabilities of 0 to `MOST_PADDING` words of padding, by "bare" or "told".
         contradiction: probability that a reply says the opposite of what is meant, in [0, 0.5).
     """
 
@@ -70,7 +70,7 @@ class Speech:
         acts = Counter((where, one.act) for where, one in listed)
         amounts = Counter((where, one.act, one.amount) for where, one in listed)
         overall = Counter((one.act, one.amount) for _, one in listed)
-        padding = Counter((one.act, _tells(one), min(one.padding, LONGEST)) for _, one in listed)
+        padding = Counter((one.act, _tells(one), min(one.padding, MOST_PADDING)) for _, one in listed)
         return cls(
             {where: _rates([acts[where, act] for act in REPLY_ACTS]) for where in SITUATIONS},
             {
@@ -85,7 +85,7 @@ class Speech:
             },
             {
                 act: {
-                    kind: _rates([padding[act, kind, count] for count in range(LONGEST + 1)])
+                    kind: _rates([padding[act, kind, count] for count in range(MOST_PADDING + 1)])
                     for kind in ("bare", "told")
                     if act in SPOKEN or kind == "bare"
                 }
@@ -101,7 +101,7 @@ class Speech:
             rates = dict(zip(AMOUNTS, self.amounts[situation][said.act], strict=True))
             possible = 1.0 if said.tellable else 1.0 - rates["all"]
             total += log(rates[said.amount] / possible)
-        return total + log(self.padding[said.act][_tells(said)][min(said.padding, LONGEST)])
+        return total + log(self.padding[said.act][_tells(said)][min(said.padding, MOST_PADDING)])
 
 
 def _tells(said: Habit) -> str:
