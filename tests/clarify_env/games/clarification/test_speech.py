@@ -12,7 +12,7 @@ import pytest
 from clarify_env import ClarifyError
 from clarify_env.games.clarification.habits import AMOUNTS, REPLY_ACTS, SITUATIONS, Habit
 from clarify_env.games.clarification.speech import (
-    LONGEST,
+    MOST_PADDING,
     SPOKEN,
     Speech,
     census,
@@ -36,7 +36,7 @@ def test_a_fit_is_counting():
         [(3 + 5 * overall[0]) / 8, *(5 * r / 8 for r in overall[1:])]
     )
     assert fitted.amounts["open"]["yes"] == pytest.approx(overall)
-    assert fitted.padding["no"]["told"][2] == pytest.approx(1.5 / (1 + 0.5 * (LONGEST + 1)))
+    assert fitted.padding["no"]["told"][2] == pytest.approx(1.5 / (1 + 0.5 * (MOST_PADDING + 1)))
     with pytest.raises(ClarifyError, match="no replies"):
         Speech.fit([])
 
@@ -47,7 +47,7 @@ def test_probabilities_of_all_replies_add_up_to_one(where, tellable):
     amounts = AMOUNTS if tellable else ("none", "some")
     every = [
         Habit(act, amount, tellable, padding, 1)
-        for act, amount, padding in product(REPLY_ACTS, amounts, range(LONGEST + 1))
+        for act, amount, padding in product(REPLY_ACTS, amounts, range(MOST_PADDING + 1))
         if act in SPOKEN or amount == "none"
     ]
     for speech in (Speech.fit(REPLIES), people()):
