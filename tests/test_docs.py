@@ -146,7 +146,7 @@ def said(text):
     """(command, option) pairs of the commands in a text: in blocks for a shell, and in backticks."""
     lines = [line for kind, content in BLOCK.findall(text) if kind in SHELL for line in content.splitlines()]
     for line in [*lines, *SPAN.findall(BLOCK.sub("", text))]:
-        for command, rest in re.findall(r"clarify-env ([a-z]+)([^|&]*)", line):
+        for command, rest in re.findall(r"clarify-env ([a-z]+(?:-[a-z]+)*)([^|&]*)", line):
             yield from ((command, option) for option in ["", *re.findall(r"(?<=\s)--[\w-]+", rest)])
 
 

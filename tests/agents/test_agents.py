@@ -183,7 +183,7 @@ def test_scripted_user_answers_from_the_intent_alone():
         observation = Watched(user_sees(TOWN, 1, move))
         ScriptedUser(UserModel(noise=0.2)).act([observation])
         assert observation.read <= {"question", "intent", "facts", "transcript"}
-        others = tuple(meaning._replace(answers=("?",)) for meaning in TOWN.interpretations)
+        others = tuple(meaning._replace(answers=("other",)) for meaning in TOWN.interpretations)
         changed = TOWN._replace(interpretations=others)
         assert ScriptedUser().act([observation]) == ScriptedUser().act([user_sees(changed, 1, move)])
 

@@ -11,7 +11,8 @@ How a row becomes a task (rules of ours, each with a test):
 - `facts` are, for each meaning, values by name, each in one word. What the values of a name can be is what
   the whole source says of it.
 - `split` says where a row belongs. Without it, 80 in 100 rows are for training and the rest for validation,
-  by a hash of the id, or of the question where there is none: a row stays where it is when others come.
+  by a hash of the id, or of the question where there is none: a row stays where it is when others come. Only
+  of a few rows that all fall on one side, one goes to the other.
 - A row has at most 12 meanings. One that cannot be played as it was meant is rejected with its line and a
   reason, and the others are read.
 
@@ -262,8 +263,14 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _hashed_split(id: str) -> str:
-    return "train" if int(_digest(id)[:12], 16) % 100 < TRAINING_SHARE else "validation"
+def _hashed_splits(ids: Sequence[str]) -> dict[str, str]:
+    """The split of each id: by its hash alone, but that of two and more some are for either."""
+    places = {id: int(_digest(id)[:12], 16) for id in ids}
+    found = {id: "train" if at % 100 < TRAINING_SHARE else "validation" for id, at in places.items()}
+    for split, pick in (("train", min), ("validation", max)):
+        if len(ids) > 1 and split not in found.values():
+            found[pick(ids, key=lambda id: (places[id], id))] = split
+    return found
 
 
 def _checked_fields(fields: Any) -> dict[str, str]:
@@ -337,24 +344,24 @@ def _read(source: Any, named: Mapping[str, str]) -> QuestionSet:
             rejected.append((row.place, str(error)))
             continue
         held[task.id] = row.place, task, split
+    shown = [" ".join(name.split()) for name in columns]
     for field, column in named.items():
         if columns and column and field not in found:
-            raise ClarifyError(f"{told}: no row has {column!r} for {field}{nearest(column, columns)}")
+            raise ClarifyError(f"{told}: no row has {column!r} for {field}{nearest(column, shown)}")
     if not held:
         why = f"; the first, {rejected[0][0]}, {rejected[0][1]}" if rejected else ""
-        seen = f"; columns: {', '.join(columns)}" if columns else ""
+        seen = f"; columns: {', '.join(shown)}" if columns else ""
         raise ClarifyError(f"{told}: none of {len(rejected)} rows can be played{why}{seen:.300}")
+    hashed = _hashed_splits([id for id, (_, _, split) in held.items() if not split])
     tasks: dict[str, list[Task]] = {name: [] for name in SPLITS}
-    for task, (_, _, split) in zip(
-        _with_domains([task for _, task, _ in held.values()]), held.values(), strict=True
-    ):
-        tasks[split or _hashed_split(task.id)].append(task)
+    for task in _with_domains([task for _, task, _ in held.values()]):
+        tasks[held[task.id][2] or hashed[task.id]].append(task)
     return QuestionSet(
         {name: tuple(listed) for name, listed in tasks.items()},
         tuple(rejected),
         tuple(columns),
         {field: names[field] for field in FIELDS if field in found},
-        sum(not split for _, _, split in held.values()),
+        len(hashed),
     )
 
 

@@ -236,7 +236,7 @@ def test_mistakes_are_named():
         audit(env, ScriptedUser(), leak=0.0)
     with pytest.raises(ClarifyError, match="max_turns=2 lets no two questions through"):
         audit(clarify_env.make("synthetic-v0", size=9, max_turns=2), ScriptedUser())
-    lone = Task("t", "Who?", (Interpretation("Who?", ("A",)),))
+    lone = Task("t", "Who?", (Interpretation("Who?", ("B",)),))
     single = GameEnv(ClarificationGame((lone,), FixedCosts(turn=0.1, word=0.01)), "lone-v0")
     with pytest.raises(ClarifyError, match="no question of this split has several meanings"):
         audit(single, ScriptedUser())

@@ -147,6 +147,12 @@ def test_splits():
     assert {task.id for task in found.of("validation")} == {
         task.id for task in more.of("validation") if task.id != "new"
     }
+    for few in (2, 3, 4):  # some to train on and some to check, however few there are
+        for start in range(0, 100, few):
+            held = own_questions(rows[start : start + few]).tasks
+            assert held["train"]
+            assert held["validation"]
+    assert len(own_questions(rows[:1]).of("all")) == 1
     with pytest.raises(ClarifyError, match=r"split='test': holds no question; there are 3\d\d in train"):
         found.of("test")
     with pytest.raises(ClarifyError, match="unknown split 'al'; did you mean 'all'"):
