@@ -1,6 +1,5 @@
 """The results of an audit, a cross-play, an isotoken evaluation and a sweep: as tables and as pictures."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,22 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
-from scipy.stats import t as student
 
 from clarify_env.data import read_json
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.evaluation.isotoken import PLAYED
-from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
+from clarify_env.trainers.evaluation.statistics import better, summary_of
 from clarify_env.trainers.evaluation.sweep import Cell, curve
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, heat, save
-from clarify_env.trainers.reporting.summary import budgets, interval_text, legend, marked
+from clarify_env.trainers.reporting.summary import (
+    budgets,
+    interval_text,
+    legend,
+    marked,
+    percent,
+    plain_table,
+)
+from clarify_env.trainers.reporting.user_tables import by_user, user_tables
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 ABOUT = {
@@ -44,14 +50,6 @@ SHORT = {
 }  # fmt: skip
 
 
-def _table(title: str, columns: Sequence[str], left: int = 1) -> Table:
-    """An empty table whose first columns stand on the left, the numbers on the right."""
-    shown = Table(title=title, box=None, padding=(0, 1))
-    for k, column in enumerate(columns):
-        shown.add_column(column, justify="left" if k < left else "right", no_wrap=k >= left)
-    return shown
-
-
 def audit_table(report: Mapping[str, Any]) -> Group:
     """The report of an audit for a terminal.
 
@@ -60,12 +58,12 @@ def audit_table(report: Mapping[str, Any]) -> Group:
     """
     title = f"{report['user']} as the user of {report['env']} ({report['questions']} questions)"
     kinds = [kind for kind, count in report["probes"].items() if count]
-    shown = _table(title, ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)))
+    shown = plain_table(title, ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)))
     for measure, rate in {"right": report["right"], **report["rates"]}.items():
-        parts = [_percent(rate["by_probe"].get(kind, {}).get("mean"), 0) for kind in kinds]
-        spread = f"{_percent(rate['low'])}-{_percent(rate['high'])}" if rate["of"] else ""
-        shown.add_row(measure, _percent(rate["mean"]), spread, *parts)
-    shown.add_row("told", "", "", *(_percent(report["told"][kind], 0) for kind in kinds))
+        parts = [percent(rate["by_probe"].get(kind, {}).get("mean"), 0) for kind in kinds]
+        spread = f"{percent(rate['low'])}-{percent(rate['high'])}" if rate["of"] else ""
+        shown.add_row(measure, percent(rate["mean"]), spread, *parts)
+    shown.add_row("told", "", "", *(percent(report["told"][kind], 0) for kind in kinds))
     lines = [Text(f"{name}: {about}") for name, about in ABOUT.items()]
     if alike := report["likeness"]:
         apart = ", ".join(f"{part} {far:.2f}" for part, far in alike["distances"].items())
@@ -79,7 +77,7 @@ def audit_table(report: Mapping[str, Any]) -> Group:
 def ablation_table(report: Mapping[str, Any]) -> Table:
     """What `without_each` returned, for a terminal: the dearest first; `lost` is in reward."""
     title = f"{report['agent']} on {report['env']} ({report['questions']} questions, unseen costs)"
-    shown = _table(title, ("without", "reward", "score", "from single", "lost", "95%"), left=0)
+    shown = plain_table(title, ("without", "reward", "score", "from single", "lost", "95%"), left=0)
     shown.columns[0].justify = "left"
     rows = sorted(report["without"].items(), key=lambda item: -item[1]["lost"]["mean"])
     for name, row in [("", report["whole"]), *rows]:
@@ -137,10 +135,6 @@ def audit_markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "" if share is None else f"{100 * share:.{digits}f}"
-
-
 def crossplay_table(result: Mapping[str, Any]) -> Table:
     """Normalised scores by player and partner, and by row the own partner's, the others' mean and the drop.
 
@@ -151,7 +145,7 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
     title = f"normalised score on {result['env']} ({result['questions_compared']} questions); * own partner"
     if told := _legends(result):
         title = f"{title}\n{told}"
-    shown = _table(title, (result["player"], *users, "own", "others", "drop"))
+    shown = plain_table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
         parts = [row.get(name) for name in ("own", "others")]
@@ -208,12 +202,12 @@ def isotoken_tables(result: Mapping[str, Any]) -> Group:
     """The scores by turns, and what the game as it is took."""
     rows, turns = result["rows"], result["turns"]
     title = f"{result['env']}: score by messages of each player, which have {result['budget']} words in all"
-    scores = _table(title, ("agent", "control", *map(str, turns)), left=2)
+    scores = plain_table(title, ("agent", "control", *map(str, turns)), left=2)
     for agent, control in dict.fromkeys((row["agent"], row["control"]) for row in rows):
         own = [row for row in rows if (row["agent"], row["control"]) == (agent, control)]
         scores.add_row(agent, control, *(_tight(row["score"]) for row in own))
     title = f"what it took, and the change of the score from {turns[0]} messages"
-    took = _table(title, ("agent", "turns", "change", "words", "unused", "early", "broken"))
+    took = plain_table(title, ("agent", "turns", "change", "words", "unused", "early", "broken"))
     for row in rows:
         if row["control"] == PLAYED:
             change = _tight(row["change"], "+") if "change" in row else ""
@@ -265,22 +259,6 @@ SCORES = ("unseen", "seen", "others")
 
 
 ALIKE = 1.05  # greatest over least of what the algorithms spent, up to which that counts as equal
-
-
-def summary_of(values_S: Sequence[float], seed: int = 0) -> dict[str, float | None]:
-    """Interquartile mean over seeds with its 95% interval (None for a single seed).
-
-    The interval is Student's, with the deviation of resamples of the seeds: of five seeds their percentiles
-    alone would hold the true mean in 90 of 100 comparisons.
-    """
-    values = np.asarray(values_S, dtype=np.float64)
-    mean, count = float(interquartile_mean(values)), len(values)
-    if count < 2:
-        return {"iqm": mean, "low": None, "high": None}
-    drawn_R_S = np.random.default_rng(seed).integers(count, size=(2000, count))
-    spread = float(np.std(interquartile_mean(values[drawn_R_S]))) * (count / (count - 1)) ** 0.5
-    half = float(student.ppf(0.975, count - 1)) * spread
-    return {"iqm": mean, "low": mean - half, "high": mean + half}
 
 
 def collect(
@@ -340,69 +318,10 @@ def collect(
             a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
         }
     equal = {game: _equal(rows) for game, rows in games.items()}
-    users = {game: _by_user(crossing, cells) for game, crossing in (crossings or {}).items()}
+    users = {game: by_user(crossing, cells) for game, crossing in (crossings or {}).items()}
     result = {"games": games, "better": chances, "equal": equal, "users": users}
     write_json(folder / "compare.json", result)
     return result
-
-
-def _by_user(crossing: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
-    """By partner `audit` and, by algorithm, `score`, `rank` and `booked` of the runs of a cross-play."""
-    runs: dict[str, list[Mapping[str, Any]]] = {}
-    for cell in cells:
-        line = crossing["matrix"].get(f"{cell.algorithm} seed{cell.seed}")
-        if line is not None and cell.game == crossing["env"]:
-            runs.setdefault(cell.algorithm, []).append(line)
-    found: dict[str, dict[str, Any]] = {}
-    for user in crossing["yardsticks"]:
-        met = {}
-        for name, lines in runs.items():
-            scores = [line[user]["normalized"]["mean"] for line in lines if "normalized" in line[user]]
-            booked: Counter[str] = Counter()
-            for line in lines:
-                booked.update(line[user]["booked"])
-            met[name] = {
-                "score": summary_of(scores) if len(scores) == len(lines) else None,
-                "foreign": any(line[user].get("normalized", {}).get("foreign", False) for line in lines),
-                "rank": crossing["ranks"].get(user, {}).get(name),
-                "booked": dict(booked),
-            }
-        found[user] = {"audit": crossing.get("audits", {}).get(user), "algorithms": met}
-    return found
-
-
-def _user_tables(game: str, users: Mapping[str, Any]) -> list[Any]:
-    """Scores and ranks of the algorithms with each partner, and who broke episodes."""
-    if not users:
-        return []
-    names = list(next(iter(users.values()))["algorithms"])
-    shown = _table(
-        f"{game}: score and rank [95%] with each partner", ("partner", "faults %", "likeness", *names)
-    )
-    lines = []
-    for user, found in users.items():
-        audit = found["audit"] or {}
-        error, alike = audit.get("error"), audit.get("likeness")
-        shown.add_row(
-            user,
-            _percent(error["mean"]) if error else "",
-            f"{alike['mean']:.2f}" if alike else "",
-            *(_ranked_cell(found["algorithms"][name]) for name in names),
-        )
-        for name, row in found["algorithms"].items():
-            if row["booked"]:
-                told = ", ".join(f"{end} {count}" for end, count in row["booked"].items())
-                lines.append(f"{name} with {user}, episodes broken by: {told}")
-    return [shown, *lines]
-
-
-def _ranked_cell(row: Mapping[str, Any]) -> str:
-    """A score with its rank, such as "0.85 1 [1, 2]"."""
-    if row["score"] is None:
-        return "failed"
-    score = marked(f"{row['score']['iqm']:.2f}", row)
-    rank = row["rank"]
-    return score if rank is None else f"{score}  {rank['mean']:g} [{rank['low']:g}, {rank['high']:g}]"
 
 
 def _equal(rows: Mapping[str, Any]) -> list[str]:
@@ -438,7 +357,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     parts: list[Any] = []
     for game, rows in result["games"].items():
         columns = ("algorithm", "mean [95%]", "> next", "others")
-        shown = _table(f"{game}: normalised score at unseen costs", columns)
+        shown = plain_table(f"{game}: normalised score at unseen costs", columns)
         ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
         for k, name in enumerate(ranked):
             row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
@@ -456,7 +375,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
         parts += [
             shown,
             *_spent_table(game, result, ranked),
-            *_user_tables(game, result["users"].get(game, {})),
+            *user_tables(game, result["users"].get(game, {})),
         ]
         parts += [
             f"{name}, seed {seed} failed: {why}"
