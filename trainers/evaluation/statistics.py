@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, trim_mean
+from scipy.stats import t as student
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
@@ -62,6 +63,22 @@ def paired(difference_N_K: Floats, seed: int = 0) -> list[dict[str, float]]:
 def interquartile_mean(values_S: Floats, axis: int = -1) -> Any:
     """Mean of the middle half (arXiv 2108.13264)."""
     return trim_mean(values_S, 0.25, axis=axis)
+
+
+def summary_of(values_S: Sequence[float], seed: int = 0) -> dict[str, float | None]:
+    """Interquartile mean over seeds with its 95% interval (None for a single seed).
+
+    The interval is Student's, with the deviation of resamples of the seeds: of five seeds their percentiles
+    alone would hold the true mean in 90 of 100 comparisons.
+    """
+    values = np.asarray(values_S, dtype=np.float64)
+    mean, count = float(interquartile_mean(values)), len(values)
+    if count < 2:
+        return {"iqm": mean, "low": None, "high": None}
+    drawn_R_S = np.random.default_rng(seed).integers(count, size=(2000, count))
+    spread = float(np.std(interquartile_mean(values[drawn_R_S]))) * (count / (count - 1)) ** 0.5
+    half = float(student.ppf(0.975, count - 1)) * spread
+    return {"iqm": mean, "low": mean - half, "high": mean + half}
 
 
 def better(first_S: Sequence[float], second_S: Sequence[float]) -> float:

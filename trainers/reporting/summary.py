@@ -227,3 +227,16 @@ def results(summary: Mapping[str, Any]) -> Group:
         counted.append(paid)
     took = [Text(f"Spent on the training: {told}.")] if (told := spent_text(summary)) else []
     return Group(table, note, *took, Columns(counted))
+
+
+def plain_table(title: str, columns: Sequence[str], left: int = 1) -> Table:
+    """An empty table whose first columns stand on the left, the numbers on the right."""
+    shown = Table(title=title, box=None, padding=(0, 1))
+    for k, column in enumerate(columns):
+        shown.add_column(column, justify="left" if k < left else "right", no_wrap=k >= left)
+    return shown
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in percent, such as "12.5"; "" for None."""
+    return "" if share is None else f"{100 * share:.{digits}f}"

@@ -1,6 +1,5 @@
 """The result of a sweep: as JSON data, as tables and as a picture."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,38 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rich.console import Group
 from rich.table import Table
-from scipy.stats import t as student
 
 from clarify_env.data import read_json
 from clarify_env.reference import data_hash
 from clarify_env.registry import make, registry
-from clarify_env.trainers.evaluation.statistics import better, interquartile_mean
+from clarify_env.trainers.evaluation.statistics import better, summary_of
 from clarify_env.trainers.evaluation.sweep import Cell, curve
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, save
-from clarify_env.trainers.reporting.summary import budgets, interval_text, legend, marked
-from clarify_env.trainers.reporting.tables import empty_table, percent
+from clarify_env.trainers.reporting.summary import budgets, interval_text, legend, marked, plain_table
+from clarify_env.trainers.reporting.user_tables import by_user, user_tables
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
 SCORES = ("unseen", "from_single", "seen", "others")
 
 
 ALIKE = 1.05  # greatest over least of what the algorithms spent, up to which that counts as equal
-
-
-def summary_of(values_S: Sequence[float], seed: int = 0) -> dict[str, float | None]:
-    """Interquartile mean over seeds with its 95% interval (None for a single seed).
-
-    The interval is Student's, with the deviation of resamples of the seeds: of five seeds their percentiles
-    alone would hold the true mean in 90 of 100 comparisons.
-    """
-    values = np.asarray(values_S, dtype=np.float64)
-    mean, count = float(interquartile_mean(values)), len(values)
-    if count < 2:
-        return {"iqm": mean, "low": None, "high": None}
-    drawn_R_S = np.random.default_rng(seed).integers(count, size=(2000, count))
-    spread = float(np.std(interquartile_mean(values[drawn_R_S]))) * (count / (count - 1)) ** 0.5
-    half = float(student.ppf(0.975, count - 1)) * spread
-    return {"iqm": mean, "low": mean - half, "high": mean + half}
 
 
 def collect(
@@ -105,7 +87,7 @@ def collect(
             a: {b: better(one, two) for b, two in scores.items() if b != a} for a, one in scores.items()
         }
     equal = {game: _equal(rows) for game, rows in games.items()}
-    users = {game: _by_user(crossing, cells) for game, crossing in (crossings or {}).items()}
+    users = {game: by_user(crossing, cells) for game, crossing in (crossings or {}).items()}
     result = {
         "games": games,
         "better": chances,
@@ -122,65 +104,6 @@ def _data(cells: Sequence[Cell]) -> dict[str, str]:
     options = {cell.game: cell.config.env_options for cell in cells}
     envs = {game: make(game, **registry[game].held_out(own)) for game, own in options.items()}
     return {game: data_hash(env.game.tasks) for game, env in envs.items()}
-
-
-def _by_user(crossing: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
-    """By partner `audit` and, by algorithm, `score`, `rank` and `booked` of the runs of a cross-play."""
-    runs: dict[str, list[Mapping[str, Any]]] = {}
-    for cell in cells:
-        line = crossing["matrix"].get(f"{cell.algorithm} seed{cell.seed}")
-        if line is not None and cell.game == crossing["env"]:
-            runs.setdefault(cell.algorithm, []).append(line)
-    found: dict[str, dict[str, Any]] = {}
-    for user in crossing["yardsticks"]:
-        met = {}
-        for name, lines in runs.items():
-            scores = [line[user]["normalized"]["mean"] for line in lines if "normalized" in line[user]]
-            booked: Counter[str] = Counter()
-            for line in lines:
-                booked.update(line[user]["booked"])
-            met[name] = {
-                "score": summary_of(scores) if len(scores) == len(lines) else None,
-                "foreign": any(line[user].get("normalized", {}).get("foreign", False) for line in lines),
-                "rank": crossing["ranks"].get(user, {}).get(name),
-                "booked": dict(booked),
-            }
-        found[user] = {"audit": crossing.get("audits", {}).get(user), "algorithms": met}
-    return found
-
-
-def _user_tables(game: str, users: Mapping[str, Any]) -> list[Any]:
-    """Scores and ranks of the algorithms with each partner, and who broke episodes."""
-    if not users:
-        return []
-    names = list(next(iter(users.values()))["algorithms"])
-    shown = empty_table(
-        f"{game}: score and rank [95%] with each partner", ("partner", "faults %", "likeness", *names)
-    )
-    lines = []
-    for user, found in users.items():
-        audit = found["audit"] or {}
-        error, alike = audit.get("error"), audit.get("likeness")
-        shown.add_row(
-            user,
-            percent(error["mean"]) if error else "",
-            f"{alike['mean']:.2f}" if alike else "",
-            *(_ranked_cell(found["algorithms"][name]) for name in names),
-        )
-        for name, row in found["algorithms"].items():
-            if row["booked"]:
-                told = ", ".join(f"{end} {count}" for end, count in row["booked"].items())
-                lines.append(f"{name} with {user}, episodes broken by: {told}")
-    return [shown, *lines]
-
-
-def _ranked_cell(row: Mapping[str, Any]) -> str:
-    """A score with its rank, such as "0.85 1 [1, 2]"."""
-    if row["score"] is None:
-        return "failed"
-    score = marked(f"{row['score']['iqm']:.2f}", row)
-    rank = row["rank"]
-    return score if rank is None else f"{score}  {rank['mean']:g} [{rank['low']:g}, {rank['high']:g}]"
 
 
 def _equal(rows: Mapping[str, Any]) -> list[str]:
@@ -216,7 +139,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     parts: list[Any] = []
     for game, rows in result["games"].items():
         columns = ("algorithm", "mean [95%]", "> next", "others")
-        shown = empty_table(f"{game}: normalised score at unseen costs", columns)
+        shown = plain_table(f"{game}: normalised score at unseen costs", columns)
         ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
         for k, name in enumerate(ranked):
             row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
@@ -234,7 +157,7 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
         parts += [
             shown,
             *_spent_table(game, result, ranked),
-            *_user_tables(game, result["users"].get(game, {})),
+            *user_tables(game, result["users"].get(game, {})),
         ]
         parts += [
             f"{name}, seed {seed} failed: {why}"

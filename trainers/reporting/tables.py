@@ -14,7 +14,7 @@ from rich.text import Text
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.evaluation.isotoken import PLAYED
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, heat, save
-from clarify_env.trainers.reporting.summary import interval_text, legend, marked
+from clarify_env.trainers.reporting.summary import interval_text, legend, marked, percent, plain_table
 from clarify_env.trainers.run_directory import write_json
 
 ABOUT = {
@@ -38,14 +38,6 @@ SHORT = {
 }  # fmt: skip
 
 
-def empty_table(title: str, columns: Sequence[str], left: int = 1) -> Table:
-    """An empty table whose first columns stand on the left, the numbers on the right."""
-    shown = Table(title=title, box=None, padding=(0, 1))
-    for k, column in enumerate(columns):
-        shown.add_column(column, justify="left" if k < left else "right", no_wrap=k >= left)
-    return shown
-
-
 def audit_table(report: Mapping[str, Any]) -> Group:
     """The report of an audit for a terminal.
 
@@ -54,7 +46,7 @@ def audit_table(report: Mapping[str, Any]) -> Group:
     """
     title = f"{report['user']} as the user of {report['env']} ({report['questions']} questions)"
     kinds = [kind for kind, count in report["probes"].items() if count]
-    shown = empty_table(title, ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)))
+    shown = plain_table(title, ("%", "rate", "95%", *(SHORT.get(kind, kind) for kind in kinds)))
     for measure, rate in {"right": report["right"], **report["rates"]}.items():
         parts = [percent(rate["by_probe"].get(kind, {}).get("mean"), 0) for kind in kinds]
         spread = f"{percent(rate['low'])}-{percent(rate['high'])}" if rate["of"] else ""
@@ -73,7 +65,7 @@ def audit_table(report: Mapping[str, Any]) -> Group:
 def ablation_table(report: Mapping[str, Any]) -> Table:
     """What `without_each` returned, for a terminal: the dearest first; `lost` is in reward."""
     title = f"{report['agent']} on {report['env']} ({report['questions']} questions, unseen costs)"
-    shown = empty_table(title, ("without", "reward", "score", "from single", "lost", "95%"), left=0)
+    shown = plain_table(title, ("without", "reward", "score", "from single", "lost", "95%"), left=0)
     shown.columns[0].justify = "left"
     rows = sorted(report["without"].items(), key=lambda item: -item[1]["lost"]["mean"])
     for name, row in [("", report["whole"]), *rows]:
@@ -134,10 +126,6 @@ def audit_markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    return "" if share is None else f"{100 * share:.{digits}f}"
-
-
 def crossplay_table(result: Mapping[str, Any]) -> Table:
     """Normalised scores by player and partner, and by row the own partner's, the others' mean and the drop.
 
@@ -150,7 +138,7 @@ def crossplay_table(result: Mapping[str, Any]) -> Table:
         title = f"{title}\n{told}"
     if drop := result.get("drop"):
         title = f"{title}\nreward with the own partner less that with others' partners: {interval_text(drop)}"
-    shown = empty_table(title, (result["player"], *users, "own", "others", "drop"))
+    shown = plain_table(title, (result["player"], *users, "own", "others", "drop"))
     for asker, line in result["matrix"].items():
         row = result["rows"][asker]
         parts = [row.get(name) for name in ("own", "others")]
@@ -207,12 +195,12 @@ def isotoken_tables(result: Mapping[str, Any]) -> Group:
     """The scores by turns, and what the game as it is took."""
     rows, turns = result["rows"], result["turns"]
     title = f"{result['env']}: score by messages of each player, which have {result['budget']} words in all"
-    scores = empty_table(title, ("agent", "control", *map(str, turns)), left=2)
+    scores = plain_table(title, ("agent", "control", *map(str, turns)), left=2)
     for agent, control in dict.fromkeys((row["agent"], row["control"]) for row in rows):
         own = [row for row in rows if (row["agent"], row["control"]) == (agent, control)]
         scores.add_row(agent, control, *(_tight(row["score"]) for row in own))
     title = f"what it took, and the change of the score from {turns[0]} messages"
-    took = empty_table(title, ("agent", "turns", "change", "words", "unused", "early", "broken"))
+    took = plain_table(title, ("agent", "turns", "change", "words", "unused", "early", "broken"))
     for row in rows:
         if row["control"] == PLAYED:
             change = _tight(row["change"], "+") if "change" in row else ""
