@@ -23,6 +23,7 @@ from clarify_env.agents.clarification.move_scorer import (
 )
 from clarify_env.arrays import Floats
 from clarify_env.games.clarification.game import Ask
+from clarify_env.games.clarification.scripted_user import UserModel
 from clarify_env.moves import Move
 
 
@@ -78,7 +79,7 @@ class PairedScorer(MoveScorer):
 
     def describe(self, key: Asking, moves: Sequence[Move]) -> Floats:
         """features_M_F: those of `MoveScorer` under each reading, and words once the meaning is known."""
-        described = {}
+        described: dict[UserModel, Floats] = {}
         for alike in self._read(key).values():
             rows = describe(alike[0], moves, self.candidates)
             described |= {one.user: rows for one in alike}
