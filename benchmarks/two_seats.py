@@ -42,6 +42,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "past and scripted": {"pool": ("past", "optimal")},
     "warm start": WARM,
 }
+# Where the user may not tell all at once: questions so cheap, and lists so dear, that the pair goes on asking
+# while nobody is understood yet.
+ONE_VALUE = {"candidates": "one-value", "costs": {"turn": (0.003, 0.01), "word": (0.02, 0.06)}}
+CHEAP = [Costs(0.005, 0.03), Costs(0.005, 0.05)]
 CELLS = [Costs(0.01, 0.005), Costs(0.05, 0.001), Costs(0.05, 0.02), Costs(0.2, 0.005)]  # unseen ones
 
 
@@ -56,7 +60,7 @@ def trained(way: str, seed: int, out: Path, given: Mapping[str, Any]) -> dict[st
     return load_run(run)
 
 
-def measured(way: str, seeds: int, out: Path, tasks: int, given: Mapping[str, Any]) -> dict[str, Any]:
+def measured(way: str, seeds: int, out: Path, tasks: int, given: dict[str, Any]) -> dict[str, Any]:
     """The line of a way of training."""
     pairs = {f"seed{seed}": trained(way, seed, out, given) for seed in range(seeds)}
     env = clarify_env.make("synthetic-v0", split="validation")
@@ -66,7 +70,16 @@ def measured(way: str, seeds: int, out: Path, tasks: int, given: Mapping[str, An
     users = {name: pair["user"] for name, pair in pairs.items()} | {"scripted": ScriptedUser()}
     own = {name: name for name in pairs}
     folder = out / f"cross-{way.replace(', ', '-').replace(' ', '-')}"
-    result = crossplay(env, askers, users, folder, own=own, cells=CELLS, tasks=tasks, scored=False)
+    result = crossplay(
+        env,
+        askers,
+        users,
+        folder,
+        own=own,
+        cells=CHEAP if "costs" in given else CELLS,
+        tasks=tasks,
+        scored=False,
+    )
     reward = {
         (asker, user): cell["reward"]["mean"]
         for asker, line in result["matrix"].items()
@@ -93,13 +106,13 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", type=int, default=40, help="validation questions of the cross-play")
-    parser.add_argument("--candidates", default="", help="one-value: the user may not tell all at once")
+    parser.add_argument("--one-value", action="store_true", help="the user may not tell all at once")
     parser.add_argument("--iterations", type=int, default=BUDGET["iterations"])
     parser.add_argument("--ways", default=";".join(WAYS), help="of training, with semicolons")
     parser.add_argument("--out", type=Path, default=Path("runs/two-seats"))
     options = parser.parse_args()
     set_threads(1)
-    given = {"iterations": options.iterations, "candidates": options.candidates}
+    given = {"iterations": options.iterations, **(ONE_VALUE if options.one_value else {})}
     found = {}
     print("| way | pair | drop | its user, optimal asker | its asker, scripted user | understood |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -115,7 +115,7 @@ def test_the_drop_by_hand():
 
 
 def test_the_cross_play_drop_of_a_round_robin_by_hand():
-    """1 at home and 0.5 away, 0.75 at home and 0.25 away; a scripted partner is nobody's own: left out."""
+    """1 at home and 0.5 away, 0.75 at home and 0.25 away; whose partner nobody has as its own is left out."""
     one = np.ones(4)
     earned = {"x": {"x": 1.0, "y": 0.5, "scripted": 0.0}, "y": {"x": 0.25, "y": 0.75, "scripted": 0.0}}
     table = {a: {u: Crossing(r * one, {}) for u, r in line.items()} for a, line in earned.items()}

@@ -12,7 +12,7 @@ from rich.console import Console
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
-from clarify_env.trainers.evaluation import sweep
+from clarify_env.trainers.evaluation import statistics, sweep
 from clarify_env.trainers.evaluation import sweep as sweep_after
 from clarify_env.trainers.evaluation.evaluate import load_run
 from clarify_env.trainers.evaluation.measure import measure, pick_questions
