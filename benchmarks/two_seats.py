@@ -52,7 +52,7 @@ CELLS = [Costs(0.01, 0.005), Costs(0.05, 0.001), Costs(0.05, 0.02), Costs(0.2, 0
 def trained(way: str, seed: int, out: Path, given: Mapping[str, Any]) -> dict[str, Agent]:
     """The pair of this seed; a run that is there is taken."""
     run = RunDirectory(out / f"{way.replace(', ', '-').replace(' ', '-')}-seed{seed}")
-    config = recipe("move-scorer", "ppo", seed=seed, **{**BUDGET, **WAYS[way], **given})
+    config = recipe("move-scorer", "ppo", env="synthetic-v0", seed=seed, **{**BUDGET, **WAYS[way], **given})
     known = run.last()
     if known is None or known < config.iterations:
         for _ in train(config, run, resume=known is not None):

@@ -20,6 +20,7 @@ from clarify_env.trainers.run_directory import RunDirectory
 
 torch.set_num_threads(1)
 FEW = {
+    "env": "synthetic-v0",
     "players": ("asker", "user"),
     "env_options": {"size": 30},
     "tasks": 4,
