@@ -12,11 +12,11 @@ from rich.console import Console
 import clarify_env
 from clarify_env import ClarifyError
 from clarify_env.agents import ScriptedUser
-from clarify_env.trainers.evaluation import statistics, sweep
+from clarify_env.trainers.evaluation import sweep
 from clarify_env.trainers.evaluation import sweep as sweep_after
 from clarify_env.trainers.evaluation.evaluate import load_run
 from clarify_env.trainers.evaluation.measure import measure, pick_questions
-from clarify_env.trainers.evaluation.statistics import ranked
+from clarify_env.trainers.evaluation.statistics import better, interquartile_mean, ranked, summary_of
 from clarify_env.trainers.evaluation.sweep import READY, Sweep, narrowed, run_sweep
 from clarify_env.trainers.evaluation.yardsticks import yardsticks
 from clarify_env.trainers.reporting import sweep_report
@@ -210,18 +210,18 @@ def _lines(folder):
 
 
 def test_statistics_by_hand():
-    assert statistics.interquartile_mean(np.array([0.0, 1.0, 2.0, 9.0])) == 1.5
-    assert statistics.better([1.0, 2.0], [1.0, 0.0]) == pytest.approx((0.5 + 1.0 + 1.0 + 1.0) / 4)
-    found = statistics.summary_of([0.9, 0.92, 0.94, 0.96, 0.98])
+    assert interquartile_mean(np.array([0.0, 1.0, 2.0, 9.0])) == 1.5
+    assert better([1.0, 2.0], [1.0, 0.0]) == pytest.approx((0.5 + 1.0 + 1.0 + 1.0) / 4)
+    found = summary_of([0.9, 0.92, 0.94, 0.96, 0.98])
     assert found["iqm"] == pytest.approx(0.94)
     assert 0.85 < found["low"] < 0.9 < found["iqm"] < 0.98 < found["high"] < 1.03
-    assert statistics.summary_of([0.5]) == {"iqm": 0.5, "low": None, "high": None}
+    assert summary_of([0.5]) == {"iqm": 0.5, "low": None, "high": None}
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 8])
 def test_an_interval_over_seeds_holds_the_mean_as_often_as_it_says(seeds):
     rng = np.random.default_rng(seeds)
-    found = [statistics.summary_of(rng.normal(size=seeds).tolist(), k) for k in range(400)]
+    found = [summary_of(rng.normal(size=seeds).tolist(), k) for k in range(400)]
     assert np.mean([one["low"] <= 0.0 <= one["high"] for one in found]) > 0.92
 
 
