@@ -6,7 +6,7 @@ from typing import Any
 
 from clarify_env.trainers.evaluation.statistics import summary_of
 from clarify_env.trainers.evaluation.sweep import Cell
-from clarify_env.trainers.reporting.summary import marked, percent, plain_table
+from clarify_env.trainers.reporting.summary import interval_text, percent, plain_table
 
 
 def by_user(crossing: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
@@ -38,31 +38,27 @@ def user_tables(game: str, users: Mapping[str, Any]) -> list[Any]:
     """Scores and ranks of the algorithms with each partner, and who broke episodes."""
     if not users:
         return []
-    names = list(next(iter(users.values()))["algorithms"])
-    shown = plain_table(
-        f"{game}: score and rank [95%] with each partner", ("partner", "faults %", "likeness", *names)
-    )
-    lines = []
+    parts: list[Any] = []
     for user, found in users.items():
         audit = found["audit"] or {}
         error, alike = audit.get("error"), audit.get("likeness")
-        shown.add_row(
-            user,
-            percent(error["mean"]) if error else "",
-            f"{alike['mean']:.2f}" if alike else "",
-            *(_ranked_cell(found["algorithms"][name]) for name in names),
-        )
-        for name, row in found["algorithms"].items():
+        about = [f"faults {percent(error['mean'])}%"] if error else []
+        about += [f"likeness {alike['mean']:.2f}"] if alike else []
+        told = f" ({', '.join(about)})" if about else ""
+        shown = plain_table(f"{game} with {user}{told}", ("algorithm", "mean [95%]", "rank [95%]"))
+        met = found["algorithms"]
+        for name in sorted(met, key=lambda name: -(met[name]["score"] or {"iqm": -9.0})["iqm"]):
+            score, rank = met[name]["score"], met[name]["rank"]
+            shown.add_row(
+                name,
+                interval_text({**score, "mean": score["iqm"], "foreign": met[name]["foreign"]})
+                if score
+                else "failed",
+                f"{rank['mean']:g} [{rank['low']:.2g}, {rank['high']:.2g}]" if rank else "",
+            )
+        parts.append(shown)
+        for name, row in met.items():
             if row["booked"]:
-                told = ", ".join(f"{end} {count}" for end, count in row["booked"].items())
-                lines.append(f"{name} with {user}, episodes broken by: {told}")
-    return [shown, *lines]
-
-
-def _ranked_cell(row: Mapping[str, Any]) -> str:
-    """A score with its rank, such as "0.85 1 [1, 2]"."""
-    if row["score"] is None:
-        return "failed"
-    score = marked(f"{row['score']['iqm']:.2f}", row)
-    rank = row["rank"]
-    return score if rank is None else f"{score}  {rank['mean']:g} [{rank['low']:g}, {rank['high']:g}]"
+                ends = ", ".join(f"{end} {count}" for end, count in row["booked"].items())
+                parts.append(f"{name} with {user}, episodes broken by: {ends}")
+    return parts
