@@ -30,7 +30,7 @@ from clarify_env.data import find_file
 from clarify_env.errors import ClarifyError
 from clarify_env.games.clarification.habits import AMOUNTS, REPLY_ACTS, Habit, habit, situation
 from clarify_env.games.clarification.scripted_user import DONT_KNOW, REFUSAL, text_reply
-from clarify_env.games.clarification.speech import LONGEST, SMOOTHING, Speech, census, write_people
+from clarify_env.games.clarification.speech import MOST_PADDING, SMOOTHING, Speech, census, write_people
 from clarify_env.trainers.evaluation.statistics import interval
 
 FILE = Path(__file__).parent.parent / "clarify_env" / "games" / "clarification" / "people.json"
@@ -89,11 +89,11 @@ class Marginal:
         said = [row.described[1] for row in answers]
         self.acts = _shares([one.act for one in said], REPLY_ACTS)
         self.amounts = _shares([one.amount for one in said], AMOUNTS)
-        self.paddings = _shares([min(one.padding, LONGEST) for one in said], range(LONGEST + 1))
+        self.paddings = _shares([min(one.padding, MOST_PADDING) for one in said], range(MOST_PADDING + 1))
 
     def padding(self, said: Habit) -> float:
         """Probability of its padding."""
-        return self.paddings[min(said.padding, LONGEST)]
+        return self.paddings[min(said.padding, MOST_PADDING)]
 
     def __call__(self, row: Row) -> float:
         """Log-probability of the answer."""

@@ -13,7 +13,7 @@ from clarify_env.trainers.algorithms.advantages import leave_one_out
 from clarify_env.trainers.algorithms.losses import nll
 from clarify_env.trainers.algorithms.policy_gradient import Grouped
 from clarify_env.trainers.evaluation.sweep import Sweep, run_sweep
-from clarify_env.trainers.reporting.tables import collect
+from clarify_env.trainers.reporting.sweep_report import collect
 
 
 class WeightedCloning(Grouped):

@@ -183,8 +183,10 @@ def test_the_panel_ranks_algorithms_with_every_user(tmp_path):
     scores = [matrix[f"rest seed{seed}"]["terse"]["normalized"]["mean"] for seed in (0, 1)]
     assert users["terse"]["algorithms"]["rest"]["score"]["iqm"] == pytest.approx(np.mean(scores))
     shown = printed(result)
-    assert "score and rank" in shown
-    assert "noisy:0.3" in shown
+    for user in users:
+        assert f"synthetic-v0 with {user} (faults" in shown
+    assert "rank [95%]" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_ranks_by_hand():
