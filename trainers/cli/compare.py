@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-import clarify_env
-from clarify_env.agents.roster import with_panel
 from clarify_env.trainers.cli.options import DataDir, app, console, trainer
 from clarify_env.trainers.loggers import Bars
 
@@ -55,9 +53,8 @@ def compare(
     )
     if users:
         made = replace(made, users=tuple(users.split(",")))
-        for game in made.games:
-            with_panel(users, clarify_env.registry[game].family)  # a mistake is told before anything is run
     cells = made.cells()
+    sweeps.check_users(made)  # a mistake is told before anything is run
     count = processes or workers.default_processes()
     with Bars(console) as bars:
         done = bars.stage("compare", len(cells))

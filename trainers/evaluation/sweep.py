@@ -231,6 +231,15 @@ def spent(cell: Cell, lines: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
+def check_users(sweep: Sweep) -> None:
+    """Raise a ClarifyError where a game of the sweep does not know one of its users."""
+    for game, options in sweep.games.items() if sweep.users else ():
+        env = make(game, **registry[game].held_out(dict(options)))
+        seats = [seat for seat in env.possible_agents if seat != roster_of(env.game).trained[0]]
+        for name in with_panel(",".join(sweep.users or ()), env.game):
+            load_team(name, env, seats)
+
+
 def total(counts: Mapping[str, Any], name: str) -> float:
     """What was spent of one kind, such as "updates", or "decisions" of all players together."""
     return float(sum(n for key, n in counts.items() if key == name or key.startswith(f"{name}/")))

@@ -36,6 +36,11 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
             "lora=4: has no effect on move-scorer, only on a language model",
         ),
         ("train --agent small --hidden 8", "hidden=8: has no effect on small, only on a small policy"),
+        ("compare --games synthetic-v0 --users foo", "unknown agent or run directory 'foo'"),
+        (
+            "train --algorithm ppo --algorithm-option credit=exat",
+            "unknown credit 'exat'; did you mean 'exact'?",
+        ),
         ("train --algorithm ppo --rule top-k", "unknown option of ppo 'rule'"),
         ("train --agent move-scorer --rule top-k --algorithm-option off_path=0.5", "no effect on the rule"),
         ("train --agent move-scorer --rule math:Nothing", "'math:Nothing': cannot be loaded"),
