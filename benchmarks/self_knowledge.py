@@ -58,19 +58,20 @@ class Rewarded(PPO):
     """PPO in which each helper is rewarded for itself: by its own answer, or where the asker takes it."""
 
     kind = "own"
+    keeps = 0.0
 
     def _groups(self, batch):
         game, player = self.env.game, batch.player
         for group in super()._groups(batch):
             if player != "asker":
                 for k, played in enumerate(group):
-                    rewards_T = np.zeros(len(played.rewards_T))
-                    rewards_T[-1] = self.own(game, played.episode, player)
+                    rewards_T = self.keeps * np.array(played.rewards_T)
+                    rewards_T[-1] += self.own(game, played.episode, player)
                     group[k] = played._replace(rewards_T=rewards_T)
             yield group
 
     def own(self, game, episode, player):
-        """What this helper is paid for an episode."""
+        """What this helper is paid for an episode, besides the share `keeps` of the group's reward."""
         *before, last = episode.moves(player) or [None]
         says = isinstance(last, (Sure, Unsure))
         right = says and game.grade(last.text, episode.setup["answers"])[1] > 0
@@ -87,19 +88,16 @@ class Credit(Rewarded):
     kind = "credit"
 
 
-class Modest(PPO):
-    """PPO with the group's reward, from which a helper pays half for each wrong answer that it is sure of."""
+class Modest(Rewarded):
+    """The group's reward, from which a helper pays half for each wrong answer that it is sure of."""
 
-    def _groups(self, batch):
-        game, player = self.env.game, batch.player
-        for group in super()._groups(batch):
-            for k, played in enumerate(group):
-                *_, last = played.episode.moves(player) or [None]
-                if isinstance(last, Sure) and not game.grade(last.text, played.episode.setup["answers"])[1]:
-                    rewards_T = np.array(played.rewards_T)
-                    rewards_T[-1] -= 0.5
-                    group[k] = played._replace(rewards_T=rewards_T)
-            yield group
+    keeps = 1.0
+
+    def own(self, game, episode, player):
+        """The price of claiming too much."""
+        *_, last = episode.moves(player) or [None]
+        wrong = isinstance(last, Sure) and not game.grade(last.text, episode.setup["answers"])[1]
+        return -0.5 * wrong
 
 
 class Kind(NamedTuple):

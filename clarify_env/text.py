@@ -140,6 +140,12 @@ def grade_text(selection: str, answers: Sequence[str]) -> tuple[float, float]:
     return accuracy, exact_match(selection, answers) if accuracy == 1.0 else 0.0
 
 
+def grade_exact(selection: str, answers: Sequence[str]) -> tuple[float, float]:
+    """Exact match after the SQuAD normalisation, as accuracy too: right or wrong."""
+    right = exact_match(selection, answers)
+    return right, right
+
+
 FUNCTION = frozenset(
     """i me my we our you your he she him his her it its they them their this that these those there is are
     was were be been being am do does did has have had will would can could may might shall should must of to

@@ -13,7 +13,7 @@ from clarify_env.agents.roster import roster_of
 from clarify_env.costs import CostGrid
 from clarify_env.errors import ClarifyError, choose, nearest
 from clarify_env.registry import registry
-from clarify_env.trainers.run_directory import RunDirectory
+from clarify_env.trainers.run_directory import RunDirectory, run_named
 
 
 def setting(default: Any, about: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -254,8 +254,8 @@ def read_config(run: RunDirectory) -> Config:
 
 def trained_by(name: str) -> tuple[str, ...]:
     """The players that the run of this name was told to train, "run:DIR" or DIR; () for the usual ones."""
-    run = RunDirectory(name.removeprefix("run:"))
-    return read_config(run).policy.players if name and (run.path / "config.json").is_file() else ()
+    run = run_named(name)
+    return read_config(run).policy.players if run else ()
 
 
 def shown_name(config: Config) -> str:
@@ -285,6 +285,7 @@ AGENTS: dict[str, dict[str, Any]] = {
         },
     },
     "other": {
+        "env": Config.env,
         "iterations": 3,
         "tasks": 32,
         "group_size": 12,
@@ -343,7 +344,7 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str | None = None, **given: Any
         ClarifyError: a setting that does not exist, is out of range, or has no effect on this agent.
     """
     without_effect(agent, given)
-    own = {"env": usual_game(agent), **AGENTS.get(agent, AGENTS["other"])}
+    own = dict(AGENTS.get(agent, AGENTS["other"]))
     spec = registry[given.get("env", own["env"])]
     roster = roster_of(spec.family) if spec.family else None
     players = given.get("players") or (roster.trained if roster else ())
@@ -372,7 +373,7 @@ def recipe(agent: str = SMALL_POLICY, algorithm: str | None = None, **given: Any
 
 def usual_game(agent: str) -> str:
     """The environment of a run that names none."""
-    game: str = AGENTS.get(agent, AGENTS["other"]).get("env", Config.env)
+    game: str = AGENTS.get(agent, AGENTS["other"])["env"]
     return game
 
 

@@ -49,6 +49,12 @@ def _finite(data: Any) -> Any:
     return data
 
 
+def run_named(name: str) -> "RunDirectory | None":
+    """The run that a name stands for, "run:DIR" or DIR; None where there is none, as for an agent's name."""
+    run = RunDirectory(name.removeprefix("run:"))
+    return run if name and (run.path / "config.json").is_file() else None
+
+
 def versions() -> dict[str, Any]:
     """Versions of everything that computes, and the state of the git checkout around the package."""
     found: dict[str, str | None] = {}

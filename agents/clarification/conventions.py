@@ -22,6 +22,7 @@ from clarify_env.games.clarification.scripted_user import (
     UserModel,
     added,
     asked_fact,
+    stated,
 )
 from clarify_env.games.clarification.task import Fact
 
@@ -32,7 +33,7 @@ _RARE = 1e-6  # chance of a reply that a code has no use for: it tells nothing
 def coded(fact: Fact, shift: int) -> str:
     """The reply that stands for the fact's value in the code of this shift, such as "Chemist."."""
     value = fact.domain[(fact.domain.index(fact.value) + shift) % len(fact.domain)]
-    return f"{value[:1].upper()}{value[1:]}."
+    return stated(value)
 
 
 def tellings(ask: str, question: str, intent: str, facts: Sequence[Fact], said: Said = ()) -> dict[str, str]:

@@ -32,7 +32,7 @@ import numpy as np
 
 from clarify_env.arrays import Floats
 from clarify_env.errors import ClarifyError
-from clarify_env.game import StopReason
+from clarify_env.game import Game, StopReason
 from clarify_env.moves import Move
 from clarify_env.rollout import child_seed
 from clarify_env.simulate import advance, foreseen, seen
@@ -196,6 +196,11 @@ class BestContinuation:
                     reach[id(child)] = reach[id(node)] * factor_C
         return reach
 
+    @staticmethod
+    def check(game: Game[Any], player: str) -> None:
+        """Raise a ClarifyError where the player's episodes have no common root."""
+        rooted(game, player, "best-continuation", "select for it by averaged, threshold, top-k or clustering")
+
     def grow(self, batch: Batch) -> list[Tree]:
         """The tree of each task.
 
@@ -203,7 +208,7 @@ class BestContinuation:
             ClarifyError: the others only sample, and one reply is to be drawn.
         """
         game, player = batch.env.game, batch.player
-        rooted(game, player)
+        self.check(game, player)
         known = batch.known
         if not known and self.replies < 2:
             raise ClarifyError(

@@ -98,12 +98,18 @@ class Pending:
     source: int
 
 
-def rooted(game: Game[Any], player: str) -> None:
-    """Raise a ClarifyError where `player` does not open the game: its episodes have no common root."""
+def rooted(game: Game[Any], player: str, what: str, instead: str) -> None:
+    """Raise a ClarifyError where `player` does not open the game: its episodes have no common root.
+
+    Args:
+        game: that is played.
+        player: who is trained.
+        what: needs a root, and `instead` what does not, both as the message names them.
+    """
     if player not in game.opening:
         raise ClarifyError(
-            f"best-continuation: {player!r} first decides after others have moved, so its episodes "
-            "have no common root; select for it by averaged, threshold, top-k or clustering"
+            f"{what}: {player!r} first decides after others have moved, so its episodes have no common root; "
+            f"{instead}"
         )
 
 

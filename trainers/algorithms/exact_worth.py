@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clarify_env.agent import Decision
+from clarify_env.agent import Agent, Decision
 from clarify_env.arrays import Floats
 from clarify_env.episode import prices
 from clarify_env.errors import ClarifyError
@@ -28,6 +28,7 @@ from clarify_env.moves import Move, Pass
 from clarify_env.rollout import child_seed, decide
 from clarify_env.simulate import Choice, advance, foreseen
 from clarify_env.trainers.algorithms.advantages import Played, leave_one_out
+from clarify_env.trainers.algorithms.dialogue_tree import rooted
 from clarify_env.trainers.algorithms.selection import Batch
 
 
@@ -73,18 +74,17 @@ class PolicyNode:
         return float(known_K.mean()) if len(known_K) else np.nan
 
 
-def check_exact(batch: Batch) -> None:
-    """Raise a ClarifyError where worths cannot be exact: in this game, or with these players."""
-    if batch.player not in batch.env.game.opening:
-        raise ClarifyError(
-            f"credit='exact': {batch.player!r} first decides after others have moved, so its episodes have "
-            "no common root; give another credit"
-        )
+def check_exact(batch: Batch) -> Agent:
+    """The policy that decides; raises ClarifyError where the game or the players allow no exact worths."""
+    rooted(batch.env.game, batch.player, "credit='exact'", "give another credit")
+    if batch.policy is None:
+        raise ClarifyError("credit='exact': the batch names no policy, which has to decide at later points")
     if not batch.known:
         raise ClarifyError(
             "credit='exact': the other players have to say what they may do (`replies`), as scripted ones "
             "do; with those who only sample give credit='branching'"
         )
+    return batch.policy
 
 
 def exact_worths(
@@ -104,7 +104,7 @@ def exact_worths(
     Raises:
         ClarifyError: see `check_exact`; a group of one.
     """
-    check_exact(batch)
+    policy = check_exact(batch)
     game, player = batch.env.game, batch.player
     roots, per_unit = [], []
     for group in groups:
@@ -114,7 +114,7 @@ def exact_worths(
         price = prices(group[0].episode.terms, group[0].episode.costs)
         roots.append(root)
         per_unit.append({name: unit for name, unit in price.items() if not terms or name in terms})
-    levels = _grow(batch, roots, per_unit, deep, width)
+    levels = _grow(batch, policy, roots, per_unit, deep, width)
     for level in reversed(levels):
         for point, _ in level:
             point.worth_K = np.array([_worth(point, decision) for decision in point.sampled])
@@ -149,20 +149,25 @@ Level = list[tuple[PolicyNode, int]]  # points of one depth, each with the posit
 
 
 def _grow(
-    batch: Batch, roots: Sequence[PolicyNode], per_unit: Sequence[Mapping[str, float]], deep: int, width: int
+    batch: Batch,
+    policy: Agent,
+    roots: Sequence[PolicyNode],
+    per_unit: Sequence[Mapping[str, float]],
+    deep: int,
+    width: int,
 ) -> list[Level]:
     """The points of all trees by depth."""
     level: Level = [(root, tree) for tree, root in enumerate(roots)]
     levels: list[Level] = []
     while level:
         if levels:
-            _sample(batch, level, deep, width, len(levels))
+            _sample(batch, policy, level, deep, width, len(levels))
         levels.append(level)
         level = _play(batch, level, per_unit)
     return levels
 
 
-def _sample(batch: Batch, level: Level, deep: int, width: int, depth: int) -> None:
+def _sample(batch: Batch, policy: Agent, level: Level, deep: int, width: int, depth: int) -> None:
     game, player = batch.env.game, batch.player
     views, rngs, owners = [], [], []
     for n, (point, _) in enumerate(level):
@@ -175,9 +180,7 @@ def _sample(batch: Batch, level: Level, deep: int, width: int, depth: int) -> No
             views.append(game.view(point.states[0][0], player))
             rngs.append(np.random.default_rng(child_seed(batch.seed, 21, depth, n, k)))
             owners.append(point)
-    if batch.policy is None:
-        raise ClarifyError("credit='exact': the batch names no policy, which has to decide at later points")
-    for point, decision in zip(owners, decide(player, batch.policy, views, rngs, batch.spent), strict=True):
+    for point, decision in zip(owners, decide(player, policy, views, rngs, batch.spent), strict=True):
         point.sampled.append(decision)
 
 

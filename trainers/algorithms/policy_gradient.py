@@ -22,7 +22,7 @@ from clarify_env.trainers.algorithms.exact_worth import exact_worths
 from clarify_env.trainers.algorithms.losses import kl
 from clarify_env.trainers.algorithms.selection import Batch
 from clarify_env.trainers.algorithms.simulated_futures import advantages as branched
-from clarify_env.trainers.algorithms.simulated_futures import check_futures
+from clarify_env.trainers.algorithms.simulated_futures import check_counts, check_futures
 from clarify_env.trainers.learners import Example, Experience, Learner, Scored
 from clarify_env.trainers.loop import Loop
 
@@ -66,9 +66,7 @@ class PolicyGradient(Loop):
             choose("reward term", name, self.env.game.terms)
         choose("credit", self.options["credit"], (*self.credits, "exact"))
         self.exact = self.options["credit"] == "exact"
-        for name in ("deep", "width"):
-            if not isinstance(self.options[name], int) or self.options[name] < 1:
-                raise ClarifyError(f"{name}={self.options[name]!r}: a whole number, at least 1")
+        check_counts(self.options, "deep", "width")
         if self.config.rollout.start_share:
             raise ClarifyError(
                 f"start_share={self.config.rollout.start_share}: {type(self).__name__} learns from its own "

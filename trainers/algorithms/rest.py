@@ -12,7 +12,6 @@ from clarify_env.agent import Agent
 from clarify_env.agents.softmax_policy import SoftmaxPolicy
 from clarify_env.errors import ClarifyError
 from clarify_env.trainers.algorithms.best_continuation import BestContinuation
-from clarify_env.trainers.algorithms.dialogue_tree import rooted
 from clarify_env.trainers.algorithms.selection import Batch, Selection, make_rule
 from clarify_env.trainers.config import Config
 from clarify_env.trainers.learners import Example, Learner
@@ -67,7 +66,7 @@ class ReST(Loop):
             if "rule" not in self.config.algorithm.options and player not in self.env.game.opening:
                 small = isinstance(self.learners[player].agent, SoftmaxPolicy)
                 return make_rule("averaged" if small else "clustering")
-            rooted(self.env.game, player)
+            rule.check(self.env.game, player)
         else:
             for name in {"off_path", "by_gain", "replies"} & self.config.algorithm.options.keys():
                 value, own = self.options[name], self.options["rule"]

@@ -173,13 +173,17 @@ def _closed(
 BASELINE = 4  # times as many futures for the value of a point as for that of a move
 
 
+def check_counts(options: Mapping[str, Any], *names: str) -> None:
+    """Raise where one of these options is no whole number of at least 1."""
+    for name in names:
+        if not isinstance(options[name], int) or options[name] < 1:
+            raise ClarifyError(f"{name}={options[name]!r}: a whole number, at least 1")
+
+
 def check_futures(options: Mapping[str, Any]) -> None:
     """Raise where `meanings`, `futures`, `window` or `share` are out of range."""
     choose("meanings", options["meanings"], ("own", "possible"))
-    for name in ("futures", "window"):
-        value = options[name]
-        if not isinstance(value, int) or value < 1:
-            raise ClarifyError(f"{name}={value!r}: a whole number, at least 1")
+    check_counts(options, "futures", "window")
     share = options.get("share", 1.0)
     if not 0.0 < share <= 1.0:
         raise ClarifyError(f"share={share!r}: a share of the decisions, above 0 and at most 1")

@@ -78,9 +78,8 @@ def compare(
 
 def _typed(context: typer.Context) -> str:
     """The command without what does not change its result; folders of data are DIR."""
-    names = {"sweep": "", "games": "--games", "algorithms": "--algorithms", "seeds": "--seeds"}
-    told = [
-        f"{names[key]} {value}".strip() for key, value in context.params.items() if key in names and value
-    ]
+    names = ("sweep", "games", "algorithms", "seeds", "users")
+    typed = [(name, context.params[name]) for name in names if context.params[name]]
+    told = [str(value) if name == "sweep" else f"--{name} {value}" for name, value in typed]
     data = ["--data-dir DIR"] if context.params["data_dir"] else []
     return " ".join(["clarify-env compare", *told, *data])

@@ -61,12 +61,10 @@ def crossplay(
     sampling: dict[str, Any],
 ) -> None:
     """Play everybody with partners that they were not trained with: does a score hold away from home?"""
-    crossing, runs = trainer("evaluation.crossplay"), trainer("run_directory")
+    crossing, run_named = trainer("evaluation.crossplay"), trainer("run_directory").run_named
     trainer("evaluation.parallel").set_threads(threads)
     trained = {
-        name: trainer("config").read_config(runs.RunDirectory(name.removeprefix("run:")))
-        for name in targets
-        if _is_run(name)
+        name: trainer("config").read_config(run) for name in targets if (run := run_named(name)) is not None
     }
     games = {config.env for config in trained.values()}
     if len(games) > 1 and not given(context, "env"):
@@ -91,7 +89,7 @@ def crossplay(
     made = {_shown(name): load_team(name, game, seats, **sampling) for name in names}
     askers: dict[str, Agent] = {}
     own: dict[str, str] = {}
-    identity = {_shown(n): _identity(Path(n.removeprefix("run:"))) for n in [*targets, *names] if _is_run(n)}
+    identity = {_shown(n): _identity(run) for n in [*targets, *names] if (run := run_named(n)) is not None}
     identity |= {n: f"{n} {sampling}" for n in [*targets, *names] if is_language_model(n)}
     for name in targets:
         shown = _shown(name)
@@ -126,21 +124,16 @@ def crossplay(
     console.print(f"Picture: {out / 'crossplay.png'}; numbers: {out / 'crossplay.json'}", highlight=False)
 
 
-def _is_run(name: str) -> bool:
-    return (Path(name.removeprefix("run:")) / "config.json").is_file()
-
-
 def _shown(name: str) -> str:
     """The name in the result: of a run that of its folder."""
-    return Path(name).name if _is_run(name) else name
+    return Path(name).name if trainer("run_directory").run_named(name) else name
 
 
-def _identity(run: Path) -> str:
+def _identity(run: Any) -> str:
     """Which policy a run directory holds: its place and its last checkpoint with the time of writing."""
-    directory = trainer("run_directory").RunDirectory(run)
-    last = directory.last()
-    stamp = 0 if last is None else directory.checkpoint(last).stat().st_mtime_ns
-    return f"{run.resolve()} {last} {stamp}"
+    last = run.last()
+    stamp = 0 if last is None else run.checkpoint(last).stat().st_mtime_ns
+    return f"{run.path.resolve()} {last} {stamp}"
 
 
 def _alike(own: Mapping[str, Agent], team: Mapping[str, Agent]) -> bool:

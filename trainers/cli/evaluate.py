@@ -76,21 +76,19 @@ def evaluate(
     check_sampling(sampling, [target])
     chosen = options(data_dir, split=split, env_option=env_option)
     told = knobs(knob)
-    folder = Path(target.removeprefix("run:"))
-    is_run = (folder / "config.json").is_file()
-    if checkpoint is not None and not is_run:
+    run = runs.run_named(target)
+    if checkpoint is not None and run is None:
         raise ClarifyError(f"--checkpoint {checkpoint}: {target} is an agent, not a run with checkpoints")
     game = game_of(context, target).env
     with Bars(console) as bars:
         common: dict[str, Any] = {"tasks": eval_tasks, "env_options": chosen}
         common |= {"processes": processes, "watcher": bars}
-        if is_run:
-            run = runs.RunDirectory(folder)
+        if run is not None:
             away = game != run.config().get("env")
-            out = out or folder / "-".join(
+            out = out or run.path / "-".join(
                 [*([] if checkpoint is None else [f"checkpoint-{checkpoint:03d}"]), *([game] if away else [])]
             )
-            _not_a_run(out, folder)
+            _not_a_run(out, run.path)
             summary = evaluation.evaluate_run(
                 run,
                 env=game,
@@ -102,7 +100,7 @@ def evaluate(
             )
         else:
             out = out or Path("runs") / f"{Path(target.rpartition(':')[2]).name}-{game}"
-            _not_a_run(out, folder)
+            _not_a_run(out, Path(target))
             summary = evaluation.evaluate_agent(
                 target, game, out, knobs=told, seed=seed, sampling=sampling, **common
             )

@@ -310,10 +310,10 @@ def game_of(context: typer.Context, target: str | None) -> GameOf:
         target: a run directory, or another name of an agent.
     """
     env: str = context.params["env"]
-    folder = Path((target or "run:").removeprefix("run:"))
-    if not target or not (folder / "config.json").is_file():
+    run = trainer("run_directory").run_named(target or "")
+    if run is None:
         return GameOf(env, {}, {})
-    config = trainer("config").read_config(trainer("run_directory").RunDirectory(folder))
+    config = trainer("config").read_config(run)
     if given(context, "env") and env != config.env:
         return GameOf(env, {}, {})
     return GameOf(config.env, dict(config.env_options), dict(config.rollout.knobs))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clarify_env.trainers.reporting.summary import budgets, legend, marked
+from clarify_env.trainers.reporting.summary import budgets, legend, marked, ranking
+from clarify_env.trainers.reporting.sweep_report import above_next, equal_text
 
 
 def result_hash(result: Mapping[str, Any]) -> str:
@@ -27,28 +28,25 @@ def sweep_markdown(result: Mapping[str, Any], command: str) -> str:
     parts = []
     for game, rows in result["games"].items():
         done = {name: row for name, row in rows.items() if row["unseen_iqm"]}
-        ranked = sorted(done, key=lambda name: -done[name]["unseen_iqm"]["iqm"])
+        ranked = ranking({name: row["unseen_iqm"] for name, row in done.items()})
         label = budgets(dict.fromkeys(key for name in ranked for key in done[name]["spent"]))
         lines = []
-        for k, name in enumerate(ranked):
+        for name, chance in zip(ranked, above_next(result, game, ranked), strict=True):
             row = done[name]
-            after = ranked[k + 1] if k + 1 < len(ranked) else None
-            chance = result["better"][game].get(name, {}).get(after)
             spent = (f"{np.mean(row['spent'][key]):,.0f}" if key in row["spent"] else "" for key in label)
             cells = (
                 name,
                 marked(_score(row["unseen_iqm"], row["from_single_iqm"]), row),
-                "" if chance is None else f"{chance:.2f}",
+                chance,
                 marked(_score(row["others_iqm"]), {"foreign": row.get("others_foreign")}),
                 *spent,
             )
             lines.append(f"| {' | '.join(cells)} |")
         heads = ("algorithm", "unseen costs", "better than the next", "unknown partners", *label.values())
         seeds = sorted({seed for row in done.values() for seed in row["seeds"]})
-        equal = ", ".join(label[key] for key in label if key in result["equal"][game]) or "nothing"
         told = (
             f"`{command}`, seeds {', '.join(map(str, seeds))}; questions {result['data'][game]}, result "
-            f"{result_hash(result)}. Equal for all (within 5%): {equal}."
+            f"{result_hash(result)}. Equal for all {equal_text(result, game, label)}."
         )
         marks = {legend(row["yardstick"]) for row in done.values() if row.get("foreign")}
         rule = "| " + " | ".join(["---"] * len(heads)) + " |"

@@ -229,6 +229,11 @@ def results(summary: Mapping[str, Any]) -> Group:
     return Group(table, note, *took, Columns(counted))
 
 
+def ranking(scores: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """The names by their interquartile means (`statistics.summary_of`), the best first, None last."""
+    return sorted(scores, key=lambda name: -(scores[name] or {"iqm": -9.0})["iqm"])
+
+
 def plain_table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     """An empty table whose first columns stand on the left, the numbers on the right."""
     shown = Table(title=title, box=None, padding=(0, 1))

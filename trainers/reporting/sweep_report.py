@@ -1,6 +1,7 @@
 """The result of a sweep: as JSON data, as tables and as a picture."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ from clarify_env.registry import make, registry
 from clarify_env.trainers.evaluation.statistics import better, summary_of
 from clarify_env.trainers.evaluation.sweep import Cell, curve
 from clarify_env.trainers.reporting.figures import STYLE, grid_of, save
-from clarify_env.trainers.reporting.summary import budgets, interval_text, legend, marked, plain_table
+from clarify_env.trainers.reporting.summary import (
+    budgets,
+    interval_text,
+    legend,
+    marked,
+    plain_table,
+    ranking,
+)
 from clarify_env.trainers.reporting.user_tables import by_user, user_tables
 from clarify_env.trainers.run_directory import RunDirectory, write_json
 
@@ -129,9 +137,19 @@ def _spent_table(game: str, result: Mapping[str, Any], ranked: Sequence[str]) ->
         shown.add_row(name, *(f"{np.mean(row[key]):,.0f}" if key in row else "-" for key in label))
     if len(rows) < 2:
         return [shown]
+    return [shown, f"Equal {equal_text(result, game, label)}."]
+
+
+def above_next(result: Mapping[str, Any], game: str, ranked: Sequence[str]) -> list[str]:
+    """The chance, as text, that a run of each of these beats one of the next; "" where that is not known."""
+    chances = [result["better"][game].get(a, {}).get(b) for a, b in pairwise(ranked)]
+    return ["" if chance is None else f"{chance:.2f}" for chance in [*chances, None][: len(ranked)]]
+
+
+def equal_text(result: Mapping[str, Any], game: str, label: Mapping[str, str]) -> str:
+    """What all algorithms spent equally much of, in the words of `label`, as in "(within 5%): episodes"."""
     equal = [label[key] for key in label if key in result["equal"][game]]
-    within = f"(within {ALIKE - 1:.0%})"
-    return [shown, f"Equal {within}: {', '.join(equal)}." if equal else f"Equal {within}: nothing."]
+    return f"(within {ALIKE - 1:.0%}): {', '.join(equal) or 'nothing'}"
 
 
 def sweep_table(result: Mapping[str, Any]) -> Group:
@@ -140,16 +158,15 @@ def sweep_table(result: Mapping[str, Any]) -> Group:
     for game, rows in result["games"].items():
         columns = ("algorithm", "mean [95%]", "> next", "others")
         shown = plain_table(f"{game}: normalised score at unseen costs", columns)
-        ranked = sorted(rows, key=lambda name: -(rows[name]["unseen_iqm"] or {"iqm": -9.0})["iqm"])
-        for k, name in enumerate(ranked):
-            row, after = rows[name], ranked[k + 1] if k + 1 < len(ranked) else None
-            chance = result["better"][game].get(name, {}).get(after)
+        ranked = ranking({name: row["unseen_iqm"] for name, row in rows.items()})
+        for name, chance in zip(ranked, above_next(result, game, ranked), strict=True):
+            row = rows[name]
             shown.add_row(
                 name,
                 interval_text({**found, "mean": found["iqm"], "foreign": row["foreign"]})
                 if (found := row["unseen_iqm"])
                 else "-",
-                "" if chance is None else f"{chance:.2f}",
+                chance,
                 marked(f"{row['others_iqm']['iqm']:.3f}", {"foreign": row["others_foreign"]})
                 if row["others_iqm"]
                 else "",

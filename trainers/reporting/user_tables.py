@@ -6,7 +6,7 @@ from typing import Any
 
 from clarify_env.trainers.evaluation.statistics import summary_of
 from clarify_env.trainers.evaluation.sweep import Cell
-from clarify_env.trainers.reporting.summary import interval_text, percent, plain_table
+from clarify_env.trainers.reporting.summary import interval_text, percent, plain_table, ranking
 
 
 def by_user(crossing: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
@@ -47,7 +47,7 @@ def user_tables(game: str, users: Mapping[str, Any]) -> list[Any]:
         told = f" ({', '.join(about)})" if about else ""
         shown = plain_table(f"{game} with {user}{told}", ("algorithm", "mean [95%]", "rank [95%]"))
         met = found["algorithms"]
-        for name in sorted(met, key=lambda name: -(met[name]["score"] or {"iqm": -9.0})["iqm"]):
+        for name in ranking({name: row["score"] for name, row in met.items()}):
             score, rank = met[name]["score"], met[name]["rank"]
             shown.add_row(
                 name,

@@ -12,14 +12,7 @@ from typing import Any
 from clarify_env.errors import ClarifyError, choose
 from clarify_env.games import load_object
 from clarify_env.games.clarification.numeric_grading import grade_numbers
-from clarify_env.text import Grade, exact_match, grade_text
-
-
-def grade_exact(selection: str, answers: Sequence[str]) -> tuple[float, float]:
-    """Exact match after the SQuAD normalisation, as accuracy too."""
-    right = exact_match(selection, answers)
-    return right, right
-
+from clarify_env.text import Grade, grade_exact, grade_text
 
 GRADES: dict[str, Grade] = {"f1": grade_text, "exact": grade_exact, "numeric": grade_numbers}
 

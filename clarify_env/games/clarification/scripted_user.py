@@ -299,8 +299,8 @@ class UserModel:
                 return [*says, (PUZZLED, 1.0 - silent)]
             wrong = [value for value in fact.domain if value != fact.value]
             noise = self.noise if wrong else 0.0
-            says.append((_sentence(fact.value), 1.0 - silent - noise))
-            says.extend((_sentence(value), noise / len(wrong)) for value in wrong if noise)
+            says.append((stated(fact.value), 1.0 - silent - noise))
+            says.extend((stated(value), noise / len(wrong)) for value in wrong if noise)
             return says
         truth = text_reply(ask, question, intent, _told(said))
         noise = 0.0 if truth == PUZZLED else self.noise
@@ -356,7 +356,8 @@ def _told(said: Said) -> Said:
     return tuple((ask, reply) for ask, reply in said if reply not in SILENT) if said else said
 
 
-def _sentence(value: str) -> str:
+def stated(value: str) -> str:
+    """The reply that names a value, such as "Chemist."."""
     return f"{value[:1].upper()}{value[1:]}."
 
 

@@ -29,7 +29,7 @@ from clarify_env.games.csp.recall_world import (
 from clarify_env.games.csp.records import MARKS, FoundPassage, Recall, RecallCosts, Silent
 from clarify_env.games.csp.world import Archive, statement
 from clarify_env.spaces import Records, UnicodeText
-from clarify_env.text import exact_match
+from clarify_env.text import grade_exact
 
 
 class Recalled(NamedTuple):
@@ -44,12 +44,6 @@ class Recalled(NamedTuple):
     recalls: tuple[tuple[int, ...], ...]
     told: tuple[int, ...]
     order: tuple[int, ...]
-
-
-def right_or_wrong(selection: str, answers: Sequence[str]) -> tuple[float, float]:
-    """A grade: 1 for an exact match, else 0."""
-    exact = exact_match(selection, answers)
-    return exact, exact
 
 
 class RecallGame(CollaborationGame):
@@ -90,7 +84,7 @@ class RecallGame(CollaborationGame):
         world: RecallWorld | None = None,
     ) -> None:
         answers = (*MARKS, Silent) if silent else MARKS
-        super().__init__(tasks, len(helpers), costs, True, searches, right_or_wrong, answers)
+        super().__init__(tasks, len(helpers), costs, True, searches, grade_exact, answers)
         self.archive, self.silent, self.shuffled = archive, silent, shuffled
         self.numbers = helpers
         self.world = world or RecallWorld()
